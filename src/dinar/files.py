@@ -1,0 +1,119 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dinar.errors import InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` (same name) that replaces it if the block ends well and vanishes if not.
+
+    Raises InputError where the folder cannot be written or the disk is full.
+    """
+    path = _file(path)
+    with _scratch(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        os.replace(temporary, path)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, marker: str) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well.
+
+    An existing `path` is replaced whole if it is empty or holds a file named `marker` (an earlier result of ours).
+
+    Raises InputError where the parent cannot be written, the disk is full, `path` is a file, the current folder, or a
+    folder of something else.
+    """
+    path = _folder(path, marker)
+    with _scratch(path) as folder:
+        fresh = folder / "new"
+        fresh.mkdir()
+        yield fresh
+        old = folder / "old"
+        try:
+            if path.exists():
+                os.replace(path, old)
+            os.replace(fresh, path)
+        except BaseException:      # a Ctrl-C between the two renames: what was there comes back
+            if old.exists() and not path.exists():
+                os.replace(old, path)
+            raise
+
+
+def check_file(path: Path) -> None:
+    """Raises the InputError that `atomic_file` would raise, before the long work; leaves nothing behind."""
+    with _scratch(_file(path), keep_parents=False):
+        pass
+
+
+def check_folder(path: Path, *, marker: str) -> None:
+    """Raises the InputError that `atomic_folder` would raise, before the long work; leaves nothing behind."""
+    with _scratch(_folder(path, marker), keep_parents=False):
+        pass
+
+
+def _file(path: Path) -> Path:
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file")
+    return Path(os.path.abspath(path))
+
+
+def _folder(path: Path, marker: str) -> Path:
+    absolute = Path(os.path.abspath(path))
+    if absolute.exists() and not absolute.is_dir():
+        raise InputError(f"{path} is a file; give the name of a folder")
+    if absolute == Path.cwd() or absolute in Path.cwd().parents:
+        raise InputError(f"{path} is the current folder or one around it; give the name of a new folder")
+    if absolute.exists() and not (absolute / marker).exists() and any(absolute.iterdir()):
+        raise InputError(f"{path} holds other files; give the name of a new folder")
+    return absolute
+
+
+@contextmanager
+def _scratch(path: Path, *, keep_parents: bool = True) -> Iterator[Path]:
+    """A hidden folder in the parent of `path`, so that a rename stays on one file system; always removed.
+
+    Parents that are made for it stay only if the block ends well (and never without `keep_parents`).
+    """
+    made = [parent for parent in (path.parent, *path.parent.parents) if not parent.exists()]
+    folder = None
+    keep = False
+    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", dir=path.parent))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror})") from error
+        yield folder
+        keep = keep_parents
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not keep:
+            _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Innermost first; one that is gone or has been filled by somebody else ends it."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,1 @@
+"""A body and a camera that agree with what was seen in photos."""

@@ -1,0 +1,130 @@
+"""The VRM 1.0 humanoid: its bones, and how a skeleton's rest pose turns into the T-pose that motions start from."""
+
+from __future__ import annotations
+
+import roma
+import torch
+from torch import Tensor
+
+
+def _bones() -> dict[str, str | None]:
+    bones: dict[str, str | None] = {
+        "hips": None,
+        "spine": "hips",
+        "chest": "spine",
+        "upperChest": "chest",
+        "neck": "upperChest",
+        "head": "neck",
+    }
+    for side in ("left", "right"):
+        bones |= {
+            f"{side}Eye": "head",
+            f"{side}Shoulder": "upperChest",
+            f"{side}UpperArm": f"{side}Shoulder",
+            f"{side}LowerArm": f"{side}UpperArm",
+            f"{side}Hand": f"{side}LowerArm",
+            f"{side}ThumbMetacarpal": f"{side}Hand",
+            f"{side}ThumbProximal": f"{side}ThumbMetacarpal",
+            f"{side}ThumbDistal": f"{side}ThumbProximal",
+        }
+        for finger in ("Index", "Middle", "Ring", "Little"):
+            bones |= {
+                f"{side}{finger}Proximal": f"{side}Hand",
+                f"{side}{finger}Intermediate": f"{side}{finger}Proximal",
+                f"{side}{finger}Distal": f"{side}{finger}Intermediate",
+            }
+        bones |= {
+            f"{side}UpperLeg": "hips",
+            f"{side}LowerLeg": f"{side}UpperLeg",
+            f"{side}Foot": f"{side}LowerLeg",
+            f"{side}Toes": f"{side}Foot",
+        }
+    return bones
+
+
+PARENT = _bones()
+"""Bone -> parent bone, parents before children; hips has none."""
+
+
+def nearest_parent(bone: str, present: set[str]) -> str | None:
+    """The closest ancestor of `bone` that is in `present`: skeletons may lack any bone but the hips."""
+    parent = PARENT[bone]
+    while parent is not None and parent not in present:
+        parent = PARENT[parent]
+    return parent
+
+
+def t_pose_alignment(rest: dict[str, Tensor], *, feet_follow_legs: bool = False) -> dict[str, Tensor]:
+    """Per bone, the global rotation [3, 3] from the rest pose to the T-pose: arms along +-X, legs along -Y.
+
+    rest              bone -> where it starts at rest [3]; Y up, front +Z
+    feet_follow_legs  the rest feet are square to tilted legs, as in skeletons whose rest pose straddles; otherwise
+                      the rest feet stand flat and stay as they are
+
+    Each limb turns by the shortest arc beyond its parent's turn, so that roll is kept. Palms come to face down where
+    index and little finger tell how the hand lies. The trunk keeps its natural curve, thumbs keep to their hand.
+    """
+    alignment: dict[str, Tensor] = {}
+    like = rest["hips"]
+    for bone in PARENT:
+        if bone not in rest:
+            continue
+        parent = nearest_parent(bone, set(rest))
+        inherited = alignment[parent] if parent else torch.eye(3).to(like)
+        side, part = _split(bone)
+        if part in ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg") or part.endswith(("Proximal", "Intermediate")):
+            tip = rest.get(side + _NEXT[part]) if part in _NEXT else None
+            if tip is not None:
+                target = _AXES["down" if part.endswith("Leg") else side].to(like)
+                inherited = _arc(inherited @ (tip - rest[bone]), target) @ inherited
+        elif part == "Hand":
+            inherited = _hand(rest, side, inherited)
+        elif part == "Foot" and not feet_follow_legs:
+            inherited = torch.eye(3).to(like)
+        alignment[bone] = inherited
+    return alignment
+
+
+_AXES = {
+    "left": torch.tensor([1.0, 0.0, 0.0]),
+    "right": torch.tensor([-1.0, 0.0, 0.0]),
+    "down": torch.tensor([0.0, -1.0, 0.0]),
+}
+_NEXT = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "LowerLeg": "Foot"} | {
+    f"{finger}{a}": f"{finger}{b}"
+    for finger in ("Index", "Middle", "Ring", "Little")
+    for a, b in (("Proximal", "Intermediate"), ("Intermediate", "Distal"))
+}
+
+
+def _split(bone: str) -> tuple[str, str]:
+    for side in ("left", "right"):
+        if bone.startswith(side):
+            return side, bone.removeprefix(side)
+    return "", bone
+
+
+def _hand(rest: dict[str, Tensor], side: str, inherited: Tensor) -> Tensor:
+    """Fingers along the arm; index before little finger, which lays the palm down."""
+    wrist = rest[f"{side}Hand"]
+    knuckles = [rest.get(f"{side}{finger}Proximal") for finger in ("Index", "Middle", "Little")]
+    if any(k is None for k in knuckles):
+        return inherited
+    index, middle, little = knuckles
+    along = torch.nn.functional.normalize(middle - wrist, dim=0)
+    across = index - little
+    across = torch.nn.functional.normalize(across - along * (across @ along), dim=0)
+    x, z = _AXES[side].to(wrist), torch.tensor([0.0, 0.0, 1.0]).to(wrist)
+    source = torch.stack([along, across, torch.linalg.cross(along, across)], dim=1)
+    target = torch.stack([x, z, torch.linalg.cross(x, z)], dim=1)
+    return target @ source.T
+
+
+def _arc(a: Tensor, b: Tensor) -> Tensor:
+    """The smallest rotation [3, 3] that turns the direction a onto the direction b; none where either is zero."""
+    a, b = torch.nn.functional.normalize(a, dim=0), torch.nn.functional.normalize(b, dim=0)
+    axis, cosine = torch.linalg.cross(a, b), a @ b
+    if cosine < -0.9999:
+        axis = torch.linalg.cross(a, torch.eye(3).to(a)[a.abs().argmin()])
+    angle = torch.atan2(torch.linalg.cross(a, b).norm(), cosine)
+    return roma.rotvec_to_rotmat(torch.nn.functional.normalize(axis, dim=0) * angle)

@@ -1,0 +1,233 @@
+"""Motion: the poses of a person over time, independent of any body."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from dinar.errors import InputError
+from dinar.files import atomic_file
+from dinar.motion.bvh import read_bvh
+from dinar.motion.humanoid import PARENT
+
+FORMAT = 1
+MAX_FRAMES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Poses over time, relative to a T-pose whose bone frames all lie along the world's axes.
+
+    names      K VRM 1.0 humanoid bone names; a bone that is not named keeps its body's rest pose
+    rotations  float32 [T, K, 3]  local rotation vectors, relative to the nearest named ancestor
+    hips       float32 [T, 3]     position of the hips, metres, of a person whose hips are 1 m above the ground at rest
+    fps        frames a second
+    """
+
+    names: tuple[str, ...]
+    rotations: Tensor
+    hips: Tensor
+    fps: float
+
+    def __len__(self) -> int:
+        return len(self.hips)
+
+    @property
+    def seconds(self) -> float:
+        return len(self) / self.fps
+
+    @classmethod
+    def shipped(cls) -> tuple[str, ...]:
+        """Names of the clips that come with the package."""
+        return tuple(sorted(p.name.removesuffix(".npz") for p in _clips().iterdir() if p.name.endswith(".npz")))
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Self:
+        """A shipped clip by its name, or a .bvh, .npz or .json file.
+
+        Raises InputError for an unknown clip, another kind of file, a damaged one, or joints that are no person's.
+        """
+        path = Path(name_or_path)
+        if str(name_or_path) in cls.shipped():
+            with resources.as_file(_clips() / f"{name_or_path}.npz") as clip:
+                return cls._from_arrays(_read_npz(clip), clip)
+        if not path.is_file():
+            known = ", ".join(cls.shipped())
+            raise InputError(f"{name_or_path} is neither a motion file nor one of dinar's clips ({known})")
+        match path.suffix.lower():
+            case ".bvh":
+                bvh = read_bvh(path)
+                return cls(*bvh.to_humanoid(), fps=bvh.fps)
+            case ".npz":
+                return cls._from_arrays(_read_npz(path), path)
+            case ".json":
+                return cls._from_arrays(_read_json(path), path)
+        raise InputError(f"{path} is no motion: give a .bvh, .npz or .json file")
+
+    def save(self, path: str | Path) -> None:
+        """Write the motion as .npz or .json, whole or not at all. Raises InputError for another suffix."""
+        path = Path(path)
+        if path.suffix.lower() not in (".npz", ".json"):
+            raise InputError(f"{path}: a motion is saved as .npz or .json")
+        rotations, hips = self.rotations.cpu().numpy(), self.hips.cpu().numpy()
+        with atomic_file(path) as temporary:
+            if path.suffix.lower() == ".npz":
+                fields = {"names": np.array(self.names), "rotations": rotations, "hips": hips, "fps": float(self.fps)}
+                np.savez_compressed(temporary, format=FORMAT, **fields)
+            else:
+                fields = {"names": self.names, "rotations": rotations.tolist(), "hips": hips.tolist(), "fps": self.fps}
+                temporary.write_text(json.dumps({"format": FORMAT, **fields}), encoding="utf-8")
+
+    def resampled(self, fps: float) -> Self:
+        """The same motion at another frame rate: slerp between frames, the last one held for its own duration."""
+        if not fps > 0:
+            raise InputError(f"a frame rate of {fps} is not possible; give a positive number")
+        count = max(1, round(self.seconds * fps))
+        time = torch.arange(count, dtype=torch.float64) * (self.fps / fps)
+        return replace(self._at(time), fps=float(fps))
+
+    def clipped(self, start: float, end: float | None = None) -> Self:
+        """The frames from `start` up to `end`, seconds (None: the motion's end). Raises InputError if none is left."""
+        first = max(0, round(start * self.fps))
+        last = len(self) if end is None else min(len(self), round(end * self.fps))
+        if first >= last:
+            raise InputError(f"no frame lies between {start} s and {end} s: the motion lasts {self.seconds:.2f} s")
+        return replace(self, rotations=self.rotations[first:last], hips=self.hips[first:last])
+
+    def looped(self, seconds: float) -> Self:
+        """The motion repeated (or cut) to last `seconds`.
+
+        Each round starts where the last one ended, in place and heading. A motion whose end does not lead into its
+        start is cross-faded over a quarter of a second.
+        """
+        count = max(1, round(seconds * self.fps))
+        if count <= len(self):
+            return replace(self, rotations=self.rotations[:count], hips=self.hips[:count])
+        cycle, turn, travel = self._cycle()
+        rounds = -(-count // len(cycle))
+        rotations, hips = [], []
+        heading, origin = torch.eye(3), torch.zeros(3)
+        root = cycle.names.index("hips") if "hips" in cycle.names else None
+        for _ in range(rounds):
+            r = cycle.rotations.clone()
+            if root is not None:
+                r[:, root] = roma.rotmat_to_rotvec(heading @ roma.rotvec_to_rotmat(r[:, root]))
+            rotations.append(r)
+            hips.append(cycle.hips @ heading.T + origin)
+            origin = origin + heading @ travel
+            heading = heading @ turn
+        return replace(self, rotations=torch.cat(rotations)[:count], hips=torch.cat(hips)[:count])
+
+    def in_place(self) -> Self:
+        """The motion without its travel over the ground: steady drift is removed, sway about the origin stays."""
+        ground = torch.tensor([1.0, 0.0, 1.0])
+        drift = (self.hips[-1] - self.hips[0]) / max(1, len(self) - 1) * ground
+        hips = self.hips - drift * torch.arange(len(self))[:, None]
+        return replace(self, hips=hips - hips.mean(0) * ground)
+
+    def _at(self, time: Tensor) -> Self:
+        """Frames at fractional indices `time` [N], held at both ends."""
+        time = time.clamp(0, len(self) - 1)
+        low = time.floor().long().clamp(max=max(0, len(self) - 2))
+        high = (low + 1).clamp(max=len(self) - 1)
+        w = (time - low).float()
+        return replace(
+            self,
+            rotations=_blend(self.rotations[low], self.rotations[high], w[:, None]),
+            hips=torch.lerp(self.hips[low], self.hips[high], w[:, None]),
+        )
+
+    def _cycle(self) -> tuple[Self, Tensor, Tensor]:
+        """One round that leads into itself, with the turn [3, 3] and the travel [3] from a round to the next."""
+        if len(self) < 3:
+            return self, torch.eye(3), torch.zeros(3)
+        step = ((self.hips[1] - self.hips[0]) + (self.hips[-1] - self.hips[-2])) / 2
+        ground = torch.tensor([1.0, 0.0, 1.0])
+        matrices = roma.rotvec_to_rotmat(self.rotations)
+        pace = (roma.rotmat_geodesic_distance(matrices[1:], matrices[:-1])).amax(0)
+        seam = roma.rotmat_geodesic_distance(matrices[0], matrices[-1])
+        if bool((seam <= 1.5 * pace + 0.02).all()):
+            return self, torch.eye(3), (self.hips[-1] - self.hips[0] + step) * ground
+        fade = min(len(self) // 3, max(1, round(self.fps / 4)))
+        start = len(self) - fade
+        root = self.names.index("hips") if "hips" in self.names else None
+        turn = torch.eye(3) if root is None else _yaw(matrices[start, root] @ matrices[0, root].T)
+        travel = (self.hips[start] - turn @ self.hips[0]) * ground
+        tail_r, tail_h = self.rotations[start:].clone(), (self.hips[start:] - travel) @ turn
+        if root is not None:
+            tail_r[:, root] = roma.rotmat_to_rotvec(turn.T @ matrices[start:, root])
+        w = torch.arange(fade)[:, None] / fade
+        head_r, head_h = _blend(tail_r, self.rotations[:fade], w), torch.lerp(tail_h, self.hips[:fade], w)
+        cycle = replace(
+            self,
+            rotations=torch.cat([head_r, self.rotations[fade:start]]),
+            hips=torch.cat([head_h, self.hips[fade:start]]),
+        )
+        return cycle, turn, travel
+
+    @classmethod
+    def _from_arrays(cls, fields: dict, path: Path) -> Self:
+        """Checked fields of a file. Raises InputError that names what is wrong."""
+        try:
+            version = int(fields["format"])
+            names = tuple(str(name) for name in np.asarray(fields["names"]).tolist())
+            rotations = torch.tensor(np.asarray(fields["rotations"], dtype=np.float32))
+            hips = torch.tensor(np.asarray(fields["hips"], dtype=np.float32))
+            fps = float(fields["fps"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is no motion of dinar's: it lacks or garbles {error}") from error
+        if version != FORMAT:
+            raise InputError(f"{path} has motion format {version}; this version of dinar reads {FORMAT}")
+        unknown = [name for name in names if name not in PARENT]
+        if unknown:
+            raise InputError(f"{path} moves bones that no humanoid has: {', '.join(unknown[:5])}")
+        t, k = len(hips), len(names)
+        if not 0 < t <= MAX_FRAMES or rotations.shape != (t, k, 3) or hips.shape != (t, 3) or len(set(names)) != k:
+            raise InputError(f"{path} is damaged: its arrays do not fit each other")
+        if not (fps > 0 and np.isfinite(fps) and rotations.isfinite().all() and hips.isfinite().all()):
+            raise InputError(f"{path} is damaged: it holds numbers that are not finite")
+        return cls(names, rotations, hips, fps)
+
+
+def _clips():
+    return resources.files("dinar.motion") / "clips"
+
+
+def _read_npz(path: Path) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in ("format", "names", "rotations", "hips", "fps")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged or no motion of dinar's") from error
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged or no motion of dinar's") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"{path} is no motion of dinar's")
+    return fields
+
+
+def _blend(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Rotation vectors [..., 3] on the short way from a to b; weight [...] in [0, 1] broadcasts."""
+    q, r = roma.rotvec_to_unitquat(a), roma.rotvec_to_unitquat(b)
+    step = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(q), r))
+    return roma.unitquat_to_rotvec(roma.quat_product(q, roma.rotvec_to_unitquat(step * weight[..., None])))
+
+
+def _yaw(rotation: Tensor) -> Tensor:
+    """The part of a rotation [3, 3] about the world's Y."""
+    angle = torch.atan2(rotation[0, 2] - rotation[2, 0], rotation[0, 0] + rotation[2, 2])
+    return roma.rotvec_to_rotmat(torch.stack([torch.zeros_like(angle), angle, torch.zeros_like(angle)]))

@@ -1,0 +1,1 @@
+"""What a photo tells: a person's mask and landmarks."""

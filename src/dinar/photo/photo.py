@@ -1,0 +1,290 @@
+"""From a picture file to one person: square crop, mask, landmarks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dinar import images
+from dinar.errors import InputError
+from dinar.photo import openpose
+from dinar.photo.blazepose import BlazePose, Person
+from dinar.photo.face import SAME_IN_FACE, Face
+from dinar.photo.hands import Hands
+from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
+from dinar.photo.segmentation import in_front, segment
+from dinar.photo.tflite import Network
+from dinar.store import Store
+
+MARGIN = 0.1  # around the person, part of the longer side of their box
+HIDDEN = 0.2  # trust in a point that cannot be seen
+EDGE = 0.03  # of the person's height: so close to the picture's edge points may be guesses
+CUT_OUT = 0.1  # transparent part from which on a picture's transparency is its mask
+SIDES = 512, 1024  # least and greatest side of a crop
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One person, cut out of a picture.
+
+    image        float32 [3, S, S]  sRGB; beyond the picture's edge its border pixels are repeated
+    mask         float32 [1, S, S]  the person's share of each pixel; 0 beyond the picture's edge
+    landmarks    Landmarks          in pixels of this crop
+    focal        float or None      focal length in pixels of this crop, where EXIF tells it
+    source_size  (H, W)             of the upright picture
+    window       (x, y, scale)      crop pixel p = (picture pixel - (x, y)) * scale
+    """
+
+    image: Tensor
+    mask: Tensor
+    landmarks: Landmarks
+    focal: float | None
+    source_size: tuple[int, int]
+    window: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Perception:
+    """The networks that look at a photo."""
+
+    pose: BlazePose
+    hands: Hands
+    face: Face
+
+    @classmethod
+    def load(cls, store: Store) -> Perception:
+        """From the store's files; the heavy body network is used where its file is present.
+
+        Raises InputError where a file is not to be had.
+        """
+        heavy = "pose_landmark_heavy.tflite"
+        body = heavy if store.present(heavy) else "pose_landmark_full.tflite"
+        names = (
+            "pose_detection.tflite", body, "hand_recrop.tflite", "hand_landmark_full.tflite",
+            "face_detection_short_range.tflite", "face_landmark.tflite",
+        )  # fmt: skip
+        return _perception(*store.paths(names).values())
+
+
+@lru_cache(maxsize=2)
+def _perception(*paths: Path) -> Perception:
+    detector, body, recrop, hand, face, mesh = (Network(path) for path in paths)
+    return Perception(BlazePose(detector, body), Hands(recrop, hand), Face(face, mesh))
+
+
+def look(
+    path: Path, *, person: int | None = None, mask: Path | None = None, keypoints: Path | None = None, store: Store
+) -> Photo:
+    """What a photo tells about one person.
+
+    person     which one, counted from 1, from left to right; default: the largest
+    mask       the user's own mask, a picture of the upright photo's size, white on the person
+    keypoints  the user's own landmarks, OpenPose JSON in pixels of the upright photo
+    store      where the networks come from; not touched where mask and keypoints are both given
+
+    A picture with transparency around the person brings its own mask.
+
+    Raises InputError where the file is no usable picture (see `images.read`), shows nobody or only half a person, has
+    no person of that number, or where mask or keypoints do not fit it.
+    """
+    path = Path(path)
+    picture = images.read(path)
+    given_mask = _given_mask(mask, picture, path)
+    given_points = openpose.read(keypoints) if keypoints is not None else []
+    found: list[Person] = []
+    if given_mask is None or not given_points:
+        perception = Perception.load(store)
+        found = perception.pose(picture.pixels)
+    if given_points:
+        landmarks = given_points[_chosen(Path(keypoints), [_box(p) for p in given_points], person)]
+        seen = _matching(found, landmarks)
+        if seen is not None:
+            landmarks = _with_world(landmarks, seen)
+    else:
+        if not found:
+            raise InputError(f"{path} shows no person; try a photo with the whole body in view")
+        seen = found[_chosen(path, [p.box for p in found], person)]
+        landmarks = _landmarks(picture.pixels, seen, [p for p in found if p is not seen], perception)
+    _require_whole(path, landmarks, picture.size, None if given_points else seen)
+    if given_mask is None and seen is None:
+        raise InputError(f"{path} shows no person at the given keypoints; give a mask too")
+    others = [p for p in found if p is not seen]
+    x, y, side, scale = _window(_extent(landmarks, given_mask, seen, picture.size))
+    pixels = _cut(picture.bytes, x, y, side, scale)
+    if given_mask is None:
+        alpha = segment(picture.pixels, images.to_bytes(pixels), (x, y, scale), perception.pose, seen, others)
+        soft = torch.from_numpy(alpha)[None]
+        if picture.alpha is not None and (picture.alpha < 128).mean() > CUT_OUT:
+            soft = _cut_out(_cut(torch.from_numpy(picture.alpha)[None], x, y, side, scale, outside=0), soft)
+    else:
+        soft = _cut(given_mask, x, y, side, scale, outside=0)
+    inside = _cut(torch.ones(1, *picture.size), x, y, side, scale, outside=0)
+    return Photo(
+        pixels,
+        (soft * inside).clamp(0, 1),
+        landmarks.moved(x, y, scale),
+        picture.focal and picture.focal * scale,
+        picture.size,
+        (float(x), float(y), scale),
+    )
+
+
+def _given_mask(mask: Path | None, picture: images.Picture, path: Path) -> Tensor | None:
+    """The user's mask [1, H, W]; InputError where its size differs from the picture's or it marks nobody."""
+    if mask is None:
+        return None
+    soft = images.read_mask(mask)
+    if tuple(soft.shape[1:]) != picture.size:
+        (h, w), (height, width) = soft.shape[1:], picture.size
+        raise InputError(
+            f"{mask} has {w} x {h} pixels but {path} has {width} x {height}; a mask has the size of its photo"
+        )
+    if float(soft.mean()) < 1e-3 or float(soft.max()) < 0.5:
+        raise InputError(f"{mask} marks nobody; a mask is white on the person and black elsewhere")
+    return soft
+
+
+def _chosen(path: Path, boxes: Sequence[np.ndarray], person: int | None) -> int:
+    """Index of the wanted person among boxes that are sorted from left to right; by default of the largest."""
+    if person is None:
+        return int(np.argmax([np.ptp(box.reshape(2, 2), axis=0).max() for box in boxes]))
+    if 1 <= person <= len(boxes):
+        return person - 1
+    if len(boxes) == 1:
+        raise InputError(f"{path} shows 1 person, so --person can only be 1")
+    raise InputError(f"{path} shows {len(boxes)} people; --person is 1 to {len(boxes)}, counted from left to right")
+
+
+def _landmarks(pixels: np.ndarray, person: Person, others: Sequence[Person], perception: Perception) -> Landmarks:
+    """Body, then those of left hand, right hand and face that are seen; pixels of the picture.
+
+    BlazePose guesses hidden points and trusts its guesses: the face of a person seen from behind, and what lies behind
+    another person, keep their places with little confidence.
+    """
+    confidence = person.confidence.copy()
+    if person.faces_away:
+        confidence[[BODY.index(name) for name in HEAD if "ear" not in name]] *= HIDDEN
+    for other in others:
+        if in_front(other, person):
+            confidence[other.covers(person.xy)] *= HIDDEN
+    person = replace(person, confidence=confidence)
+    landmarks = Landmarks(
+        BODY,
+        torch.from_numpy(person.xy).float(),
+        torch.from_numpy(confidence).float(),
+        torch.from_numpy(person.world).float(),
+    )
+    face = None if person.faces_away else perception.face(pixels, person)
+    for part in (*(perception.hands(pixels, person, side) for side in ("left", "right")), face):
+        landmarks = landmarks if part is None else landmarks.joined(part)
+    return landmarks if face is None else _with_face(landmarks)
+
+
+def _with_face(landmarks: Landmarks) -> Landmarks:
+    """The body's nose, eyes and mouth moved to where the face network, which looks closer, sees them."""
+    xy = landmarks.xy.clone()
+    for name, points in SAME_IN_FACE.items():
+        xy[landmarks.names.index(name)] = landmarks.select([f"face_{k}" for k in points]).xy.mean(dim=0)
+    return replace(landmarks, xy=xy)
+
+
+def _require_whole(path: Path, landmarks: Landmarks, size: tuple[int, int], person: Person | None) -> None:
+    """InputError unless head, shoulders, hips and knees lie in the picture; hidden ones count, feet may be cut off.
+
+    Cut-off points are guessed just within the picture's edge, and heads with full trust; so heads and points of little
+    trust do not count close to it, nor does the head of a `person` who reaches to the upper edge without a face there.
+    """
+    known = landmarks.xy[landmarks.confidence > 0]
+    margin = EDGE * float((known.amax(dim=0) - known.amin(dim=0)).max())
+    heads = torch.tensor([name in HEAD for name in landmarks.names])
+    inset = margin * ((landmarks.confidence < 0.5) | heads)[:, None]
+    limit = torch.tensor([size[1], size[0]])
+    inside = ((landmarks.xy >= inset) & (landmarks.xy <= limit - inset)).all(dim=1) & (landmarks.confidence > 0)
+    present = {name for name, here in zip(landmarks.names, inside.tolist(), strict=True) if here}
+    parts = {
+        "head": {"nose", "left_ear", "right_ear"},
+        "shoulders": {"left_shoulder", "right_shoulder"},
+        "hips": {"left_hip", "right_hip"},
+        "knees": {"left_knee", "right_knee"},
+    }
+    if (
+        person is not None
+        and FACE[0] not in landmarks
+        and len(person.pixels)
+        and person.pixels[:, 1].min() < margin / 3
+    ):
+        present -= parts["head"]
+    missing = [part for part, names in parts.items() if not names & present]
+    if missing:
+        raise InputError(
+            f"{path} shows only a part of the person (no {' and no '.join(missing)}); the whole body is needed"
+        )
+
+
+def _matching(found: Sequence[Person], landmarks: Landmarks) -> Person | None:
+    """Whom of the persons that BlazePose found the given landmarks belong to."""
+    names = [name for name in BODY if landmarks.seen(name, 0.3)]
+    if not found or len(names) < 3:
+        return None
+    given = landmarks.select(names).xy.numpy()
+    rows = [BODY.index(name) for name in names]
+    distances = [float(np.median(np.linalg.norm(person.xy[rows] - given, axis=1))) for person in found]
+    best = int(np.argmin(distances))
+    return found[best] if distances[best] < 0.15 * np.ptp(given, axis=0).max() else None
+
+
+def _with_world(landmarks: Landmarks, person: Person) -> Landmarks:
+    """The user's 2D points, with BlazePose's 3D where it has a point of the same name."""
+    world = landmarks.world.clone()
+    for i, name in enumerate(landmarks.names):
+        if name in BODY:
+            world[i] = torch.from_numpy(person.world[BODY.index(name)])
+    return replace(landmarks, world=world)
+
+
+def _box(landmarks: Landmarks) -> np.ndarray:
+    points = landmarks.xy[landmarks.confidence > 0]
+    return torch.cat([points.amin(dim=0), points.amax(dim=0)]).numpy()
+
+
+def _extent(landmarks: Landmarks, mask: Tensor | None, person: Person | None, size: tuple[int, int]) -> np.ndarray:
+    """Box [4] (left, top, right, bottom) of everything known of the person, within the picture."""
+    points = [landmarks.xy[landmarks.confidence > 0.3].numpy()]
+    if mask is not None:
+        corners = np.argwhere(mask[0].numpy() > 0.5)[:, ::-1]
+        points += [corners, corners + 1]
+    elif person is not None:
+        points.append(person.pixels)
+    together = np.concatenate(points).clip((0, 0), size[::-1])
+    return np.concatenate([together.min(axis=0), together.max(axis=0)])
+
+
+def _window(box: np.ndarray) -> tuple[int, int, int, float]:
+    """The square of the picture to cut out, and its scale: x, y, side (whole pixels), crop pixels a picture pixel."""
+    (left, top, right, bottom) = box
+    side = math.ceil(max(right - left, bottom - top) * (1 + 2 * MARGIN))
+    x, y = round((left + right - side) / 2), round((top + bottom - side) / 2)
+    return x, y, side, min(max(side, SIDES[0]), SIDES[1]) / side
+
+
+def _cut(image: Tensor, x: int, y: int, side: int, scale: float, *, outside: float | None = None) -> Tensor:
+    """The window of an image [C, H, W], uint8 or float, at the crop's size, float32 in [0, 1]."""
+    window = images.crop(image, x, y, (side, side), outside=outside)
+    window = window / 255 if window.dtype == torch.uint8 else window.float()
+    out = round(side * scale)
+    return window if out == side else images.resize(window, (out, out))
+
+
+def _cut_out(alpha: Tensor, soft: Tensor) -> Tensor:
+    """A picture's own transparency [1, S, S] as mask, without what lies far from the person."""
+    near = torch.nn.functional.max_pool2d(
+        (soft > 0.3).float(), 2 * (alpha.shape[-1] // 64) + 1, 1, alpha.shape[-1] // 64
+    )
+    return alpha * near

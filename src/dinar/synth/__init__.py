@@ -1,0 +1,1 @@
+"""People that never were: dressed random bodies, photographed with everything about them known."""

@@ -1,0 +1,579 @@
+"""Random dressed people: who they are, what they wear, how they stand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from dinar.body.model import Body, BodyModel
+from dinar.body.uv import load_layout
+from dinar.raster.rasterize import interpolate, rasterize
+from dinar.synth import shading
+from dinar.synth.shading import LINEAR
+from dinar.synth.wardrobe import Asset, Wardrobe
+
+DATA = Path(__file__).parent / "data"
+LEVELS = 7
+WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
+
+_EYEBALL = 72  # vertices of each of the body's own eyes; MakeHuman's are worn instead
+_MALE_OUTFITS = (
+    "male_casualsuit01", "male_casualsuit02", "male_casualsuit03", "male_casualsuit04", "male_casualsuit05",
+    "male_casualsuit06", "male_elegantsuit01", "male_worksuit01",
+)  # fmt: skip
+_FEMALE_OUTFITS = (
+    "female_casualsuit01", "female_casualsuit01", "female_casualsuit02", "female_elegantsuit01", "female_elegantsuit01",
+    "female_sportsuit01", "male_casualsuit01", "male_casualsuit03", "male_casualsuit05", "male_casualsuit06",
+    "male_worksuit01",
+)  # fmt: skip
+_MALE_HAIR = ("short01", "short02", "short04")
+_FEMALE_HAIR = ("bob02", "braid01", "long01", "ponytail01", "short03")
+_LOGOS = {  # left, top, right, bottom in UV
+    "female_casualsuit01": [(0.70, 0.14, 0.885, 0.32)],
+    "male_casualsuit02": [(0.48, 0.095, 0.64, 0.245)],
+    "male_casualsuit04": [(0.48, 0.095, 0.64, 0.245)],
+    "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
+}
+_NEUTRALS = (
+    (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
+    (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
+)  # fmt: skip
+_SRGB = np.searchsorted((LINEAR[1:] + LINEAR[:-1]) / 2, np.arange(65536) / 65535).astype(np.uint8)
+_HAIR_COLOURS = (       # linear light
+    (0.010, 0.008, 0.008), (0.018, 0.012, 0.009), (0.035, 0.018, 0.010), (0.07, 0.035, 0.017), (0.13, 0.07, 0.03),
+    (0.30, 0.19, 0.09), (0.15, 0.035, 0.012), (0.28, 0.27, 0.26),
+)  # fmt: skip
+
+#                   wrap specular shininess sheen bump two-sided shadow bias
+_SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
+_CLOTH = (0.0, 0.0, 1.0, 0.12, 1.0, 1, 0.006)
+_LEATHER = (0.0, 0.035, 22.0, 0.0, 1.0, 1, 0.006)
+_HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
+_BROW = (0.0, 0.0, 1.0, 0.0, 0.0, 1, 0.012)
+_EYE = (0.1, 0.040, 120.0, 0.0, 0.0, 0, 0.010)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Square textures with their smaller copies, one behind the other.
+
+    pixels  uint8 [., 4]       sRGB and opacity
+    starts  int64 [P, LEVELS]  where each copy begins
+    sizes   int64 [P, LEVELS]  texels a side
+    """
+
+    pixels: np.ndarray
+    starts: np.ndarray
+    sizes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody dressed, in no pose yet: one mesh of skin, clothes, hair and eyes.
+
+    female, years, tone    who; tone 0 = the lightest skin, 1 = the darkest
+    wears                  names of the assets
+    model                  the open body with helpers
+    shape                  float32 [1, S]
+    rest                   float32 [N, 3]   vertices at rest, the face neutral, metres
+    index, weight          int64, float32 [M, 3]   body vertices that the vertices `moving` [M] follow in expressions
+    skin_weights           sparse [N, J]
+    faces, uv, uv_faces    int64 [F, 3], float32 [T, 2], int64 [F, 3]; transparent ones from `opaque` on
+    part                   int64 [F]        the face's image and material
+    kind                   int64 [N]        0 skin, 1 clothes, 2 hair, 3 eyes and the like
+    images                 one a part, and normal maps
+    materials              float32 [P, shading.MATERIAL_COLUMNS]
+    under                  float32 [N]      metres by which a vertex gives way to what is worn over it
+    """
+
+    female: bool
+    years: float
+    tone: float
+    wears: tuple[str, ...]
+    model: BodyModel
+    shape: Tensor
+    rest: np.ndarray
+    moving: np.ndarray
+    index: np.ndarray
+    weight: np.ndarray
+    skin_weights: csr_matrix
+    faces: np.ndarray
+    uv: np.ndarray
+    uv_faces: np.ndarray
+    opaque: int
+    part: np.ndarray
+    kind: np.ndarray
+    images: Images
+    materials: np.ndarray
+    under: np.ndarray
+
+    def posed(self, body: Body) -> np.ndarray:
+        """All vertices float32 [N, 3] on one body of this person's shape, metres."""
+        rest = self.rest
+        if body.expression.any():
+            change = np.zeros((len(self.model.template), 3), np.float32)
+            moved = self.model.expression_index.numpy()
+            change[moved] = (body.expression[0] @ self.model.expression_basis.flatten(1)).view(-1, 3).numpy()
+            rest = rest.copy()
+            rest[self.moving] += (change[self.index] * self.weight[..., None]).sum(1)
+        with torch.no_grad():
+            transforms = self.model(body).transforms[0, :, :3].reshape(-1, 12).numpy()
+        blend = (self.skin_weights @ transforms).reshape(-1, 3, 4)
+        return np.einsum("nij,nj->ni", blend[..., :3], rest) + blend[..., 3]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One asset (or the skin) on its way into a Person."""
+
+    rest: np.ndarray
+    index: np.ndarray
+    weight: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+    uv_faces: np.ndarray
+    picture: np.ndarray  # uint8 [s, s, 3 or 4]
+    material: tuple[float, ...]
+    kind: int
+    bump: np.ndarray | None = None  # uint8 [s, s, 3]
+    transparent: bool = False
+    under: np.ndarray | float = 0.0
+
+
+def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Person:
+    """Somebody: women and men evenly, adults of every age, every skin tone evenly, always fully dressed.
+
+    texture  texels a side of the skin's and each garment's image
+    """
+    rng = np.random.default_rng([seed, 1])
+    female = bool(rng.random() < 0.5)
+    tone = float(rng.random())
+    shape, years = _random_shape(rng, female, tone)
+    outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
+    outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
+    shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
+    hair = str(rng.choice([name for name in hairs if name in wardrobe.files["hair"]]))
+    brow = str(rng.choice(list(wardrobe.files["eyebrows"])))
+    lash = "eyelashes01" if female and rng.random() < 0.7 else "eyelashes04"
+    return dress(
+        wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=outfit, shoes=shoes, hair=hair,
+        brow=brow, lash=lash, texture=texture,
+    )  # fmt: skip
+
+
+def dress(
+    wardrobe: Wardrobe,
+    rng: np.random.Generator,  # colours and patterns
+    *,
+    female: bool,
+    years: float,
+    tone: float,  # 0 light to 1 dark
+    shape: Tensor,  # [1, S]
+    outfit: str,
+    shoes: str,
+    hair: str,
+    brow: str,
+    lash: str,
+    texture: int = 1024,
+) -> Person:
+    """A person of given looks. Raises InputError where the wardrobe lacks a thing."""
+    model = wardrobe.model
+    body = model.rest(shape)[0][0].numpy()
+    clothes = [wardrobe.get("clothes", outfit), wardrobe.get("clothes", shoes)]
+    hair_colour = _hair_colour(rng, tone, years)
+    covered = np.zeros(len(body), bool)
+    for asset in clothes:
+        covered[asset.hidden] = True
+
+    parts = [_skin(wardrobe, rng, body, covered, female, tone, years, texture)]
+    skin = LINEAR[parts[0].picture].mean((0, 1))
+    pictures = (
+        _outfit_picture(wardrobe, clothes[0], rng, texture, skin),
+        _shoe_picture(wardrobe, clothes[1], rng, texture),
+    )
+    for asset, picture, material in zip(clothes, pictures, (_CLOTH, _LEATHER), strict=True):
+        parts.append(_worn(asset, body, picture, material, 1, wardrobe, texture))
+    if parts[1].bump is None:
+        parts[1] = replace(parts[1], bump=_folds(rng, texture))
+    cloth = cKDTree(parts[1].rest)
+    parts[0] = replace(parts[0], under=np.where(cloth.query(parts[0].rest)[0] < 0.03, 0.008, 0.0))
+    parts[2] = replace(parts[2], under=np.where(cloth.query(parts[2].rest)[0] < 0.03, 0.02, 0.0))
+    for kind, name in (("hair", hair), ("eyebrows", brow), ("eyelashes", lash)):
+        asset = wardrobe.get(kind, name)
+        picture = wardrobe.picture(asset.images["diffuse"], texture if kind == "hair" else 512)
+        picture = _tinted(picture, hair_colour if kind != "eyelashes" else np.full(3, 0.01))
+        material, number = (_HAIR, 2) if kind == "hair" else (_BROW, 3)
+        parts.append(_worn(asset, body, picture, material, number, wardrobe, texture, transparent=True))
+    parts += [_eyes(wardrobe, rng, body, tone), _teeth(wardrobe, body)]
+    wears = (outfit, shoes, hair, brow, lash)
+    return _assemble(parts, model, female, years, tone, wears, shape)
+
+
+@lru_cache(maxsize=1)
+def _population() -> dict[str, np.ndarray]:
+    with np.load(DATA / "people.npz", allow_pickle=False) as data:
+        return {key: data[key] for key in data.files}
+
+
+def _random_shape(rng: np.random.Generator, female: bool, tone: float) -> tuple[Tensor, float]:
+    """A shape [1, S] between two adults of one sex and alike origin, and the years of their mean."""
+    people = _population()
+    african = people["race"][:, 0]
+    fits = people["female"] == female
+    fits &= (african > 0.5) if tone > 0.75 else (african < 0.6) if tone < 0.5 else np.ones_like(fits)
+    first, second = rng.choice(np.flatnonzero(fits), 2, replace=False)
+    share = rng.uniform(0, 0.5)
+    shape = people["shape"][first].astype(np.float32) * (1 - share) + people["shape"][second].astype(np.float32) * share
+    years = people["years"][first] * (1 - share) + people["years"][second] * share
+    return torch.from_numpy(shape)[None], float(years)
+
+
+def _assemble(
+    parts: list[_Part], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
+) -> Person:
+    parts = sorted(parts, key=lambda part: part.transparent)
+    rows, faces, uv, uv_faces, owner = [], [], [], [], []
+    vertex = texel = 0
+    pictures = [part.picture for part in parts]
+    materials = np.zeros((len(parts), shading.MATERIAL_COLUMNS), np.float32)
+    for k, part in enumerate(parts):
+        faces.append(part.faces + vertex)
+        uv.append(part.uv)
+        uv_faces.append(part.uv_faces + texel)
+        owner.append(np.full(len(part.faces), k))
+        materials[k, : len(part.material)] = part.material
+        materials[k, shading.NORMAL_MAP] = -1
+        if part.bump is not None:
+            materials[k, shading.NORMAL_MAP] = len(pictures)
+            pictures.append(part.bump)
+        vertex += len(part.rest)
+        texel += len(part.uv)
+        rows.append(np.full(len(part.rest), part.kind))
+    kind = np.concatenate(rows)
+    index, weight = np.concatenate([p.index for p in parts]), np.concatenate([p.weight for p in parts])
+    mix = np.clip(weight, 0, None)
+    mix /= mix.sum(1, keepdims=True)
+    corner = csr_matrix((mix.ravel(), index.ravel(), np.arange(len(index) + 1) * 3), (len(index), len(model.template)))
+    in_face = np.zeros(len(model.template), bool)
+    in_face[model.expression_index.numpy()] = True
+    moving = np.flatnonzero(in_face[index].any(1) & (kind != 1))
+    return Person(
+        female=female,
+        years=years,
+        tone=tone,
+        wears=wears,
+        model=model,
+        shape=shape,
+        rest=np.concatenate([p.rest for p in parts]).astype(np.float32),
+        moving=moving,
+        index=index[moving],
+        weight=weight[moving],
+        skin_weights=corner @ _skin_weights(model),
+        faces=np.concatenate(faces),
+        uv=np.concatenate(uv).astype(np.float32),
+        uv_faces=np.concatenate(uv_faces),
+        opaque=sum(len(p.faces) for p in parts if not p.transparent),
+        part=np.concatenate(owner),
+        kind=kind,
+        images=_pyramids(pictures),
+        materials=materials,
+        under=np.concatenate([np.broadcast_to(np.float32(p.under), len(p.rest)) for p in parts]),
+    )
+
+
+@lru_cache(maxsize=2)
+def _skin_weights(model: BodyModel) -> csr_matrix:
+    return csr_matrix(model.skin_weights.numpy())
+
+
+def _pyramids(pictures: list[np.ndarray]) -> Images:
+    pixels, starts, sizes, total = [], [], [], 0
+    for picture in pictures:
+        if picture.shape[2] == 3:
+            picture = np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)
+        start, size = [], []
+        for _ in range(LEVELS):
+            pixels.append(picture.reshape(-1, 4))
+            start.append(total)
+            size.append(len(picture))
+            total += picture.shape[0] * picture.shape[1]
+            if len(picture) > 1:
+                picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        starts.append(start)
+        sizes.append(size)
+    return Images(np.concatenate(pixels), np.array(starts), np.array(sizes))
+
+
+def _worn(
+    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, wardrobe: Wardrobe,
+    texture: int, transparent: bool = False,
+) -> _Part:  # fmt: skip
+    bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
+    return _Part(
+        rest=asset.fit(body), index=asset.index, weight=asset.weight, faces=asset.faces, uv=asset.uv,
+        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, bump=bump, transparent=transparent,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _body_mesh(model: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The skin's faces [F, 3] without eyes, uv [T, 2], uv_faces [F, 3]."""
+    faces = model.faces.numpy()
+    label = _components(faces)
+    corners = [len(np.unique(faces[label == k])) for k in range(label.max() + 1)]
+    keep = np.array(corners)[label] != _EYEBALL
+    layout = load_layout("anny", model)
+    return faces[keep], layout.uv.numpy(), layout.faces.numpy()[keep]
+
+
+def _skin(
+    wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, covered: np.ndarray, female: bool, tone: float,
+    years: float, texture: int,
+) -> _Part:  # fmt: skip
+    faces, uv, uv_faces = _body_mesh(wardrobe.model)
+    seen = ~covered[faces].all(1)
+    index = np.repeat(np.arange(int(faces.max()) + 1)[:, None], 3, axis=1)
+    weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
+    picture = skin_picture(wardrobe, rng, female, tone, years, texture)
+    return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0)
+
+
+def skin_picture(
+    wardrobe: Wardrobe, rng: np.random.Generator, female: bool, tone: float, years: float, size: int
+) -> np.ndarray:
+    """A skin uint8 [size, size, 3] of any tone.
+
+    Fine detail comes from a skin of the person's own sex; the broad colour is mixed, in the logarithm of light, from a
+    light and a dark skin, so there are dark women too although no such texture is at hand.
+    """
+    age = "old" if years > 62 else "middleage" if years > 42 else "young"
+    names = [n for n in wardrobe.skins if "special" not in n]
+    sex = [n for n in names if ("_female" in n) == female]
+    light = [n for n in sex if "light" in n]
+    dark = [n for n in names if "dark" in n]
+    light = [n for n in light if n.startswith(age)] or light
+    dark = [n for n in dark if n.startswith(age)] or dark
+    pale, deep = str(rng.choice(light)), str(rng.choice(dark))
+    own = pale if female or tone < 0.55 else deep
+    low_pale, low_deep = (_broad(LINEAR[wardrobe.picture(wardrobe.skins[n], size)]) for n in (pale, deep))
+    own_light = LINEAR[wardrobe.picture(wardrobe.skins[own], size)]
+    detail = np.clip(own_light / (low_pale if own == pale else low_deep), 0.25, 3)
+    share = np.clip(tone * 1.05 - 0.1, -0.1, 1)
+    broad = low_pale ** (1 - share) * low_deep**share
+    tint = np.exp(rng.normal(0, 0.05, 3) * (1, 0.6, 1)) * math.exp(rng.normal(0, 0.06))
+    return _bytes(broad * detail * tint)
+
+
+def _broad(light: np.ndarray) -> np.ndarray:
+    """The coarse colours [s, s, 3] of a picture in linear light."""
+    small = cv2.resize(light, (128, 128), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), 2.5)
+    return np.maximum(cv2.resize(small, light.shape[:2], interpolation=cv2.INTER_LINEAR), 1e-3)
+
+
+def _bytes(light: np.ndarray) -> np.ndarray:
+    """Linear light in [0, 1] as sRGB bytes."""
+    return _SRGB[(np.clip(light, 0, 1) * 65535).astype(np.uint16)]
+
+
+def _hair_colour(rng: np.random.Generator, tone: float, years: float) -> np.ndarray:
+    grey = rng.random() < np.clip((years - 45) / 30, 0, 0.9)
+    if grey:
+        return np.array(_HAIR_COLOURS[-1]) * rng.uniform(0.5, 1.7)
+    most = 2 if tone > 0.6 else 4 if tone > 0.3 else 7
+    return np.array(_HAIR_COLOURS[rng.integers(most)]) * rng.uniform(0.7, 1.4)
+
+
+def _tinted(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """A hair picture uint8 [s, s, 4] of another colour (linear light), its light and shade kept."""
+    light = LINEAR[picture[..., :3]].mean(2)
+    shade = (light + 0.004) / (light[picture[..., 3] > 80].mean() + 0.004)
+    shade = np.clip(shade, 0.12, 4)[..., None] ** 1.15
+    return np.concatenate([_bytes(colour.astype(np.float32) * shade), picture[..., 3:]], axis=2)
+
+
+def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float) -> _Part:
+    """MakeHuman's eyes without their clear corneas."""
+    asset = wardrobe.get("eyes", "high-poly")
+    brown = tone > 0.45 or rng.random() < 0.4
+    name = str(rng.choice([n for n in wardrobe.irises if n.startswith("brown") == brown]))
+    picture = wardrobe.picture(wardrobe.irises[name], 512)
+    light = LINEAR[picture[..., :3]]
+    white = light.min(2, keepdims=True) / (light.max(2, keepdims=True) + 1e-3)  # 1 where grey, 0 where vivid
+    dull = light.mean(2, keepdims=True) * 0.45 + light * 0.55
+    iris = (0.55 - 0.4 * tone if brown else 0.7) * dull
+    share = np.clip((white - 0.45) / 0.25, 0, 1)
+    eye = _bytes(0.7 * light * share + iris * (1 - share))
+    middle = (asset.uv[asset.uv_faces].mean(1) % 1 * 512).astype(int)
+    solid = picture[middle[:, 1], middle[:, 0], 3] > 128
+    part = _worn(asset, body, eye, _EYE, 3, wardrobe, 512)
+    return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
+
+
+def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> _Part:
+    asset = wardrobe.get("teeth", "teeth_base")
+    picture = _bytes(LINEAR[wardrobe.picture(asset.images["diffuse"], 256)[..., :3]] * 0.5)
+    return _worn(asset, body, picture, _EYE, 3, wardrobe, 256)
+
+
+def _garment_groups(wardrobe: Wardrobe, asset: Asset, size: int) -> list[tuple[np.ndarray, np.ndarray, bool]]:
+    """An outfit's top (True) and the rest (False), as far as there are such: their texels bool [size, size], and where
+    on the mean person a texel lies, with its normal, float32 [size, size, 6], metres."""
+    label = _components(asset.faces)
+    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
+        label = _components(asset.uv_faces)
+    vertices = asset.fit(wardrobe.model.template.numpy())
+    places = torch.from_numpy(np.concatenate([vertices, vertex_normals(vertices, asset.faces)], axis=1))[None]
+    top = (np.bincount(label, vertices[asset.faces, 1].mean(1)) / np.bincount(label) > WAIST)[label]
+    corners = np.concatenate([asset.uv * size, np.ones((len(asset.uv), 1))], axis=1).astype(np.float32)
+    groups = []
+    for chosen, is_top in ((top, True), (~top, False)):
+        if chosen.any():
+            fragments = rasterize(
+                torch.from_numpy(corners)[None], torch.from_numpy(asset.uv_faces[chosen]), (size, size)
+            )
+            place = interpolate(fragments, places, torch.from_numpy(asset.faces[chosen]))[0].permute(1, 2, 0).numpy()
+            groups.append((cv2.dilate(fragments.mask[0, 0].numpy(), np.ones((7, 7))) > 0, place, is_top))
+    return groups
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals float32 [N, 3] of a mesh."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    cross = np.cross(b - a, c - a)
+    sums = [np.bincount(faces.ravel(), np.repeat(cross[:, axis], 3), len(vertices)) for axis in range(3)]
+    normals = np.stack(sums, axis=1)
+    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def _components(faces: np.ndarray) -> np.ndarray:
+    """The connected part [F] that each face belongs to."""
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    count = int(faces.max()) + 1
+    _, label = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False)
+    return np.unique(label[faces[:, 0]], return_inverse=True)[1]
+
+
+def _random_colour(rng: np.random.Generator, quiet: float = 0.5, skin: np.ndarray | None = None) -> np.ndarray:
+    """A colour that cloth might have, linear light [3]; the share `quiet` is black, white, navy, beige and so on.
+
+    None is close to `skin` [3]: nobody is to look undressed.
+    """
+    while skin is not None:
+        colour = _random_colour(rng, quiet)
+        if np.abs(np.log((colour + 0.02) / (skin + 0.02))).max() > 0.7:
+            return colour
+    if rng.random() < quiet:
+        return np.array(_NEUTRALS[rng.integers(len(_NEUTRALS))], np.float32) * rng.uniform(0.8, 1.2)
+    hsv = np.float32([[[rng.uniform(0, 360), rng.uniform(0.2, 0.8), rng.uniform(0.25, 0.85)]]])
+    return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] ** 2.2).astype(np.float32)
+
+
+def _outfit_picture(
+    wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int, skin: np.ndarray
+) -> np.ndarray:
+    """An outfit's image uint8 [size, size, 3], most parts in new colours or cloths; no logo survives."""
+    painted = "diffuse" in asset.images
+    light = np.full((size, size, 3), 0.3, np.float32)
+    if painted:
+        light = LINEAR[wardrobe.picture(asset.images["diffuse"], size)[..., :3]]
+    for left, top, right, bottom in _LOGOS.get(asset.name, ()):
+        x0, y0, x1, y1 = (round(v * size) for v in (left, top, right, bottom))
+        patch = light[y0:y1, x0:x1]
+        edge = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
+        plain = np.median(edge, axis=0)
+        odd = (np.abs(patch - plain).max(2) > 0.06).astype(np.float32)
+        odd = cv2.GaussianBlur(cv2.dilate(odd, np.ones((7, 7))), (0, 0), 2)[..., None]
+        light[y0:y1, x0:x1] = patch * (1 - odd) + plain * odd
+    out = light.copy()
+    for group, place, top in _garment_groups(wardrobe, asset, size):
+        kind = rng.random()
+        if painted and kind < (0.2 if top else 0.4) and not (top and asset.name in _LOGOS):
+            continue
+        grey = light.mean(2)
+        shade = np.clip(grey / max(float(np.median(grey[group])), 1e-3), 0.25, 1.8)[..., None] ** 0.8
+        quiet = 0.35 if top else 0.75
+        if kind > (0.75 if top else 0.88):
+            cloth = _cloth(wardrobe, rng, size)
+        else:
+            cloth = np.ones((size, size, 1), np.float32) * _random_colour(rng, quiet, skin)
+            if top and rng.random() < 0.3:
+                cloth = _printed(cloth, place, rng)
+        out[group] = np.clip(cloth * shade, 0, 0.85)[group]
+    if "occlusion" in asset.images:
+        occlusion = wardrobe.picture(asset.images["occlusion"], size)[..., :3].astype(np.float32) / 255
+        out *= 0.55 + 0.45 * occlusion
+    return _bytes(out)
+
+
+def _cloth(wardrobe: Wardrobe, rng: np.random.Generator, size: int) -> np.ndarray:
+    """A fabric repeated over an image, linear light [size, size, 3], at times dyed."""
+    tile = LINEAR[wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128)[2:-2, 2:-2]]
+    side = int(size * rng.uniform(0.05, 0.15))
+    tile = cv2.resize(tile, (side, side), interpolation=cv2.INTER_AREA if side < 128 else cv2.INTER_LINEAR)
+    count = -(-size // side)
+    cloth = np.tile(tile, (count, count, 1))[:size, :size]
+    if rng.random() < 0.5:
+        grey = cloth.mean(2, keepdims=True)
+        cloth = grey / max(float(grey.mean()), 1e-3) * _random_colour(rng)
+    return cloth
+
+
+def _printed(cloth: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Cloth [s, s, 3] with stripes around the body, or with a word or a shape on the chest, in another colour."""
+    ink = _random_colour(rng)
+    if rng.random() < 0.4:
+        width = rng.uniform(0.012, 0.09)
+        share = (place[..., 1] / width % 1 < rng.uniform(0.2, 0.6)).astype(np.float32)
+    else:
+        motif = np.zeros((256, 256), np.uint8)
+        if rng.random() < 0.6:
+            letters = [chr(65 + int(k)) for k in rng.integers(0, 26, rng.integers(2, 7))]
+            font = int(rng.choice([cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]))
+            (w, h), _ = cv2.getTextSize("".join(letters), font, 1, 3)
+            cv2.putText(motif, "".join(letters), (12, 128 + h // 2), font, 230 / w, 255, 7, cv2.LINE_AA)
+        else:
+            corners, turn = int(rng.integers(3, 8)), rng.uniform(0, 6.28)
+            angle = turn + np.arange(2 * corners) * np.pi / corners
+            radius = np.where(np.arange(2 * corners) % 2, 110, rng.uniform(40, 110))
+            star = np.stack([128 + radius * np.cos(angle), 128 + radius * np.sin(angle)], axis=1)
+            cv2.fillPoly(motif, [star.astype(np.int32)], 255, cv2.LINE_AA)
+        wide, height = rng.uniform(0.12, 0.24), rng.uniform(0.33, 0.40)
+        x = (place[..., 0] / wide + 0.5) * 256
+        y = ((height - place[..., 1]) / wide + 0.5) * 256
+        drawn = cv2.remap(motif, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
+        share = drawn / np.float32(255) * (place[..., 5] > 0.15)
+    return cloth + share[..., None] * (ink - cloth)
+
+
+def _folds(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A normal map uint8 [size, size, 3] of creased cloth."""
+    height = np.zeros((256, 256), np.float32)
+    for along, across, strength in ((22, 9, 1.0), (9, 16, 0.7), (5, 3, 0.25)):
+        wave = cv2.GaussianBlur(rng.standard_normal((256, 256), np.float32), (0, 0), along, sigmaY=across)
+        height += strength * across * (wave / wave.std() - 0.6 * np.abs(wave / wave.std()))
+    dy, dx = np.gradient(height)
+    slope = np.stack([-dx, dy], axis=2) * (rng.uniform(0.06, 0.14) / max(float(dx.std()), float(dy.std())))
+    bump = np.concatenate([slope, np.ones((256, 256, 1), np.float32)], axis=2)
+    bump = np.rint((np.clip(bump, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return cv2.resize(bump, (min(size, 512),) * 2, interpolation=cv2.INTER_CUBIC)
+
+
+def _shoe_picture(wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int) -> np.ndarray:
+    """A pair of shoes' image, at times dyed."""
+    source = wardrobe.picture(asset.images["diffuse"], size)[..., :3]
+    if rng.random() < 0.5:
+        return source
+    light = LINEAR[source]
+    grey = light.mean(2, keepdims=True)
+    return _bytes(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)

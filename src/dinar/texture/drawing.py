@@ -1,0 +1,62 @@
+"""The plain renderer: texture mapping, the baseline of the neural one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.raster.rasterize import interpolate, rasterize
+from dinar.texture.neural_texture import window
+
+if TYPE_CHECKING:
+    from dinar.body.uv import UVLayout
+    from dinar.camera import Camera
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Drawn people, not yet on any background.
+
+    rgb   float32 [B, 3, H, W]  colours in [0, 1], not multiplied by the mask; 0 where the mask is 0
+    mask  float32 [B, 1, H, W]  share of the pixel that the person covers, [0, 1]
+    """
+
+    rgb: Tensor
+    mask: Tensor
+
+    def over(self, background: Tensor | float) -> Tensor:
+        """The people on a background, [B, 3, H, W] or a shade: [B, 3, H, W]."""
+        return self.rgb * self.mask + background * (1 - self.mask)
+
+
+def draw(
+    rgb: Tensor,                   # [B or 1, 3, R, R] a texture without holes: its padding is seen at seams
+    vertices: Tensor,              # [B, V, 3] world, metres
+    faces: Tensor,                 # [F, 3] the body's triangles
+    layout: UVLayout,              # the same triangles in UV space
+    camera: Camera,
+    *,
+    supersample: int = 2,          # samples a pixel along each axis
+) -> Rendering:
+    """B bodies in their texture, antialiased: the mean of `supersample`^2 samples a pixel; differentiable in `rgb`."""
+    x, y, width, height = window(vertices, camera)
+    size = (height * supersample, width * supersample)
+    camera_there = camera.cropped(x, y, (height, width)).resized(size)
+    fragments = rasterize(camera_there.project(vertices), faces, size)
+    uv = interpolate(fragments, layout.uv[None], layout.faces)
+    grid = (uv * 2 - 1).permute(0, 2, 3, 1).float()
+    texture = rgb.float().expand(len(vertices), -1, -1, -1)
+    colour = functional.grid_sample(texture, grid, padding_mode="border", align_corners=False) * fragments.mask
+    drawn = _block_mean(torch.cat([colour, fragments.mask], dim=1), supersample)
+    drawn = functional.pad(drawn, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
+    mask = drawn[:, 3:]
+    return Rendering((drawn[:, :3] / torch.where(mask > 0, mask, 1)).clamp(0, 1), mask)
+
+
+def _block_mean(image: Tensor, side: int) -> Tensor:
+    """Means of blocks of `side` x `side` pixels; some ten times faster than torch's pooling on a CPU."""
+    return sum(image[..., i::side, j::side] for i in range(side) for j in range(side)) / side**2

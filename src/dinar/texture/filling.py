@@ -1,0 +1,200 @@
+"""Unseen texels for the plain renderer: the mirrored other side, else colours that spread over the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.raster.rasterize import Fragments, interpolate, rasterize
+from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.sampling import MIN_FRONTALITY
+
+if TYPE_CHECKING:
+    from dinar.body.model import BodyModel
+    from dinar.body.uv import UVLayout
+
+TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONTALITY to here it blends into the filling
+FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
+STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
+ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
+
+
+@dataclass(frozen=True)
+class Guide:
+    """How colours spread over a body's surface.
+
+    edges    int64   [E, 2]  vertices that are joined, each pair once
+    pull     float32 [E]     how strongly
+    regions  float32 [V, K]  share of each vertex in regions that take no colours from each other; rows sum to 1
+    """
+
+    edges: Tensor
+    pull: Tensor
+    regions: Tensor
+
+
+def guide_of(model: BodyModel) -> Guide:
+    """Around limbs and trunk rather than along them, and no face on the back of the head."""
+    vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
+    edges = _edges(model.faces)
+    across = functional.normalize(vertices[edges[:, 0]] - vertices[edges[:, 1]], dim=1)
+    weights = (model.skin_weights[edges[:, 0]] + model.skin_weights[edges[:, 1]]) / 2
+    bones = _bones(model, joints)
+    bones[_head(model)] = 0                                                # hair spreads from the crown down as well
+    along = ((across @ bones.T).square() * weights).sum(1)
+    scalp = _scalp(model, vertices, joints)
+    return Guide(edges, ALONG ** along.clamp(0, 1), torch.stack([scalp, 1 - scalp], dim=1))
+
+
+def _bones(model: BodyModel, joints: Tensor) -> Tensor:
+    """The direction of each joint's bone [J, 3]: towards the next humanoid bone, from the trunk not to the limbs."""
+    bone_of = {joint: bone for bone, joint in model.humanoid.items()}
+    ahead = torch.zeros_like(joints)
+    for bone, joint in model.humanoid.items():
+        parent = model.parents[joint]
+        while parent >= 0 and parent not in bone_of:
+            parent = model.parents[parent]
+        if parent >= 0 and not (_paired(bone) and not _paired(bone_of[parent])):
+            ahead[parent] += joints[joint] - joints[parent]
+    for joint, parent in enumerate(model.parents):
+        if ahead[joint].norm() < 1e-6 and parent >= 0:
+            ahead[joint] = joints[joint] - joints[parent] if joint in bone_of else ahead[parent]
+    return functional.normalize(ahead, dim=1)
+
+
+def _paired(bone: str) -> bool:
+    return bone.startswith(("left", "right"))
+
+
+def _head(model: BodyModel) -> list[int]:
+    """The head's joint and all below it."""
+    joints = [model.humanoid["head"]]
+    for joint, parent in enumerate(model.parents):
+        if parent in joints:
+            joints.append(joint)
+    return joints
+
+
+def _scalp(model: BodyModel, vertices: Tensor, joints: Tensor) -> Tensor:
+    """1 where hair grows and 0 on the face, at the ears and below the head, smooth between: [V]."""
+    left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
+    _, y, z = ((vertices - (left + right) / 2) / (left - right).norm()).unbind(-1)    # in distances between the eyes
+    face = ((z + 1.9) / 0.6).clamp(0, 1) * ((1.6 - y) / 0.4).clamp(0, 1)
+    return model.skin_weights[:, _head(model)].sum(1).clamp(0, 1) * (1 - face)
+
+
+def fill(
+    texture: NeuralTexture,
+    faces: Tensor,                     # [F, 3] the body's triangles
+    layout: UVLayout,                  # the same triangles in UV space
+    *,
+    mirror: Tensor | None = None,      # [R, R, 2] UV coordinates of each texel's mirror image, NaN where it has none
+    guide: Guide | None = None,        # of the body (`guide_of`); None: all alike
+) -> Tensor:
+    """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
+
+    An unseen texel takes the colour of its mirror image where that was seen, else that of its surroundings on the
+    body's surface: a membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
+    Colours seen at a grazing angle and the edges of holes blend into what is made up. Texels off the islands repeat the
+    nearest one on them: bilinear sampling at seams finds no foreign colour. With nothing seen at all everything is
+    mid-grey.
+    """
+    size = texture.rgb.shape[-1]
+    atlas, nearest = _atlas(layout, size)
+    inside = atlas.mask
+    trust = _trust(texture, inside)
+    colour = texture.rgb * trust                                         # multiplied by its trust, here and below
+    if mirror is not None:
+        grid = (mirror.to(colour) * 2 - 1).nan_to_num(-9)[None].expand(len(colour), -1, -1, -1)
+        seen = torch.cat([colour, trust], dim=1) * inside
+        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - trust)
+        colour, trust = colour + seen[:, :3], trust + seen[:, 3:]
+    if guide is None:
+        edges = _edges(faces)
+        guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
+    around = torch.stack([_spread(c, t, atlas, faces, guide) for c, t in zip(colour, trust, strict=True)])
+    around = interpolate(_repeated(atlas, len(around)), around, faces)
+    filled = (colour + around * (1 - trust)).clamp(0, 1)
+    return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
+
+
+def _atlas(layout: UVLayout, size: int) -> tuple[Fragments, Tensor]:
+    """The triangle at each texel's centre, and the nearest texel that has one, as flat indices [size, size]."""
+    corners = functional.pad(layout.uv * size, (0, 1), value=1.0)
+    atlas = rasterize(corners[None], layout.faces, (size, size))
+    inside = atlas.face[0].cpu().numpy() >= 0
+    if not inside.any():
+        raise ValueError(f"the layout covers no texel of {size} x {size}")
+    _, label = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    index = np.zeros(label.max() + 1, np.int64)
+    index[label[inside]] = inside.ravel().nonzero()[0]
+    return atlas, torch.from_numpy(index[label]).to(layout.uv.device)
+
+
+def _repeated(atlas: Fragments, batch: int) -> Fragments:
+    return Fragments(*(part.expand(batch, *part.shape[1:]) for part in (atlas.face, atlas.barycentric, atlas.depth)))
+
+
+def _trust(texture: NeuralTexture, inside: Tensor) -> Tensor:
+    """How much each texel's own colour counts, [B, 1, R, R] in [0, 1]: less at grazing angles and at edges of holes."""
+    angle = ((texture.frontality - MIN_FRONTALITY) / (TRUSTED - MIN_FRONTALITY)).clamp(0, 1)
+    covered = ((texture.filled > 0.5) | (inside < 0.5))[:, 0].cpu().numpy().astype(np.uint8)
+    reach = max(FEATHER * texture.rgb.shape[-1], 1.0)
+    edge = np.stack([cv2.distanceTransform(c, cv2.DIST_L2, cv2.DIST_MASK_5) / reach for c in covered])
+    return angle * torch.from_numpy(edge).to(angle)[:, None].clamp(0, 1) * texture.filled
+
+
+def _spread(colour: Tensor, trust: Tensor, atlas: Fragments, faces: Tensor, guide: Guide) -> Tensor:
+    """Colours at all vertices [V, 3] from those of trusted texels: the membrane that hangs on them.
+
+    colour [3, R, R], multiplied by trust [1, R, R].
+    """
+    count = len(guide.regions)
+    texel = (atlas.face[0].flatten() >= 0).nonzero()[:, 0]
+    corners = faces.long()[atlas.face[0].flatten()[texel].long()]          # [n, 3]
+    share = atlas.barycentric[0].flatten(0, 1)[texel]                      # [n, 3]
+    values = torch.cat([colour, trust, torch.ones_like(trust)]).flatten(1)[:, texel].T.double()
+    sums = values.new_zeros(count, 5)
+    for i in range(3):
+        sums.index_add_(0, corners[:, i], values * share[:, i, None])
+    sums = sums.cpu().numpy()
+    weight = sums[:, 3] / np.maximum(sums[:, 4], 1e-9)                     # a vertex' mean trust
+    own = sums[:, :3] / np.maximum(sums[:, 3:4], 1e-9)
+    if weight.sum() < 1e-6:
+        return colour.new_full((count, 3), 0.5)
+    (i, j), pull = guide.edges.cpu().numpy().T, STIFFNESS * guide.pull.double().cpu().numpy()
+    edges = sparse.coo_array((pull, (i, j)), shape=(count, count))
+    edges = edges + edges.T
+    edges = sparse.diags_array(edges.sum(1)) - edges                       # the graph's Laplacian
+    spread = np.zeros((count, 3))
+    for region in guide.regions.double().cpu().numpy().T:
+        inside = weight * region**4                                        # its heart's colours, not its borders'
+        spread += region[:, None] * _membrane(edges, inside if inside.sum() > 1 else weight, own)
+    return torch.from_numpy(spread).to(colour)
+
+
+def _membrane(edges: sparse.sparray, weight: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Colours [V, 3] near `own` where the weight [V] is large, as smooth as can be over the edges elsewhere."""
+    mean = weight @ own / weight.sum()
+    faint = 1e-10                                                          # what nothing seen touches gets the mean
+    system = (sparse.diags_array(weight + faint) + edges).tocsc()
+    factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    return factors.solve(weight[:, None] * own + faint * mean)
+
+
+def _edges(faces: Tensor) -> Tensor:
+    """Pairs of vertices that a triangle joins, each once: [E, 2]."""
+    ends = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long().sort(dim=1).values
+    count = int(faces.max()) + 1
+    pairs = torch.unique(ends[:, 0] * count + ends[:, 1])
+    return torch.stack([pairs // count, pairs % count], dim=1)

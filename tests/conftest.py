@@ -1,0 +1,57 @@
+"""What many tests share: a person made of plain colours, and paths that may be absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dinar.avatar import Avatar
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+SIDE = 64
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of real photos beside the repository."""
+    if not PHOTOS.is_dir():
+        pytest.skip("needs ../shared/photos")
+    return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def avatar() -> Avatar:
+    """Somebody red in front and blue behind, seen in one made-up photo of 97 x 61 pixels."""
+    import torch
+
+    from dinar.avatar import Avatar, Shot, open_body
+    from dinar.body.normals import vertex_normals
+    from dinar.body.uv import load_layout
+    from dinar.camera import framing
+    from dinar.raster.rasterize import interpolate, rasterize
+    from dinar.texture.neural_texture import NeuralTexture
+
+    model = open_body()
+    layout = load_layout("front", model)
+    behind = (vertex_normals(model.template[None], model.faces)[0, :, 2:] < 0).float()
+    colour = torch.tensor([0.9, 0.1, 0.1]) * (1 - behind) + torch.tensor([0.1, 0.1, 0.9]) * behind
+    corners = torch.nn.functional.pad(layout.uv * SIDE, (0, 1), value=1.0)[None]
+    atlas = rasterize(corners, layout.faces, (SIDE, SIDE))
+    rgb = interpolate(atlas, colour[None], model.faces)
+    generator = torch.Generator().manual_seed(0)
+    texture = NeuralTexture(None, rgb, atlas.mask, atlas.mask, torch.rand(1, 1, SIDE, SIDE, generator=generator))
+    shape = torch.randn(len(model.shape_basis), generator=generator) * 0.3
+    pose = torch.randn(len(model.parents), 3, generator=generator) * 0.05
+    shot = Shot(
+        pose=pose,
+        expression=torch.zeros(len(model.expression_names)),
+        translation=torch.tensor([0.3, 0.1, -0.2]),
+        camera=framing(model.template + torch.tensor([0.3, 0.1, -0.2]), 10.0, 5.0, (97, 61)),
+        reprojection=0.5,
+        mask_iou=0.875,
+        unseen=("left foot",),
+    )
+    return Avatar(texture, rgb[0], shape, model, layout, shots=(shot,))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dinar.raster.rasterize import rasterize
+from dinar.synth import shading
+from dinar.synth.people import random_person
+from dinar.synth.poses import random_body
+from dinar.synth.sets import random_background, random_light, views
+from dinar.synth.studio import arrange, contact_sheet, daylight, expose, frame_camera, studio
+from dinar.synth.wardrobe import Wardrobe
+
+ASSETS = Path(__file__).parents[3] / "shared/assets"
+needs_assets = pytest.mark.skipif(not (ASSETS / "makehuman_cc0").is_dir(), reason="needs ../shared/assets")
+
+
+@pytest.fixture(scope="module")
+def wardrobe():
+    return Wardrobe(ASSETS)
+
+
+@pytest.fixture(scope="module")
+def scene(wardrobe):
+    person = random_person(wardrobe, 3, texture=128)
+    return arrange(person, random_body(person, np.random.default_rng(1), lively=0))
+
+
+@needs_assets
+def test_the_mask_holds_the_body_and_all_is_in_the_picture(scene):
+    camera = frame_camera(scene, (256, 192), azimuth=30, height=1.0)
+    view = expose(scene, camera, daylight(), studio())
+    assert view.image.shape == (3, 256, 192) and view.mask.shape == (1, 256, 192)
+    assert view.image.min() >= 0 and view.image.max() <= 1
+    mask = view.mask[0] > 0.5
+    assert not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+    mesh = scene.person.model(scene.body)
+    shown = scene.person.faces[(scene.person.kind[scene.person.faces] == 0).all(1)]
+    body = rasterize(camera.project(mesh.vertices[:, :13718]), torch.from_numpy(shown), (256, 192)).mask[0, 0] > 0.5
+    assert (mask & body).sum() > 0.97 * body.sum()
+
+
+@needs_assets
+def test_pictures_repeat(scene):
+    camera = frame_camera(scene, (64, 48))
+    first, second = (expose(scene, camera, daylight(), studio(), seed=4) for _ in range(2))
+    assert torch.equal(first.image, second.image)
+
+
+@needs_assets
+def test_the_lit_side_is_brighter(scene):
+    light = replace(daylight(), lobes=np.zeros((0, 7), np.float32))
+    camera = frame_camera(scene, (128, 96))
+    left, right = (expose(scene, camera, replace(light, lamp=np.float32([x, 0.3, 0.3])), studio()) for x in (-0.9, 0.9))
+    mask = left.mask[0] > 0.9
+    half = torch.arange(96) < 48
+    change = (left.image - right.image).mean(0)
+    assert change[mask & half].mean() > 0.01 > -0.01 > change[mask & ~half].mean()
+
+
+@needs_assets
+def test_random_places_and_lights_are_finite(scene, wardrobe):
+    camera = frame_camera(scene, (48, 48), fov=45)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        view = expose(scene, camera, random_light(rng), random_background(rng, wardrobe), seed=seed)
+        assert view.image.isfinite().all() and view.image.std() > 0.02
+
+
+@needs_assets
+def test_a_set_of_views():
+    made = list(views(ASSETS, 2, 1, size=(96, 96), texture=64))
+    assert [v.image.shape for v in made] == [(3, 96, 96)] * 2
+    assert not torch.equal(made[0].body.shape, made[1].body.shape)
+    assert contact_sheet(made, columns=2, height=32).shape == (3, 32, 64)
+
+
+def test_transparent_layers_come_nearest_first():
+    """Three squares behind one another: a half-clear one, an opaque one, and one that it hides."""
+    corners = np.array([[0, 0], [8, 0], [8, 8], [0, 8]], np.float32)
+    vertices = np.concatenate([np.c_[corners, np.full(4, z, np.float32)] for z in (3, 1, 2)]).astype(np.float32)
+    faces = np.concatenate([np.array([[0, 1, 2], [0, 2, 3]]) + 4 * k for k in range(3)])
+    pixels = np.array([[255, 0, 0, 255], [0, 255, 0, 128], [0, 0, 255, 255]], np.uint8)
+    starts, sizes = np.array([[0], [1], [2]]), np.ones((3, 1), np.int64)
+    part = np.repeat(np.arange(3), 2)
+    uv = np.tile(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), (3, 1))
+    face, barycentric = np.empty((8, 8, 4), np.int32), np.empty((8, 8, 4, 3), np.float32)
+    depth = np.empty((8, 8, 4), np.float32)
+    nearest = np.full((8, 8), 10.0, np.float32)
+    shading.layers(
+        vertices,
+        faces,
+        0,
+        uv,
+        faces,
+        part,
+        np.zeros(6, np.float32),
+        pixels,
+        starts,
+        sizes,
+        nearest,
+        face,
+        barycentric,
+        depth,
+    )
+    assert (part[face[..., 0]] == 1).all() and (part[face[..., 1]] == 2).all()
+    assert (face[..., 2:] == -1).all()
+    assert np.allclose(depth[..., :2], [1, 2])
+    assert np.allclose(barycentric[..., :2, :].sum(-1), 1, atol=1e-5)
+
+
+def test_layers_stop_at_what_is_opaque():
+    vertices = np.float32([[0, 0, 2], [8, 0, 2], [0, 8, 2]])
+    faces = np.array([[0, 1, 2]])
+    face, barycentric = np.empty((8, 8, 2), np.int32), np.empty((8, 8, 2, 3), np.float32)
+    nearest = np.full((8, 8), 1.0, np.float32)
+    nearest[:, :4] = 3
+    shading.layers(
+        vertices, faces, 0, np.zeros((3, 2), np.float32), faces, np.zeros(1, np.int64), np.zeros(1, np.float32),
+        np.full((1, 4), 200, np.uint8), np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64), nearest, face,
+        barycentric, np.empty((8, 8, 2), np.float32),
+    )  # fmt: skip
+    assert face[1, 1, 0] == 0 and (face[:, 4:] == -1).all()
+
+
+def test_a_wall_hides_the_light():
+    frame = np.float32([[1, 0, 0], [0, -1, 0], [0, 0, -1]])
+    depths = np.full((1, 16, 16), np.inf, np.float32)
+    depths[0, :, 8:] = -0.5
+    seen = np.empty((2, 1), np.uint8)
+    shading.visibility(np.float32([[-0.5, 0, 0], [0.5, 0, 0]]), frame[None], depths, 8.0, 0.01, seen)
+    assert seen[:, 0].tolist() == [1, 0]

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dinar import cli, images
+from dinar.avatar import Avatar
+from dinar.store import Store
+
+PROGRAM = (sys.executable, "-c", "from dinar.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def dinar(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Run]:
+    """The program, run in this process with a fresh folder as the current one."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["dinar", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return Run(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An avatar on disk."""
+    path = tmp_path_factory.mktemp("made") / "me"
+    avatar.save(path)
+    return path
+
+
+def refused(run: Run, *words: str) -> None:
+    """One sentence on stderr, exit code 2, no traceback, nothing on stdout and nothing written."""
+    assert run.code == 2, run
+    assert run.stdout == ""
+    assert run.stderr.startswith("dinar: ") and run.stderr.count("\n") == 1 and run.stderr.endswith("\n"), run.stderr
+    for word in words:
+        assert word in run.stderr
+    assert os.listdir(".") == []
+
+
+# What works
+
+
+def test_help_is_quick_and_names_every_command() -> None:
+    run = subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True)
+    assert run.returncode == 0
+    for command in cli.COMMANDS:
+        assert command in run.stdout
+
+
+@pytest.mark.parametrize("view", ["front", "back", "left", "right"])
+def test_render_a_side(dinar: Callable[..., Run], made: Path, view: str) -> None:
+    run = dinar("render", made, "--view", view, "--size", "70x90", "-o", "a.png", "--background", "#00ff00")
+    assert run.code == 0 and run.stdout.startswith("a.png")
+    found = images.load(Path("a.png"))
+    assert found.shape == (3, 90, 70) and torch.equal(found[:, 0, 0], torch.tensor([0.0, 1.0, 0.0]))
+    assert os.listdir(".") == ["a.png"]
+
+
+def test_render_as_in_the_photo(dinar: Callable[..., Run], made: Path) -> None:
+    assert dinar("render", made, "--view", "photo", "-o", "a.png", "--background", "transparent").code == 0
+    with Image.open("a.png") as picture:
+        assert picture.size == (61, 97) and picture.mode == "RGBA"
+
+
+def test_a_turntable_as_frames(dinar: Callable[..., Run], made: Path) -> None:
+    run = dinar("render", made, "--view", "turntable", "--fps", "3", "--seconds", "2", "--size", "48", "-o", "turn")
+    assert run.code == 0
+    assert sorted(path.name for path in Path("turn").glob("*.png")) == [f"{k:05d}.png" for k in range(6)]
+
+
+def test_animate_prints_one_json_object(dinar: Callable[..., Run], made: Path) -> None:
+    options = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--json")
+    run = dinar("animate", made, "walk", "-o", "deep/walk.mp4", *options)
+    assert run.code == 0
+    found = json.loads(run.stdout)
+    assert found["files"] == ["deep/walk.mp4"] and found["frames"] == 4 and found["fps"] == 8
+    assert set(found["seconds"]) == {"load", "draw"}
+    assert Path("deep/walk.mp4").stat().st_size > 500 and os.listdir("deep") == ["walk.mp4"]
+
+
+def test_doctor(dinar: Callable[..., Run]) -> None:
+    found = json.loads(dinar("doctor", "--json").stdout)
+    assert found["versions"]["torch"] == torch.__version__
+    assert "pose_detection.tflite" in dinar("doctor").stdout
+
+
+def test_fit_and_create_of_a_known_person(
+    dinar: Callable[..., Run], avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dinar import pipeline
+
+    asked = []
+
+    def create(sources: list, *, device: str, progress: object) -> Avatar:
+        asked.extend(sources)
+        with progress.stage("look"):
+            return avatar
+
+    def overlay_of(source: object, *, model: object, progress: object) -> tuple:
+        asked.append(source)
+        return torch.zeros(3, 8, 8), avatar.shots[0]
+
+    monkeypatch.setattr(pipeline, "create", create)
+    monkeypatch.setattr(pipeline, "overlay_of", overlay_of)
+    run = dinar("create", "me.jpg", "-o", "me", "--person", "2", "--json")
+    found = json.loads(run.stdout)
+    assert run.code == 0 and found["files"] == ["me", "me/preview.png"]
+    assert list(found["seconds"]) == ["look", "save"]
+    residuals = {"photo": "me.jpg", "reprojection": 0.5, "mask_iou": 0.875, "unseen": ["left foot"]}
+    assert found["fits"] == [residuals]
+    assert asked[-1] == pipeline.Source(Path("me.jpg"), person=2)
+    run = dinar("create", "me.jpg", "-o", "me.zip")
+    assert run.code == 0 and "not seen: left foot" in run.stdout and "me.zip" in run.stdout
+    run = dinar("fit", "me.jpg", "-o", "fit.png", "--mask", "mask.png", "--json")
+    assert json.loads(run.stdout)["fits"] == [residuals] and asked[-1].mask == Path("mask.png")
+    assert sorted(os.listdir(".")) == ["fit.png", "me", "me.zip"]
+
+
+def test_photos_and_what_belongs_to_them() -> None:
+    photos, masks = [Path("a"), Path("b")], [Path("m"), Path("n")]
+    found = cli._sources(photos, [3], masks, [])
+    assert [(s.photo, s.person, s.mask, s.keypoints) for s in found] == [
+        (Path("a"), 3, Path("m"), None),
+        (Path("b"), 3, Path("n"), None),
+    ]
+
+
+# What is refused
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures that are none, or no good."""
+    folder = tmp_path_factory.mktemp("bad")
+    (folder / "text.jpg").write_text("hello")
+    (folder / "empty.jpg").write_bytes(b"")
+    noise = np.random.default_rng(0).integers(0, 255, (200, 150, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(folder / "noise.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "noise.jpg").read_bytes()[:3000])
+    Image.new("1", (30_000, 30_000)).save(folder / "huge.png")
+    Image.new("L", (64, 64)).save(folder / "small.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["create", "fit"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    {
+        "absent.jpg": "absent.jpg", "": "folder", "text.jpg": "text.jpg", "empty.jpg": "empty.jpg",
+        "cut.jpg": "damaged", "huge.png": "megapixels",
+    }.items(),
+)  # fmt: skip
+def test_bad_photos(dinar: Callable[..., Run], bad: Path, command: str, name: str, reason: str) -> None:
+    refused(dinar(command, bad / name, "-o", "a.png" if command == "fit" else "a"), reason)
+
+
+def test_nobody_in_the_photo(dinar: Callable[..., Run], bad: Path) -> None:
+    if any(status.path is None and not status.file.optional for status in Store().table()):
+        pytest.skip("needs the models that `dinar doctor --fetch needed` downloads")
+    refused(dinar("create", bad / "noise.jpg", "-o", "a"), "shows no person")
+    refused(dinar("create", bad / "noise.jpg", "-o", "a", "--mask", bad / "small.png"), "64 x 64", "150 x 200")
+
+
+def test_no_models_and_no_network(
+    dinar: Callable[..., Run], bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DINAR_MODELS", str(bad))
+    monkeypatch.setenv("DINAR_CACHE", str(tmp_path / "cache"))
+    refused(dinar("create", bad / "noise.jpg", "-o", "a"), "DINAR_MODELS")
+
+
+def test_outputs_that_cannot_be_written(dinar: Callable[..., Run], bad: Path, made: Path) -> None:
+    inside = bad / "text.jpg" / "x"          # a file as a folder: refused for every user, root too
+    photo = bad / "absent.jpg"               # the output is looked at first
+    refused(dinar("create", photo, "-o", inside), "cannot be written")
+    refused(dinar("create", photo, "-o", bad), "holds other files")
+    refused(dinar("create", photo, "-o", bad / "text.jpg"), "is a file")
+    refused(dinar("fit", photo, "-o", inside.with_suffix(".png")), "cannot be written")
+    refused(dinar("fit", photo, "-o", "a.txt"), "a.txt", ".png")
+    refused(dinar("animate", made, "walk", "-o", inside.with_suffix(".mp4")), "cannot be written")
+    refused(dinar("animate", made, "walk", "-o", "a.txt"), "a.txt")
+    refused(dinar("animate", made, "walk", "-o", bad), "holds other files")
+    refused(dinar("render", made, "-o", inside.with_suffix(".png")), "cannot be written")
+    refused(dinar("render", made, "--view", "turntable", "-o", inside.with_suffix(".mp4")), "cannot be written")
+    refused(dinar("render", made, "-o", "a.gif"), "a.gif")
+
+
+def test_bad_options(dinar: Callable[..., Run], bad: Path, made: Path) -> None:
+    photo = bad / "noise.jpg"
+    refused(dinar("animate", made, "moonwalk", "-o", "a.mp4"), "moonwalk", "walk")
+    refused(dinar("animate", made, bad / "text.jpg", "-o", "a.mp4"), "text.jpg")
+    for option in ("--fps", "--seconds"):
+        for value in ("0", "-1", "nan", "1e9"):
+            refused(dinar("animate", made, "walk", "-o", "a.mp4", option, value), option)
+            refused(dinar("render", made, "-o", "a.png", option, value), option)
+    for size in ("0", "10x", "axb", "1x2x3", "100000", "-5"):
+        refused(dinar("render", made, "-o", "a.png", f"--size={size}"), "--size")
+    refused(dinar("render", made, "-o", "a.png", "--background", "reddish"), "reddish")
+    refused(dinar("render", made, "-o", "a.jpg", "--background", "transparent"), "a.jpg")
+    refused(dinar("animate", made, "walk", "-o", "a.mp4", "--background", "transparent"), "a.mp4")
+    refused(dinar("render", made, "-o", "a.png", "--device", "abacus"), "abacus")
+    refused(dinar("fit", photo, "-o", "a.png", "--smplx", bad / "absent.npz"), "absent.npz")
+    refused(dinar("create", photo, photo, "-o", "a", "--mask", bad / "small.png"), "--mask", "2 photos")
+    refused(dinar("create", "-o", "a"), "needs a photo")
+
+
+def test_damaged_avatars(dinar: Callable[..., Run], bad: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 no more")
+    for path in (tmp_path / "a.zip", bad, tmp_path / "absent"):
+        refused(dinar("render", path, "-o", "a.png"), str(path))
+        refused(dinar("animate", path, "walk", "-o", "a.mp4"), str(path))
+
+
+def test_unknown_words_are_refused(dinar: Callable[..., Run], made: Path) -> None:
+    for arguments in (["sing"], ["render", made, "--view", "above", "-o", "a.png"], ["render", made]):
+        run = dinar(*arguments)
+        assert run.code == 2 and run.stdout == "" and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_nothing(made: Path, tmp_path: Path, number: int, code: int) -> None:
+    out = tmp_path / "here" / "walk"
+    out.parent.mkdir()
+    arguments = ("animate", made, "walk", "-o", out, "--seconds", "20", "--size", "64")
+    program = subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while program.poll() is None and not any(out.parent.glob(".walk.*/new/00003.png")):
+            time.sleep(0.05)
+        program.send_signal(number)
+        stdout, stderr = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert program.returncode == code and stdout == "" and "Traceback" not in stderr
+    assert os.listdir(out.parent) == []

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dinar import pipeline
+from dinar.avatar import Avatar, composed
+from dinar.body.model import Body
+from dinar.camera import Camera
+from dinar.errors import InputError
+from dinar.fit.fit import Fit
+from dinar.photo.landmarks import Landmarks
+from dinar.photo.photo import Photo
+from dinar.pipeline import Source
+from dinar.progress import Progress
+
+NOBODY = Landmarks((), torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 3))
+
+
+def taken(avatar: Avatar, azimuth: float, reprojection: float = 1.0) -> tuple[Photo, Fit]:
+    """A photo of the avatar at rest, on green, and the fit that explains it exactly."""
+    side = 256
+    camera = avatar.camera(azimuth, (side, side))
+    drawn = avatar.render(camera)
+    image = composed(drawn, torch.tensor([0.0, 1.0, 0.0]))
+    photo = Photo(image, drawn.mask[0], NOBODY, None, (300, 200), (-28.0, 22.0, 1.0))
+    return photo, Fit(avatar.standing(), camera, reprojection, 0.9, ())
+
+
+@pytest.fixture
+def staged(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Perception and fit replaced by what is known; returns the log of calls."""
+    log: list[str] = []
+    views = {"front.png": taken(avatar, 0.0, 1.0), "back.png": taken(avatar, 180.0, 2.0)}
+
+    def look(path: Path, **options: object) -> Photo:
+        log.append(f"look {path.name} {options['person']}")
+        return views[path.name][0]
+
+    def fit(photos: list[Photo], model: object, *, progress: object) -> list[Fit]:
+        log.append(f"fit {len(photos)}")
+        progress(0.5)
+        return [next(f for p, f in views.values() if p is photo) for photo in photos]
+
+    monkeypatch.setattr(pipeline, "look", look)
+    monkeypatch.setattr(pipeline, "fit", fit)
+    return log
+
+
+def test_a_photos_colours_come_back(avatar: Avatar) -> None:
+    photo, found = taken(avatar, 0.0)
+    texture = pipeline.texture_of(photo, found, avatar.model, avatar.layout, size=64)
+    seen = (texture.sampled * (texture.frontality > 0.5))[0] > 0
+    assert seen.float().mean() > 0.1
+    error = (texture.rgb[0] - avatar.painted).abs().amax(0, keepdim=True)[seen]
+    assert error.median() < 0.02
+    green = texture.rgb[0, 1] - texture.rgb[0, [0, 2]].amax(0)
+    assert green.max() < 0.3                       # nothing of the background
+    painted = pipeline.paint(texture, avatar.model, avatar.layout)
+    assert painted.shape == (3, 64, 64) and (painted.amax(0) > 0.2).all()      # no holes
+
+
+def test_the_stages_in_their_order(staged: list[str]) -> None:
+    progress = Progress()
+    found = pipeline.create([Path("front.png")], progress=progress)
+    assert staged == ["look front.png None", "fit 1"]
+    assert list(progress.seconds) == ["look", "fit", "texture", "fill"]
+    assert found.shots[0].reprojection == 1.0 and found.shots[0].camera.size == (300, 200)
+    front = found.view("front", (64, 64))
+    red = (front.rgb * front.mask).sum((2, 3)) / front.mask.sum()
+    assert red[0, 0] > 0.6
+
+
+def test_several_photos_are_merged(staged: list[str]) -> None:
+    found = pipeline.create([Source(Path("front.png"), person=2), "back.png"])
+    assert staged == ["look front.png 2", "look back.png None", "fit 2"]
+    assert [shot.reprojection for shot in found.shots] == [1.0, 2.0]
+    back = found.view("back", (64, 64))
+    blue = (back.rgb * back.mask).sum((2, 3)) / back.mask.sum()
+    assert blue[0, 2] > 0.6
+
+
+def test_the_order_of_photos_does_not_matter(staged: list[str]) -> None:
+    one, other = (pipeline.create(order) for order in (["front.png", "back.png"], ["back.png", "front.png"]))
+    assert torch.allclose(one.painted, other.painted, atol=1e-4)
+
+
+def test_no_photos() -> None:
+    with pytest.raises(InputError, match="at least one"):
+        pipeline.create([])
+
+
+def test_a_shot_is_in_the_frame_of_the_whole_photo(avatar: Avatar) -> None:
+    photo, found = taken(avatar, 20.0)
+    photo = replace(photo, window=(40.0, -30.0, 0.8), source_size=(400, 600))
+    shot = pipeline._shot(photo, found)
+    assert shot.camera.size == (400, 600) and isinstance(shot.camera, Camera)
+    body = Body(avatar.shape[None], shot.pose[None], shot.expression[None], shot.translation[None])
+    points = avatar.model(body).vertices[0]
+    crop, whole = found.camera.project(points)[:, :2], shot.camera.project(points)[:, :2]
+    assert torch.allclose((whole - torch.tensor([40.0, -30.0])) * 0.8, crop, atol=1e-2)
