@@ -52,7 +52,7 @@ def main() -> None:
             error = vertex_error(model, found, view)
             rows.append((error, found.reprojection, found.mask_iou, seconds))
             pictures.append(torch.cat([photo.image, overlay(photo, found, model)], dim=2))
-            print(f"{len(rows):3d}: {error:5.1f} mm, {found.reprojection:.2f} %, IoU {found.mask_iou:.3f}, {seconds:.1f} s")
+            print("{:3d}: {:5.1f} mm, {:.2f} %, IoU {:.3f}, {:.1f} s".format(len(rows), *rows[-1]), flush=True)
     table = np.array(rows)
     print(f"\n{len(rows)} of {args.people} people fitted, {args.threads} threads, torch {torch.__version__}\n")
     print("| | mean | median | worst |\n|---|---|---|---|")

@@ -18,7 +18,7 @@ FLOORS = (
     ("files", "progress"),
     ("raster", "body", "camera", "images", "store"),
     ("texture", "networks", "photo"),
-    ("fit", "motion", "inpainting"),
+    ("fit", "motion", "inpainting", "presets"),
     ("avatar", "pipeline", "export", "doctor", "terminal"),
     ("data", "train", "synth", "evaluate", "view"),
     ("cli",),

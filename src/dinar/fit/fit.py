@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import roma
@@ -94,23 +95,34 @@ def fit(
 
     Raises InputError where a photo's landmarks are too few to fit a body to.
     """
-    problem = _Problem(photos, model)
     total = sum(stage.steps for stage in stages)
     done = 0
-    for stage in stages:
-        variables = problem.variables(stage)
-        optimiser = torch.optim.Adam(variables, lr=stage.rate, betas=(0.9, 0.95))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k, n=stage.steps: 1 - 0.9 * k / n)
-        for _ in range(stage.steps):
-            optimiser.zero_grad(set_to_none=True)
-            problem.loss(stage).backward()
-            optimiser.step()
-            schedule.step()
-            done += 1
-            if progress is not None:
-                progress(done / total)
-    with torch.no_grad():
-        return [problem.result(i) for i in range(len(photos))]
+    with _one_thread():
+        problem = _Problem(photos, model)
+        for stage in stages:
+            optimiser = torch.optim.Adam(problem.variables(stage), lr=stage.rate, betas=(0.9, 0.95))
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k, n=stage.steps: 1 - 0.9 * k / n)
+            for _ in range(stage.steps):
+                optimiser.zero_grad(set_to_none=True)
+                problem.loss(stage).backward()
+                optimiser.step()
+                schedule.step()
+                done += 1
+                if progress is not None:
+                    progress(done / total)
+        with torch.no_grad():
+            return [problem.result(i) for i in range(len(photos))]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: steps this small gain nothing from more, and sums keep one order, so results repeat."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Problem:
@@ -198,7 +210,7 @@ class _Problem:
         distance = (projected[target.index, :2] - target.xy).norm(dim=1)[rows]
         drawn = rasterize(camera.project(mesh.vertices[0])[None], self.model.faces, camera.size).mask[0] > 0.5
         mask = photo.mask > 0.5
-        centred = Body(body.shape.detach(), body.pose, body.expression, torch.zeros(1, 3))
+        centred = Body(body.shape.detach(), body.pose, body.expression.detach(), torch.zeros(1, 3))
         return Fit(
             body=centred,
             camera=Camera(camera.K, camera.R, LEVEL @ body.translation[0], camera.size),

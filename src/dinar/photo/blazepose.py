@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from dinar.photo.regions import Region
 from dinar.photo.tflite import Network
 
 POINTS = len(BODY)
+
+_SWAP = {"left": "right", "right": "left"}
+_OTHER_SIDE = [BODY.index("_".join(_SWAP.get(part, part) for part in name.split("_"))) for name in BODY]
+"""Each point's place in a mirrored picture."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,26 @@ class BlazePose:
                 return None
         return person
 
+    def steadied(self, pixels: np.ndarray, person: Person) -> Person:
+        """The same person by the mean of several looks: turned, closer and farther, each also mirrored.
+
+        One look guesses depths some centimetres off, and differently each time.
+        """
+        size = self.network.size
+        xy, world, confidence = [person.xy], [person.world], [person.confidence]
+        for turn, scale in ((-0.12, 1.0), (0.12, 1.0), (0.0, 0.9), (0.0, 1.1)):
+            region = replace(person.region.shifted(0, 0, scale), angle=person.region.angle + turn)
+            image = region.draw(pixels, size)
+            for mirrored in (False, True):
+                seen = self._read(image[:, ::-1] if mirrored else image, region, pixels.shape[:2], mirrored=mirrored)
+                if seen[0].score > 0.5 and same(seen[0], person):
+                    xy.append(seen[0].xy)
+                    world.append(seen[0].world)
+                    confidence.append(seen[0].confidence)
+        return replace(
+            person, xy=np.median(xy, axis=0), world=np.mean(world, axis=0), confidence=np.mean(confidence, axis=0)
+        )
+
     def mask(self, pixels: np.ndarray, person: Person, window: tuple[float, float, float], size: int) -> np.ndarray:
         """Probability [size, size] of the person's pixels in a window (x, y, scale) of the picture.
 
@@ -123,14 +147,24 @@ class BlazePose:
 
     def look(self, pixels: np.ndarray, region: Region) -> tuple[Person, Region]:
         """One pass over a region, and the region where to look again."""
+        return self._read(region.draw(pixels, self.network.size), region, pixels.shape[:2])
+
+    def _read(
+        self, image: np.ndarray, region: Region, shape: tuple[int, int], *, mirrored: bool = False
+    ) -> tuple[Person, Region]:
+        """One pass over a drawn region of a picture of `shape` (H, W); sides are swapped back where it was mirrored."""
         size = self.network.size
-        out = self.network(region.draw(pixels, size))
+        out = self.network(image)
         raw = out["Identity"].reshape(-1, 5)
         local = _sharpened(raw[:, :2], sigmoid(out["Identity_3"]))
-        xy = region.to_picture(local, size)
-        h, w = pixels.shape[:2]
-        inside = (xy[:POINTS] >= 0).all(axis=1) & (xy[:POINTS] <= (w, h)).all(axis=1)
         world = out["Identity_4"].reshape(-1, 3)[:POINTS].astype(np.float64)
+        if mirrored:
+            local[:, 0] = size - local[:, 0]
+            world[:, 0] *= -1
+            local[:POINTS], raw[:POINTS], world = local[_OTHER_SIDE], raw[_OTHER_SIDE], world[_OTHER_SIDE]
+        xy = region.to_picture(local, size)
+        h, w = shape
+        inside = (xy[:POINTS] >= 0).all(axis=1) & (xy[:POINTS] <= (w, h)).all(axis=1)
         world[:, :2] = world[:, :2] @ region.rotation.T
         person = Person(
             xy[:POINTS],

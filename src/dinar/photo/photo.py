@@ -111,7 +111,8 @@ def look(
         if not found:
             raise InputError(f"{path} shows no person; try a photo with the whole body in view")
         seen = found[_chosen(path, [p.box for p in found], person)]
-        landmarks = _landmarks(picture.pixels, seen, [p for p in found if p is not seen], perception)
+        steady = perception.pose.steadied(picture.pixels, seen)
+        landmarks = _landmarks(picture.pixels, steady, [p for p in found if p is not seen], perception)
     _require_whole(path, landmarks, picture.size, None if given_points else seen)
     if given_mask is None and seen is None:
         raise InputError(f"{path} shows no person at the given keypoints; give a mask too")

@@ -1,0 +1,112 @@
+"""Networks on disk, one folder each as Hugging Face lays them out: config.json and model.safetensors in float16."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dinar.errors import InputError
+from dinar.files import atomic_folder
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+KIND = "network"   # the class, beside its arguments in config.json
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def save(folder: Path, module: nn.Module, config: DataclassInstance) -> None:
+    """Writes a network, whole or not at all; `config` holds the arguments of its constructor.
+
+    Raises ValueError where `config` describes another network or a weight has no finite value in float16, InputError
+    where the folder cannot be written.
+    """
+    arguments, tensors = asdict(config), module.state_dict()
+    with torch.device("meta"):
+        described = type(module)(**arguments).state_dict()
+    if _differences(tensors, described):
+        raise ValueError(f"the {type(module).__name__} is not what {config} describes")
+    halves = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in halves.items()}
+    if wrong := _not_finite(halves):
+        raise ValueError(f"{_some(wrong)} cannot be written in float16")
+    with atomic_folder(folder, marker=CONFIG) as fresh:
+        text = json.dumps({KIND: type(module).__name__, **arguments}, indent=2)
+        (fresh / CONFIG).write_text(text + "\n", encoding="utf-8")
+        save_file(halves, fresh / WEIGHTS, metadata={"format": "pt"})
+
+
+def load(folder: Path, kind: type[Network]) -> Network:
+    """The network of a folder, float32, on the CPU, ready for use (evaluation mode).
+
+    Raises InputError, naming the tensors, where one is missing, unknown, misshapen or not finite, and where a file is
+    missing, damaged or of another network.
+    """
+    folder = Path(folder)
+    arguments = _config(folder / CONFIG, kind)
+    try:
+        with torch.random.fork_rng(devices=[]):   # weights that are thrown away should not cost anybody his seed
+            module = kind(**arguments)
+    except (TypeError, ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        raise InputError(f"{folder / CONFIG} describes no {kind.__name__} ({error})") from error
+    path = folder / WEIGHTS
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is damaged ({error})") from error
+    differences = _differences(tensors, module.state_dict())
+    if differences:
+        raise InputError(f"{path} does not fit its {CONFIG}: {'; '.join(differences)}")
+    if wrong := _not_finite(tensors):
+        raise InputError(f"{path} is damaged: {_some(wrong)} is not finite")
+    module.load_state_dict(tensors)
+    return module.eval()
+
+
+def _config(path: Path, kind: type[nn.Module]) -> dict[str, object]:
+    """The constructor's arguments, all of them and no others."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error})") from error
+    if not isinstance(config, dict) or config.pop(KIND, None) != kind.__name__:
+        raise InputError(f"{path} describes no {kind.__name__}")
+    wanted = set(inspect.signature(kind).parameters)
+    if wrong := sorted(wanted ^ set(config)):
+        raise InputError(f"{path} describes no {kind.__name__} of this version ({_some(wrong)} missing or unknown)")
+    return config
+
+
+def _differences(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> list[str]:
+    """In words: what `found` lacks, has too much, and has in another shape."""
+    missing = [name for name in wanted if name not in found]
+    unknown = [name for name in found if name not in wanted]
+    misshapen = [
+        f"{name} {list(found[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    parts = (("missing", missing), ("unknown", unknown), ("misshapen", misshapen))
+    return [f"{_some(names)} {word}" for word, names in parts if names]
+
+
+def _not_finite(tensors: dict[str, Tensor]) -> list[str]:
+    return [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
