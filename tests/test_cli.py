@@ -151,6 +151,23 @@ def test_photos_and_what_belongs_to_them() -> None:
     ]
 
 
+def test_synth_says_what_it_made(dinar: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    from dinar.synth import shards
+
+    asked = []
+
+    def write_shards(assets: Path, out: Path, plan: shards.Plan, *, workers: int, progress: object) -> list[Path]:
+        asked.append((assets, out, plan, workers))
+        return [out / "people-00000.tar"]
+
+    monkeypatch.setattr(shards, "write_shards", write_shards)
+    options = ("--people", "3", "--views", "4", "-o", "set", "--seed", "5", "--size", "96", "--workers", "2", "--json")
+    found = json.loads(dinar("synth", "--assets", "a", *options).stdout)
+    assert asked == [(Path("a"), Path("set"), shards.Plan(3, 4, 5, 96), 2)]
+    assert found["files"] == ["set", "set/people-00000.tar", "set/sheet.jpg"]
+    assert found["people"] == 3 and found["views"] == 12
+
+
 # What is refused
 
 
@@ -228,6 +245,14 @@ def test_bad_options(dinar: Callable[..., Run], bad: Path, made: Path) -> None:
     refused(dinar("fit", photo, "-o", "a.png", "--smplx", bad / "absent.npz"), "absent.npz")
     refused(dinar("create", photo, photo, "-o", "a", "--mask", bad / "small.png"), "--mask", "2 photos")
     refused(dinar("create", "-o", "a"), "needs a photo")
+
+
+def test_synth_without_assets_or_sense(dinar: Callable[..., Run], bad: Path) -> None:
+    refused(dinar("synth", "--assets", bad, "--people", "1", "--views", "1", "-o", "a"), "makehuman_cc0")
+    for option in ("--people", "--views", "--size", "--workers", "--seed"):
+        options = {"--people": "1", "--views": "1"} | {option: "-1"}
+        arguments = [f"{name}={value}" for name, value in options.items()]
+        refused(dinar("synth", "--assets", bad, "-o", "a", *arguments), option)
 
 
 def test_damaged_avatars(dinar: Callable[..., Run], bad: Path, tmp_path: Path) -> None:

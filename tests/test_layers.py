@@ -15,9 +15,9 @@ PACKAGE = Path(dinar.__file__).parent
 
 FLOORS = (
     ("errors",),
-    ("files", "progress"),
+    ("files", "progress", "sdist", "unpickling"),
     ("raster", "body", "camera", "images", "store"),
-    ("texture", "networks", "photo"),
+    ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
     ("avatar", "pipeline", "export", "doctor", "terminal"),
     ("data", "train", "synth", "evaluate", "view"),

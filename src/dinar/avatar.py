@@ -54,7 +54,7 @@ class Shot:
     expression    float32 [E]
     translation   float32 [3]     metres
     camera        Camera          of the whole upright photo
-    reprojection  mean distance of landmarks to the body's, % of the diagonal of the person's box
+    reprojection  mean distance of landmarks to the body's, % of the larger side of the person's box
     mask_iou      overlap of mask and body, [0, 1]
     unseen        limbs that the photo does not show
     """

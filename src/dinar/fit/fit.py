@@ -16,6 +16,7 @@ from torch.nn.functional import relu
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
 from dinar.errors import InputError
+from dinar.fit.contact import Contact
 from dinar.fit.initial import initial_pose, initial_translation
 from dinar.fit.objective import Targets, depths, dice, directions, reprojection, targets
 from dinar.fit.prior import PosePrior
@@ -81,6 +82,8 @@ STAGES = (
     Stage(steps=80, rate=0.01, width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.004, silhouette=40.0),
 )
 
+CONTACT = 0.05   # weight of two parts that are 1 cm inside one another
+
 SILHOUETTE_SIDE = 256   # pixels: a finer mask costs more than it tells
 
 
@@ -130,7 +133,7 @@ class _Problem:
 
     def __init__(self, photos: Sequence[Photo], model: BodyModel) -> None:
         self.photos, self.model, self.few = photos, model, model.only_landmarks()
-        self.prior = PosePrior(model)
+        self.prior, self.contact = PosePrior(model), Contact(model)
         self.targets = [_targets_of(photo, model) for photo in photos]
         n = len(photos)
         self.shape = torch.zeros(1, len(model.shape_basis), requires_grad=True)
@@ -179,8 +182,10 @@ class _Problem:
 
     def loss(self, stage: Stage) -> Tensor:
         body = self.body()
-        points = self.few.landmarks(self.few(body))
-        total = stage.shape * self.shape.square().sum() + stage.pose * self.prior(self.limbs).sum()
+        mesh = self.few(body)
+        points = self.few.landmarks(mesh)
+        total = CONTACT * (self.contact(self.few, body.shape, mesh) / 0.01).square().sum()
+        total = total + stage.shape * self.shape.square().sum() + stage.pose * self.prior(self.limbs).sum()
         low, high = self.model.expression_range
         outside = relu(low - self.expression) + relu(self.expression - high)
         total = total + 0.01 * self.expression.square().sum() + outside.square().sum()

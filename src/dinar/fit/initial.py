@@ -63,8 +63,10 @@ def initial_translation(points: Tensor, xy: Tensor, weight: Tensor, focal: Tenso
     zeros, ones = torch.zeros_like(weight), torch.ones_like(weight)
     rows = torch.cat([torch.stack([ones, zeros, -ray[:, 0]], 1), torch.stack([zeros, ones, -ray[:, 1]], 1)])
     right = torch.cat([ray[:, 0] * points[:, 2] - points[:, 0], ray[:, 1] * points[:, 2] - points[:, 1]])
-    w = weight.repeat(2)
-    translation = torch.linalg.lstsq(rows * w[:, None], (right * w)[:, None]).solution[:, 0]
+    # The normal equations in float64: LAPACK's own least squares differ in their last bits from call to call.
+    rows, right, square = rows.double(), right.double(), weight.repeat(2).double().square()
+    left = (square[:, None, None] * rows[:, :, None] * rows[:, None, :]).sum(0)
+    translation = torch.linalg.solve(left, (square[:, None] * rows * right[:, None]).sum(0)).float()
     translation[2] = translation[2].clamp(min=0.5)
     return translation
 

@@ -33,7 +33,7 @@ _MALE_OUTFITS = (
 )  # fmt: skip
 _FEMALE_OUTFITS = (
     "female_casualsuit01", "female_casualsuit01", "female_casualsuit02", "female_elegantsuit01", "female_elegantsuit01",
-    "female_sportsuit01", "male_casualsuit01", "male_casualsuit03", "male_casualsuit05", "male_casualsuit06",
+    "male_casualsuit01", "male_casualsuit03", "male_casualsuit05", "male_casualsuit06",
     "male_worksuit01",
 )  # fmt: skip
 _MALE_HAIR = ("short01", "short02", "short04")
@@ -42,6 +42,7 @@ _LOGOS = {  # left, top, right, bottom in UV
     "female_casualsuit01": [(0.70, 0.14, 0.885, 0.32)],
     "male_casualsuit02": [(0.48, 0.095, 0.64, 0.245)],
     "male_casualsuit04": [(0.48, 0.095, 0.64, 0.245)],
+    "shoes06": [(0.45, 0.785, 0.525, 0.84)],
     "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
 }
 _NEUTRALS = (
@@ -49,6 +50,7 @@ _NEUTRALS = (
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
 _SRGB = np.searchsorted((LINEAR[1:] + LINEAR[:-1]) / 2, np.arange(65536) / 65535).astype(np.uint8)
+_GREY = np.full(3, 1 / 3, np.float32)
 _HAIR_COLOURS = (       # linear light
     (0.010, 0.008, 0.008), (0.018, 0.012, 0.009), (0.035, 0.018, 0.010), (0.07, 0.035, 0.017), (0.13, 0.07, 0.03),
     (0.30, 0.19, 0.09), (0.15, 0.035, 0.012), (0.28, 0.27, 0.26),
@@ -396,7 +398,7 @@ def _hair_colour(rng: np.random.Generator, tone: float, years: float) -> np.ndar
 
 def _tinted(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """A hair picture uint8 [s, s, 4] of another colour (linear light), its light and shade kept."""
-    light = LINEAR[picture[..., :3]].mean(2)
+    light = LINEAR[picture[..., :3]] @ _GREY
     shade = (light + 0.004) / (light[picture[..., 3] > 80].mean() + 0.004)
     shade = np.clip(shade, 0.12, 4)[..., None] ** 1.15
     return np.concatenate([_bytes(colour.astype(np.float32) * shade), picture[..., 3:]], axis=2)
@@ -449,11 +451,9 @@ def _garment_groups(wardrobe: Wardrobe, asset: Asset, size: int) -> list[tuple[n
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals float32 [N, 3] of a mesh."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    cross = np.cross(b - a, c - a)
-    sums = [np.bincount(faces.ravel(), np.repeat(cross[:, axis], 3), len(vertices)) for axis in range(3)]
-    normals = np.stack(sums, axis=1)
-    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    normals = np.empty((len(vertices), 3), np.float32)
+    shading.vertex_normals(vertices, faces, normals)
+    return normals
 
 
 def _components(faces: np.ndarray) -> np.ndarray:
@@ -479,6 +479,20 @@ def _random_colour(rng: np.random.Generator, quiet: float = 0.5, skin: np.ndarra
     return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] ** 2.2).astype(np.float32)
 
 
+def _without_logos(light: np.ndarray, name: str) -> np.ndarray:
+    """A garment's image [s, s, 3] with what is known of its maker's signs painted over."""
+    light = light.copy()
+    for left, top, right, bottom in _LOGOS.get(name, ()):
+        x0, y0, x1, y1 = (round(v * len(light)) for v in (left, top, right, bottom))
+        patch = light[y0:y1, x0:x1]
+        edge = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
+        plain = np.median(edge, axis=0)
+        odd = (np.abs(patch - plain).max(2) > 0.06).astype(np.float32)
+        odd = cv2.GaussianBlur(cv2.dilate(odd, np.ones((7, 7))), (0, 0), 2)[..., None]
+        light[y0:y1, x0:x1] = patch * (1 - odd) + plain * odd
+    return light
+
+
 def _outfit_picture(
     wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int, skin: np.ndarray
 ) -> np.ndarray:
@@ -487,20 +501,13 @@ def _outfit_picture(
     light = np.full((size, size, 3), 0.3, np.float32)
     if painted:
         light = LINEAR[wardrobe.picture(asset.images["diffuse"], size)[..., :3]]
-    for left, top, right, bottom in _LOGOS.get(asset.name, ()):
-        x0, y0, x1, y1 = (round(v * size) for v in (left, top, right, bottom))
-        patch = light[y0:y1, x0:x1]
-        edge = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
-        plain = np.median(edge, axis=0)
-        odd = (np.abs(patch - plain).max(2) > 0.06).astype(np.float32)
-        odd = cv2.GaussianBlur(cv2.dilate(odd, np.ones((7, 7))), (0, 0), 2)[..., None]
-        light[y0:y1, x0:x1] = patch * (1 - odd) + plain * odd
+    light = _without_logos(light, asset.name)
     out = light.copy()
     for group, place, top in _garment_groups(wardrobe, asset, size):
         kind = rng.random()
         if painted and kind < (0.2 if top else 0.4) and not (top and asset.name in _LOGOS):
             continue
-        grey = light.mean(2)
+        grey = light @ _GREY
         shade = np.clip(grey / max(float(np.median(grey[group])), 1e-3), 0.25, 1.8)[..., None] ** 0.8
         quiet = 0.35 if top else 0.75
         if kind > (0.75 if top else 0.88):
@@ -571,9 +578,8 @@ def _folds(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _shoe_picture(wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int) -> np.ndarray:
     """A pair of shoes' image, at times dyed."""
-    source = wardrobe.picture(asset.images["diffuse"], size)[..., :3]
+    light = _without_logos(LINEAR[wardrobe.picture(asset.images["diffuse"], size)[..., :3]], asset.name)
     if rng.random() < 0.5:
-        return source
-    light = LINEAR[source]
-    grey = light.mean(2, keepdims=True)
+        return _bytes(light)
+    grey = (light @ _GREY)[..., None]
     return _bytes(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)

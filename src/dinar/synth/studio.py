@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,12 +19,13 @@ from dinar.synth import shading
 from dinar.synth.people import Person, vertex_normals
 
 SUPERSAMPLING = 2
-LAYERS = 6  # transparent surfaces that a pixel shows at most
+LAYERS = 4  # transparent surfaces that a pixel shows at most
 DIRECTIONS = 48  # from which the light of the surroundings is gathered
-SKY_MAP = 144  # pixels a side of what each of them sees
-SHADOW_MAP = 1024
+SKY_MAP = 88  # pixels a side of what each of them sees: 2 to 3 cm, as large as faces
+SHADOW_MAP = 768
 FLOOR = 48  # points a side of the lit patch of floor
 FLOOR_REACH = 1.4  # metres from the person to the patch's edges
+_TONES = 1536  # steps of the tone curve
 _FAR = 100.0  # metres: orthographic lights are that far away, so perspective does not show
 
 
@@ -113,8 +115,8 @@ class Scene:
     vertices, normals  float32 [N, 3]
     floor              height of the ground, metres
     patch              float32 [FLOOR * FLOOR, 3]  points on it about the person
-    facing             float32 [N + FLOOR * FLOOR, D]  cosine to each direction, 0 where it is hidden
-    seen               float32 [N + FLOOR * FLOOR, D]  1 where it is not
+    facing             float32 [D, N + FLOOR * FLOOR]  cosine to each direction, 0 where it is hidden
+    seen               float32 [D, N + FLOOR * FLOOR]  1 where it is not
     """
 
     person: Person
@@ -127,6 +129,25 @@ class Scene:
     seen: np.ndarray
 
 
+@dataclass(frozen=True)
+class LitScene:
+    """A scene in some light.
+
+    surface      float32 [N, shading.SURFACE_COLUMNS]  position about `middle`, normal, light of the surroundings
+    patch_light  float32 [FLOOR, FLOOR, 3]             light of the surroundings on the floor
+    middle       float32 [3]                           metres
+    meter        what a light meter in the person's place says: pictures of one meter reading go together
+    """
+
+    scene: Scene
+    lamps: shading.Lamps
+    shadow: shading.Shadow
+    surface: np.ndarray
+    patch_light: np.ndarray
+    middle: np.ndarray
+    meter: float
+
+
 def photograph(
     person: Person,
     body: Body,
@@ -137,7 +158,7 @@ def photograph(
     lens: Lens | None = None,
     seed: int = 0,
 ) -> View:
-    """One picture, `camera.size` large. Many pictures of one pose are cheaper with `arrange` and `expose`."""
+    """One picture, `camera.size` large. More of one pose are cheaper with `arrange`, `illuminate` and `take`."""
     return expose(arrange(person, body), camera, light, background, lens=lens, seed=seed)
 
 
@@ -145,107 +166,134 @@ def arrange(person: Person, body: Body) -> Scene:
     """A person in a pose, and how much of the surroundings each vertex and the floor about it see."""
     vertices = person.posed(body).astype(np.float32)
     normals = _normals(person, vertices)
-    floor = float(vertices[:, 1].min())
-    middle = (vertices.min(0) + vertices.max(0)) / 2
+    box = shading.bounds(vertices)
+    floor, middle = float(box[0, 1]), box.mean(0)
     line = np.linspace(-FLOOR_REACH, FLOOR_REACH, FLOOR, dtype=np.float32)
     x, z = np.meshgrid(line + middle[0], line + middle[2])
     patch = np.stack([x, np.full_like(x, floor), z], axis=2).reshape(-1, 3)
 
     points = np.concatenate([vertices + 0.008 * normals, patch + np.float32([0, 0.004, 0])]) - middle
     ways = _directions()
-    frames = np.stack([_frame(d) for d in ways])
+    frames = _sky_frames()
     reach = float(np.linalg.norm(vertices - middle, axis=1).max()) * 1.02
     scale = SKY_MAP / 2 / reach
-    seen = np.empty((len(points), DIRECTIONS), np.uint8)
-    depths = _seen_from(vertices - middle, person.faces, frames, scale, SKY_MAP)
-    shading.visibility(points.astype(np.float32), frames, depths, scale, 0.012, seen)
-    facing = np.concatenate([normals, np.tile(np.float32([[0, 1, 0]]), (len(patch), 1))]) @ ways.T
-    facing = np.clip(facing, 0, None) * seen
-    return Scene(person, body, vertices, normals, floor, patch, facing, seen.astype(np.float32))
+    depths = np.empty((DIRECTIONS, SKY_MAP, SKY_MAP), np.float32)
+    shading.sky_depths(vertices - middle, person.faces, frames, scale, depths)
+    seen = np.empty((DIRECTIONS, len(points)), np.float32)
+    shading.visibility(points, frames, depths, scale, 0.018, seen)
+    facing = ways @ np.concatenate([normals, np.tile(np.float32([[0, 1, 0]]), (len(patch), 1))]).T
+    np.maximum(facing, 0, out=facing)
+    facing *= seen
+    return Scene(person, body, vertices, normals, floor, patch, facing, seen)
+
+
+def illuminate(scene: Scene, light: Light) -> LitScene:
+    """A scene in some light, to be seen from any side."""
+    person, n = scene.person, len(scene.vertices)
+    ways = _directions()
+    lamps = shading.Lamps(light.lamp, light.colour, light.lobes, light.sky, light.ground)
+    radiance = np.empty((DIRECTIONS, 3), np.float32)
+    shading.environment(ways, lamps, radiance)
+    radiance *= 4 / DIRECTIONS
+    irradiance = (radiance.T @ scene.facing).T
+    of_ways = np.concatenate([radiance.mean(1)[:, None] * ways, np.full((DIRECTIONS, 1), 1 / DIRECTIONS)], axis=1)
+    middle = scene.vertices.mean(0)
+    surface = np.zeros((n, shading.SURFACE_COLUMNS), np.float32)
+    surface[:, :3] = scene.vertices - middle
+    surface[:, 3:6] = scene.normals
+    surface[:, 6:9] = irradiance[:n] + 0.06 * radiance.sum(0) / 4  # the latter from the person's other parts
+    surface[:, 9:13] = (of_ways.T.astype(np.float32) @ scene.seen[:, :n]).T
+
+    reach = float(np.linalg.norm(surface[:, :3], axis=1).max()) * 1.02
+    scale = SHADOW_MAP / 2 / reach
+    frame = _frame(light.lamp)
+    middle_of_map = np.float32([SHADOW_MAP / 2, SHADOW_MAP / 2, _FAR])
+    points = surface[:, :3] @ frame.T * np.float32([scale, scale, 1]) + middle_of_map
+    depth = rasterize(torch.from_numpy(points)[None], torch.from_numpy(person.faces), (SHADOW_MAP, SHADOW_MAP)).depth
+    shadow = shading.Shadow(depth[0].numpy() - np.float32(_FAR), frame, scale, light.softness * scale)
+    towards = np.clip(scene.normals @ light.lamp, 0, None).mean()
+    meter = float(0.26 * surface[:, 6:9].mean() + 0.20 * towards * light.colour.mean())
+    return LitScene(scene, lamps, shadow, surface, irradiance[n:].reshape(FLOOR, FLOOR, 3), middle, meter)
 
 
 def expose(
     scene: Scene, camera: Camera, light: Light, background: Background, *, lens: Lens | None = None, seed: int = 0
 ) -> View:
-    """A picture of a scene."""
+    """A picture of a scene in some light; see `take`."""
+    return take(illuminate(scene, light), camera, background, lens=lens, seed=seed)
+
+
+def take(
+    lit: LitScene,
+    camera: Camera,
+    background: Background,
+    *,
+    lens: Lens | None = None,
+    seed: int = 0,  # of the noise
+    meter: float | None = None,  # the light that exposure goes by; None: of what the picture shows
+) -> View:
+    """A picture, `camera.size` large."""
     lens = lens or Lens()
-    person, n = scene.person, len(scene.vertices)
+    scene = lit.scene
     h, w = camera.size
-    fine = (h * SUPERSAMPLING, w * SUPERSAMPLING)
-    ways = _directions()
-    radiance = np.empty((DIRECTIONS, 3), np.float32)
-    shading.environment(ways, light.lobes, light.sky, light.ground, radiance)
-    radiance *= 4 / DIRECTIONS
-    irradiance = scene.facing @ radiance
-    irradiance[:n] += 0.06 * radiance.sum(0) / 4  # light from the person's other parts
-    lean = scene.seen[:n] @ (radiance.mean(1)[:, None] * ways)
-    openness = scene.seen[:n].mean(1)
+    screen = camera.resized((h * SUPERSAMPLING, w * SUPERSAMPLING)).project(torch.from_numpy(scene.vertices)).numpy()
+    x0, y0, x1, y1 = _box(screen, (h, w))
+    person = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0), 4), np.float32)
+    if person.size:
+        screen -= np.float32([x0 * SUPERSAMPLING, y0 * SUPERSAMPLING, 0])
+        _draw(lit, screen, camera.position.numpy(), person)
+    mask = np.zeros((h, w), np.float32)
+    mask[y0:y1, x0:x1] = np.clip(person[..., 3], 0, 1)
 
-    middle = scene.vertices.mean(0)
-    reach = float(np.linalg.norm(scene.vertices - middle, axis=1).max()) * 1.02
-    scale = SHADOW_MAP / 2 / reach
-    frame = _frame(light.lamp)
-    shadow = _seen_from(scene.vertices - middle, person.faces, frame[None], scale, SHADOW_MAP)[0]
-
-    screen = camera.resized(fine).project(torch.from_numpy(scene.vertices))
-    sharp = screen.numpy()
-    lod = _levels(person, sharp)
-    pushed = screen.clone()
-    pushed[:, 2] += torch.from_numpy(person.under)
-    fragments = rasterize(pushed[None], torch.from_numpy(person.faces[: person.opaque]), fine)
-    images = person.images
-    eye = camera.position.numpy()
-    common = (
-        (scene.vertices - middle).astype(np.float32), scene.normals, irradiance[:n], lean, openness,
-        person.faces, person.uv, person.uv_faces, person.part, lod,
-        images.pixels, images.starts, images.sizes, person.materials,
-        (eye - middle).astype(np.float32), light.lamp, light.colour, shadow, frame, scale, light.softness * scale,
-        light.lobes, light.sky, light.ground, shading.LINEAR,
-    )  # fmt: skip
-    solid = np.empty((*fine, 4), np.float32)
-    shading.shade(fragments.face[0].numpy(), fragments.barycentric[0].numpy(), *common, solid)
-    drawn = _with_layers(person, sharp, lod, fragments.depth[0].numpy(), solid, common)
-    small = cv2.resize(drawn, (w, h), interpolation=cv2.INTER_AREA)
-    mask = np.clip(small[..., 3], 0, 1)
-
-    behind = _surroundings(scene, camera, light, background, irradiance[n:], shadow, frame, scale, middle)
-    picture = small[..., :3] + behind * (1 - mask[..., None])
+    behind, soft = _surroundings(lit, camera, background)
+    light = np.empty((h, w, 3), np.float32)
+    shading.compose(person, y0, x0, behind, soft, light)
     return View(
-        image=torch.from_numpy(_developed(picture, lens, seed)).permute(2, 0, 1).contiguous(),
-        mask=torch.from_numpy(mask.astype(np.float32))[None],
+        image=torch.from_numpy(_developed(light, lens, seed, meter)),
+        mask=torch.from_numpy(mask)[None],
         camera=camera,
         body=scene.body,
     )
 
 
-def _with_layers(person: Person, sharp: np.ndarray, lod: np.ndarray, depth: np.ndarray, solid: np.ndarray, common):
-    """What is opaque, `solid` [H, W, 4] with hair and lashes in front: premultiplied light and coverage."""
-    h, w = depth.shape
-    points = sharp[np.unique(person.faces[person.opaque :])]
-    if not len(points):
-        return solid
-    x0, y0 = np.clip(np.floor(points[:, :2].min(0)).astype(int), 0, (w, h))
-    x1, y1 = np.clip(np.ceil(points[:, :2].max(0)).astype(int), 0, (w, h))
-    if x0 >= x1 or y0 >= y1:
-        return solid
-    size = (y1 - y0, x1 - x0, LAYERS)
-    face, barycentric = np.empty(size, np.int32), np.empty((*size, 3), np.float32)
-    moved = sharp - np.float32([x0, y0, 0])
-    images = person.images
-    shading.layers(
-        moved, person.faces, person.opaque, person.uv, person.uv_faces, person.part, lod, images.pixels, images.starts,
-        images.sizes, depth[y0:y1, x0:x1].copy(), face, barycentric, np.empty(size, np.float32),
+def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray) -> None:
+    """Lays a person whose vertices are at `screen` [N, 3], SUPERSAMPLING samples a pixel's side, over out [h, w, 4]."""
+    person, images = lit.scene.person, lit.scene.person.images
+    lod = np.empty(len(person.faces), np.float32)
+    shading.levels(screen, person.faces, person.uv, person.uv_faces, person.part, images.sizes, lod)
+    mesh = shading.Mesh(
+        lit.surface, person.faces, person.uv_faces, person.uv, person.part, lod, images.pixels, images.starts,
+        images.sizes, person.materials,
     )  # fmt: skip
-    front = np.zeros((*size[:2], 4), np.float32)
-    shaded = np.empty_like(front)
-    for k in range(LAYERS):
-        layer = np.ascontiguousarray(face[..., k])
-        if layer.max() < 0:
-            break
-        shading.shade(layer, np.ascontiguousarray(barycentric[..., k, :]), *common, shaded)
-        shading.blend(layer, shaded, front)
-    solid[y0:y1, x0:x1] = front + (1 - front[..., 3:]) * solid[y0:y1, x0:x1]
-    return solid
+    eye = (eye - lit.middle).astype(np.float32)
+    size = (out.shape[0] * SUPERSAMPLING, out.shape[1] * SUPERSAMPLING)
+    pushed = screen.copy()
+    pushed[:, 2] += person.under
+    fragments = rasterize(torch.from_numpy(pushed)[None], torch.from_numpy(person.faces[: person.opaque]), size)
+    face, barycentric = fragments.face[0].numpy()[..., None], fragments.barycentric[0].numpy()[..., None, :]
+    shading.shade(face, barycentric, mesh, lit.lamps, lit.shadow, eye, True, out)
+
+    if person.opaque == len(person.faces):
+        return
+    points = screen[person.faces[person.opaque :].ravel()]
+    x0, y0, x1, y1 = _box(points, out.shape[:2])
+    if x0 >= x1 or y0 >= y1:
+        return
+    rows, columns = slice(y0 * SUPERSAMPLING, y1 * SUPERSAMPLING), slice(x0 * SUPERSAMPLING, x1 * SUPERSAMPLING)
+    nearest = fragments.depth[0].numpy()[rows, columns].copy()
+    many = (*nearest.shape, LAYERS)
+    face, barycentric = np.empty(many, np.int32), np.empty((*many, 3), np.float32)
+    moved = screen - np.float32([columns.start, rows.start, 0])
+    shading.layers(moved, person.opaque, mesh, nearest, face, barycentric, np.empty(many, np.float32))
+    shading.shade(face, barycentric, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1])
+
+
+def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels (left, top, right, bottom) of an image of `size` (H, W) that samples [N, 3] lie in."""
+    low, high = shading.bounds(points)[:, :2] / SUPERSAMPLING
+    x0, y0 = np.clip(np.floor(low).astype(int), 0, size[::-1])
+    x1, y1 = np.clip(np.ceil(high).astype(int), 0, size[::-1])
+    return int(x0), int(y0), int(x1), int(y1)
 
 
 def _normals(person: Person, vertices: np.ndarray) -> np.ndarray:
@@ -271,6 +319,12 @@ def _directions() -> np.ndarray:
     return np.stack([r * np.cos(angle), y, r * np.sin(angle)], axis=1).astype(np.float32)
 
 
+@lru_cache(maxsize=1)
+def _sky_frames() -> np.ndarray:
+    """The axes of what is seen from each of `_directions`, float32 [D, 3, 3]."""
+    return np.stack([_frame(d) for d in _directions()])
+
+
 def _frame(direction: np.ndarray) -> np.ndarray:
     """Axes of what is seen from `direction`: right, down, away, float32 [3, 3]."""
     away = -direction / np.linalg.norm(direction)
@@ -279,108 +333,73 @@ def _frame(direction: np.ndarray) -> np.ndarray:
     return np.stack([right, np.cross(away, right), away]).astype(np.float32)
 
 
-def _seen_from(vertices: np.ndarray, faces: np.ndarray, frames: np.ndarray, scale: float, size: int) -> np.ndarray:
-    """Depths [D, size, size] along each frame's last axis from the origin, inf where nothing is."""
-    points = np.ascontiguousarray((vertices @ frames.reshape(-1, 3).T).reshape(len(vertices), -1, 3).transpose(1, 0, 2))
-    points[..., :2] = points[..., :2] * scale + size / 2
-    points[..., 2] += _FAR
-    return rasterize(torch.from_numpy(points), torch.from_numpy(faces), (size, size)).depth.numpy() - _FAR
-
-
-def _levels(person: Person, screen: np.ndarray) -> np.ndarray:
-    """Level of detail of each face's texture: log2 of its texels a pixel, float32 [F]."""
-
-    def doubled_area(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-        a, b, c = (points[faces[:, k], :2] for k in range(3))
-        return np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
-
-    texels = doubled_area(person.uv, person.uv_faces) * person.images.sizes[person.part, 0] ** 2
-    pixels = doubled_area(screen, person.faces)
-    return (0.5 * np.log2(np.maximum(texels, 1e-6) / np.maximum(pixels, 1e-3)) - 0.3).astype(np.float32)
-
-
-def _surroundings(scene, camera, light, background, irradiance, shadow, frame, scale, middle) -> np.ndarray:
-    """Floor and wall [H, W, 3], linear, with the person's shadow on the floor."""
+def _surroundings(lit: LitScene, camera: Camera, background: Background) -> tuple[np.ndarray, np.ndarray]:
+    """Floor and wall [H, W, 4] with the person's shadow, linear, with their distance (1 = the person's); and the same
+    out of focus."""
     h, w = camera.size
     K, R, eye = camera.K.numpy(), camera.R.numpy(), camera.position.numpy()
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32) + 0.5
-    rays = np.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], np.ones_like(x)], axis=2) @ R
-    turn = background.turn
+    first = np.float32([-K[0, 2] / K[0, 0], -K[1, 2] / K[1, 1], 1]) @ R
+    rays = shading.Rays(eye, first, R[0] / K[0, 0], R[1] / K[1, 1])
     forward = np.float32([R[2, 0], 0, R[2, 2]])
     forward /= np.linalg.norm(forward) + 1e-9
-    c, s = math.cos(turn), math.sin(turn)
+    c, s = math.cos(background.turn), math.sin(background.turn)
     forward = np.float32([forward[0] * c + forward[2] * s, 0, forward[2] * c - forward[0] * s])
     right = np.float32([-forward[2], 0, forward[0]])
-    to_wall = ((middle - eye) @ forward + background.distance) / np.maximum(rays @ forward, 1e-3)
-    to_floor = (scene.floor - eye[1]) / np.minimum(rays[..., 1], -1e-4)
-    on_floor = to_floor < to_wall
-
-    hit = eye + rays * to_wall[..., None]
-    across = ((hit - middle) @ right) / background.wide + 0.5
-    up = 1 - (hit[..., 1] - scene.floor) / background.wide * background.wall.shape[1] / background.wall.shape[0]
-    wall = _remapped(background.wall, across, up, repeat=False)
-    ground = eye + rays * to_floor[..., None]
-    fu, fv = ((ground - middle) @ right) / background.tile, ((ground - middle) @ forward) / background.tile
-    floor = _remapped(background.floor, fu, fv, repeat=True)
-    far = np.clip((to_floor / np.linalg.norm(middle - eye) - 1.3) / 2.0, 0, 1)[..., None]
-    floor = floor + (background.floor.mean((0, 1)) - floor) * far
-
-    grid = irradiance.reshape(FLOOR, FLOOR, 3)
-    rim = np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]]).mean(0)
-    place = (ground[..., [0, 2]] - scene.patch[0, [0, 2]]) * ((FLOOR - 1) / (2 * FLOOR_REACH))
-    ambient = cv2.remap(
-        grid, place[..., 0].astype(np.float32), place[..., 1].astype(np.float32), cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT, borderValue=[*map(float, rim), 0.0],
+    place = shading.Place(
+        background.floor, background.wall, background.floor.mean((0, 1)), lit.middle, lit.scene.floor, forward, right,
+        float(background.distance), float(background.tile), float(background.wide), background.seamless,
     )  # fmt: skip
-    share = np.ones((h, w), np.float32)
-    near = on_floor & (np.abs(ground[..., 0] - middle[0]) < 4) & (np.abs(ground[..., 2] - middle[2]) < 4)
-    points = (ground[near] - middle).astype(np.float32)
-    lit = np.empty(len(points), np.float32)
-    shading.lit(points, shadow, frame, scale, light.softness * scale * 1.5, 0.01, lit)
-    share[near] = lit
-    share = cv2.GaussianBlur(share, (0, 0), max(h / 500, 0.5))
-    lamp = light.colour * max(float(light.lamp[1]), 0.0)
-    floor = floor * (ambient + share[..., None] * lamp)
-    if background.seamless:
-        blend = np.clip((to_floor / to_wall - 0.55) / 0.45, 0, 1)[..., None] ** 1.5
-        floor = floor * (1 - blend) + wall * blend
-    picture = np.where(on_floor[..., None], floor, wall).astype(np.float32)
-    if background.blur > 0:
-        soft = cv2.GaussianBlur(picture, (0, 0), background.blur * h)
-        distance = np.where(on_floor, to_floor, to_wall) / np.linalg.norm(middle - eye)
-        amount = np.clip((distance - 1.05) / 0.5, 0, 1)[..., None]
-        picture = picture + (soft - picture) * amount
-    return picture
+    grid = lit.patch_light
+    rim = np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]]).mean(0)
+    lamp = lit.lamps.colour * max(float(lit.lamps.lamp[1]), 0.0)
+    falls = np.empty((-(-h // 2), -(-w // 2), 3), np.float32)
+    corner, step = lit.scene.patch[0, [0, 2]], 2 * FLOOR_REACH / (FLOOR - 1)
+    shading.floor_light(rays, place, grid, corner, step, rim, lamp, lit.shadow, falls)
+    falls = cv2.GaussianBlur(falls, (5, 5), max(h / 1000, 0.6))
+    falls = cv2.resize(falls, (falls.shape[1] * 2, falls.shape[0] * 2), interpolation=cv2.INTER_LINEAR)
+    picture = np.empty((h, w, 4), np.float32)
+    shading.surroundings(rays, place, falls, picture)
+    sigma = background.blur * h
+    if sigma <= 0:
+        return picture, picture
+    if sigma < 2:
+        return picture, cv2.GaussianBlur(picture, (0, 0), sigma)
+    small = cv2.resize(picture, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / 2)
+    return picture, cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
-def _remapped(image: np.ndarray, u: np.ndarray, v: np.ndarray, *, repeat: bool) -> np.ndarray:
-    h, w = image.shape[:2]
-    mode = cv2.BORDER_WRAP if repeat else cv2.BORDER_REPLICATE
-    if repeat:
-        u, v = u % 1, v % 1
-    x, y = (u * w - 0.5).astype(np.float32), (v * h - 0.5).astype(np.float32)
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=mode)
-
-
-def _developed(light: np.ndarray, lens: Lens, seed: int) -> np.ndarray:
-    """Linear light [H, W, 3] as a camera's sRGB picture float32 [H, W, 3]."""
+def _developed(light: np.ndarray, lens: Lens, seed: int, meter: float | None = None) -> np.ndarray:
+    """Linear light [H, W, 3] as a camera's sRGB picture float32 [3, H, W]."""
     rng = np.random.default_rng([seed, 7])
     h, w = light.shape[:2]
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    r2 = ((x - w / 2) ** 2 + (y - h / 2) ** 2) / (w * w + h * h) * 4
-    metered = float(np.exp(np.log(light.mean(2) + 0.01).mean()))
-    gain = lens.exposure * (0.27 / metered) ** 0.8 * np.float32(lens.balance)
-    light = light * gain * (1 - lens.vignette * r2)[..., None]
+    if meter is None:
+        meter = float(np.exp(np.log(light[::3, ::3].mean(2) + 0.01).mean()))
+    gain = np.float32(lens.exposure * (0.27 / meter) ** 0.8 * np.array(lens.balance))
     if lens.blur > 0:
-        light = cv2.GaussianBlur(light, (0, 0), lens.blur)
-    noise = rng.standard_normal(light.shape, np.float32) * lens.noise
-    light = light + noise * np.sqrt(np.clip(light, 0.0, 1) + 0.02)
-    light = np.clip(light, 0, None)
+        light = cv2.GaussianBlur(light, (5, 5), lens.blur)
+    normal = _grain()
+    starts = rng.integers(0, len(normal) - w, (3, h))
+    out = np.empty((3, h, w), np.float32)
+    shading.develop(
+        light, gain, float(lens.vignette), float(lens.noise), normal, starts, _tone(lens.contrast), _TONES, out
+    )
+    return out
+
+
+@lru_cache(maxsize=1)
+def _grain() -> np.ndarray:
+    """Normally distributed numbers, far more than a picture has pixels in a row."""
+    return np.random.default_rng(0).standard_normal(1 << 19, np.float32)
+
+
+def _tone(contrast: float) -> np.ndarray:
+    """sRGB values for the square roots 0, 1 / _TONES, ... 1.5 of linear light."""
+    light = (np.arange(_TONES * 3 // 2 + 2) / _TONES) ** 2
     light = light * (1 + light / 4.0) / (1 + light * 0.85)  # a shoulder, as films and cameras have
     srgb = np.where(light < 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-8) ** (1 / 2.4) - 0.055)
     srgb = np.clip(srgb, 0, 1)
-    srgb = srgb + lens.contrast * (srgb * srgb * (3 - 2 * srgb) - srgb)
-    return srgb.astype(np.float32)
+    return (srgb + contrast * (srgb * srgb * (3 - 2 * srgb) - srgb)).astype(np.float32)
 
 
 def frame_camera(
@@ -395,7 +414,7 @@ def frame_camera(
 ) -> Camera:
     """A camera that has all of a person in its picture, as close as its margins let it."""
     a = math.radians(azimuth)
-    points = torch.from_numpy(scene.vertices)
+    points = torch.from_numpy(scene.vertices[::8])  # neighbours are next to one another
     middle = (points.amin(0) + points.amax(0)) / 2
     focal = size[0] / 2 / math.tan(math.radians(fov) / 2)
     distance = 2.0

@@ -79,7 +79,7 @@ class Wardrobe:
         self.skins = {p.stem: p for p in sorted((self.root / "skins/textures").glob("*.webp"))}
         self.irises = {p.stem: p for p in sorted((self.root / "eyes/materials").glob("*.webp"))}
         self.get = lru_cache(maxsize=None)(self._get)
-        self.picture = lru_cache(maxsize=64)(self._picture)
+        self.picture = lru_cache(maxsize=256)(self._picture)
 
     def names(self, kind: str, *tags: str) -> list[str]:
         """The names of a kind's assets that carry all of `tags`."""

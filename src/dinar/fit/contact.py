@@ -1,0 +1,76 @@
+"""Limbs that run into the body: spheres inside it that should not overlap."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from dinar.body.model import BodyMesh, BodyModel
+
+# Part, the bones whose joints it runs between, places along the way, and metres to the person's left.
+_CHAINS = (
+    ("torso", ("hips", "spine", "chest", "upperChest"), (0.0, 0.33, 0.67), (-0.06, 0.0, 0.06)),
+    ("head", ("neck", "head"), (1.0, 1.8), (0.0,)),
+    *(
+        (f"{side} {part}", tuple(f"{side}{bone}" for bone in bones), places, (0.0,))
+        for side in ("left", "right")
+        for part, bones, places in (
+            ("arm", ("LowerArm", "Hand", "MiddleProximal", "MiddleIntermediate", "MiddleDistal"), (0.0, 0.33, 0.67)),
+            ("thigh", ("UpperLeg", "LowerLeg"), (0.3, 0.5, 0.7, 0.9)),
+            ("calf", ("LowerLeg", "Foot"), (0.1, 0.3, 0.5, 0.7, 0.9)),
+        )
+    ),
+)
+
+_PAIRS = (
+    ("left arm", "torso"), ("right arm", "torso"), ("left arm", "head"), ("right arm", "head"),
+    ("left arm", "right arm"), ("left arm", "left thigh"), ("left arm", "right thigh"), ("right arm", "left thigh"),
+    ("right arm", "right thigh"), ("left calf", "right calf"), ("left thigh", "right calf"),
+    ("right thigh", "left calf"),
+)  # fmt: skip
+
+
+class Contact(nn.Module):
+    """How deep parts of a body are in one another.
+
+    The spheres are the largest about their centres that the mean person's skin holds, so that touching is free.
+    """
+
+    def __init__(self, model: BodyModel) -> None:
+        super().__init__()
+        vertices, joints = model.rest(model.template.new_zeros(1, len(model.shape_basis)))
+        parts, first, second, place, aside = [], [], [], [], []
+        for part, bones, places, offsets in _CHAINS:
+            chain = [model.humanoid[bone] for bone in bones]
+            for a, b in pairwise(chain):
+                for t in places:
+                    for offset in offsets:
+                        parts.append(part)
+                        first.append(a)
+                        second.append(b)
+                        place.append(t)
+                        aside.append(offset)
+        self.register_buffer("first", torch.tensor(first))      # the bone that carries the sphere
+        self.register_buffer("second", torch.tensor(second))
+        self.register_buffer("place", torch.tensor(place))
+        self.register_buffer("aside", torch.tensor(aside)[:, None] * torch.tensor([1.0, 0.0, 0.0]))
+        self.register_buffer("radius", torch.cdist(self._rest(joints)[0], vertices[0]).amin(1))
+        pair = [[(p, q) in _PAIRS for q in parts] for p in parts]
+        self.register_buffer("pairs", torch.tensor(pair).nonzero())
+
+    def forward(self, model: BodyModel, shape: Tensor, mesh: BodyMesh) -> Tensor:
+        """Depths [B, P] in metres of all pairs of spheres that may not overlap; 0 where they are apart."""
+        _, joints = model.rest(shape)
+        transform = mesh.transforms.index_select(1, self.first)
+        centre = (transform[..., :3, :3] @ self._rest(joints)[..., None])[..., 0] + transform[..., :3, 3]
+        a, b = self.pairs.unbind(1)
+        apart = (centre.index_select(1, a) - centre.index_select(1, b)).square().sum(-1).clamp(min=1e-8).sqrt()
+        return relu(self.radius[a] + self.radius[b] - apart)
+
+    def _rest(self, joints: Tensor) -> Tensor:
+        """Centres [B, N, 3] of the spheres in unposed bodies with joints [B, J, 3]."""
+        start, end = joints.index_select(1, self.first), joints.index_select(1, self.second)
+        return start + self.place[:, None] * (end - start) + self.aside

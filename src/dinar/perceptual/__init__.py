@@ -1,0 +1,1 @@
+"""Networks that judge how alike two images look: LPIPS and DISTS."""

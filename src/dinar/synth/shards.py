@@ -1,0 +1,240 @@
+"""Sets of synthetic people on disk: tar files in webdataset's layout, one sample a person.
+
+A sample `000012` of `people-00000.tar` is `000012.json` and, for each view, `000012.<view>.image.jpg` and
+`000012.<view>.mask.png`. The JSON holds `seed`, `female`, `years`, `tone`, `wears`, `model`, `shape`, `poses` (each
+with pose, expression and translation) and `views` (each with the number of its pose and its camera's K, R, t, size).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import multiprocessing
+import os
+import signal
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from dinar.camera import Camera
+from dinar.errors import InputError
+from dinar.files import atomic_file, check_file
+from dinar.progress import Progress
+from dinar.synth.people import random_person
+from dinar.synth.poses import random_body
+from dinar.synth.sets import random_background, random_lens, random_light
+from dinar.synth.studio import arrange, frame_camera, illuminate, take
+from dinar.synth.wardrobe import Wardrobe
+
+PEOPLE_A_SHARD = 16
+VIEWS_A_POSE = 4
+MARKER = "set.json"
+SHEET = "sheet.jpg"
+_SHEET_ROWS, _SHEET_COLUMNS, _SHEET_SIDE = 12, 8, 192
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a set holds; two sets of equal plans are equal byte by byte, whatever machine part makes them.
+
+    people, views  numbers; views are a person's, VIEWS_A_POSE or fewer a pose and two poses at least
+    size           pixels a side
+    """
+
+    people: int
+    views: int
+    seed: int = 0
+    size: int = 512
+
+    @property
+    def poses(self) -> int:
+        """Poses a person."""
+        return max(min(self.views, 2), -(-self.views // VIEWS_A_POSE))
+
+    @property
+    def shards(self) -> int:
+        return -(-self.people // PEOPLE_A_SHARD)
+
+
+def write_shards(
+    assets: Path, out: Path, plan: Plan, *, workers: int = 2, progress: Progress | None = None
+) -> list[Path]:
+    """Makes a set in the folder `out`, with a contact sheet; shards that are there already stay. Returns the shards.
+
+    Raises InputError where the assets are missing or damaged, or `out` holds something else or cannot be written.
+    """
+    progress = progress or Progress()
+    Wardrobe(assets)
+    _claim(out, plan)
+    paths = [out / f"people-{k:05d}.tar" for k in range(plan.shards)]
+    wanted = [k for k, path in enumerate(paths) if not path.exists()]
+    jobs = [(str(assets), plan, number) for k in wanted for number in _members(plan, k)]
+    if jobs:
+        with _pool(min(workers, len(jobs))) as pool:
+            samples = progress.track(pool.imap(_work, jobs), len(jobs), "render")
+            for k in wanted:
+                with atomic_file(paths[k]) as temporary, tarfile.open(temporary, "w") as tar:
+                    for _ in _members(plan, k):
+                        for name, content in next(samples):
+                            entry = tarfile.TarInfo(name)
+                            entry.size = len(content)
+                            tar.addfile(entry, io.BytesIO(content))
+            next(samples, None)
+    _write_sheet(out / SHEET, paths)
+    return paths
+
+
+def make_sample(wardrobe: Wardrobe, plan: Plan, number: int) -> list[tuple[str, bytes]]:
+    """One person's files, name and content.
+
+    A person is photographed as on one day: in one light, with one camera's exposure and colours, in several poses and
+    places, from all around. So what is seen in one view holds for the others.
+    """
+    seed = plan.seed * 1_000_003 + number
+    rng = np.random.default_rng([plan.seed, number, 11])
+    person = random_person(wardrobe, seed, texture=512 if plan.size <= 640 else 1024)
+    motions = tuple(sorted((wardrobe.root / "poses").glob("*.bvh")))
+    light = random_light(rng, rng.normal(0, 20))
+    session = random_lens(rng)
+    azimuths = rng.permutation(plan.views) * (360 / plan.views) + rng.uniform(0, 360)
+    size = (plan.size, plan.size)
+    key = f"{number:06d}"
+    files, poses, views, meter = [], [], [], None
+    for p in range(plan.poses):
+        body = random_body(person, rng, lively=0.5, motions=motions)
+        lit = illuminate(arrange(person, body), light)
+        meter = meter or lit.meter
+        background = random_background(rng, wardrobe)
+        poses.append({name: getattr(body, name)[0].tolist() for name in ("pose", "expression", "translation")})
+        for k in range(p, plan.views, plan.poses):
+            camera = frame_camera(
+                lit.scene,
+                size,
+                azimuth=float(azimuths[k] + rng.normal(0, 90 / plan.views)),
+                height=rng.uniform(0.5, 2.0),
+                fov=math.exp(rng.uniform(math.log(15), math.log(50))),
+                margin=rng.uniform(0.03, 0.12),
+                roll=rng.normal(0, 1.2),
+            )
+            view = take(lit, camera, background, lens=session, seed=int(rng.integers(1 << 31)), meter=meter)
+            views.append((k, {"pose": p, **_camera_entry(camera)}))
+            files += [
+                (f"{key}.{k:03d}.image.jpg", _jpeg(view.image.permute(1, 2, 0).numpy())),
+                (f"{key}.{k:03d}.mask.png", _png(view.mask[0].numpy())),
+            ]
+    facts = {
+        "seed": seed, "female": person.female, "years": person.years, "tone": person.tone, "wears": person.wears,
+        "model": person.model.name, "shape": person.shape[0].tolist(), "poses": poses,
+        "views": [entry for _, entry in sorted(views, key=lambda view: view[0])],
+    }  # fmt: skip
+    return [(f"{key}.json", json.dumps(facts).encode()), *sorted(files)]
+
+
+def _camera_entry(camera: Camera) -> dict:
+    return {"K": camera.K.tolist(), "R": camera.R.tolist(), "t": camera.t.tolist(), "size": list(camera.size)}
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    pixels = np.rint(image[..., ::-1] * 255).astype(np.uint8)
+    full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, full]
+    return cv2.imencode(".jpg", pixels, options)[1].tobytes()
+
+
+def _png(mask: np.ndarray) -> bytes:
+    return cv2.imencode(".png", np.rint(mask * 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def _members(plan: Plan, shard: int) -> range:
+    """The numbers of a shard's people."""
+    return range(shard * PEOPLE_A_SHARD, min((shard + 1) * PEOPLE_A_SHARD, plan.people))
+
+
+def _claim(out: Path, plan: Plan) -> None:
+    """Writes the plan to `out`, or sees that it is the one that is there."""
+    wanted = {"people": plan.people, "views": plan.views, "seed": plan.seed, "size": plan.size}
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give the name of a folder")
+    marker = out / MARKER
+    if marker.exists():
+        try:
+            found = json.loads(marker.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{marker} is damaged; give the name of a new folder") from error
+        if found != wanted:
+            raise InputError(f"{out} holds another set ({marker.read_text().strip()}); give the name of a new folder")
+        return
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} holds other files; give the name of a new folder")
+    check_file(marker)
+    with atomic_file(marker) as temporary:
+        temporary.write_text(json.dumps(wanted) + "\n")
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Pool]:
+    """Processes of one thread each: results of floating-point sums depend on the number of threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))  # read while the children import NumPy
+    try:
+        with multiprocessing.get_context("spawn").Pool(workers, _begin) as pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _work(job: tuple[str, Plan, int]) -> list[tuple[str, bytes]]:
+    assets, plan, number = job
+    return make_sample(_wardrobe(assets), plan, number)
+
+
+@lru_cache(maxsize=1)
+def _wardrobe(assets: str) -> Wardrobe:
+    return Wardrobe(assets)
+
+
+def _write_sheet(path: Path, shards: list[Path]) -> None:
+    """A row a person, with some views each, of people from all over the set."""
+    rows = []
+    for shard in shards[:: max(1, len(shards) // _SHEET_ROWS)]:
+        row: list[np.ndarray] = []
+        key = ""
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                if len(rows) == _SHEET_ROWS:
+                    break
+                if member.name.endswith(".image.jpg"):
+                    if member.name[:6] != key:
+                        key, row = member.name[:6], []
+                        rows.append(row)
+                    if len(row) < _SHEET_COLUMNS:
+                        content = np.frombuffer(tar.extractfile(member).read(), np.uint8)
+                        picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
+                        row.append(cv2.resize(picture, (_SHEET_SIDE, _SHEET_SIDE), interpolation=cv2.INTER_AREA))
+                if len(shards) >= _SHEET_ROWS and row and len(row) == _SHEET_COLUMNS:
+                    break
+    width = max(len(row) for row in rows)
+    blank = np.zeros((_SHEET_SIDE, _SHEET_SIDE, 3), np.uint8)
+    sheet = np.vstack([np.hstack(row + [blank] * (width - len(row))) for row in rows])
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
