@@ -68,3 +68,13 @@ def test_framing_is_the_nearest_camera_that_sees_everything(
     assert (found[:, 2] > 0).all()
     assert share.min() >= 0.1 - 1e-4 and share.max() <= 0.9 + 1e-4
     assert (share - 0.5).abs().max() == pytest.approx(0.4, abs=1e-3)
+
+
+def test_contained_view_keeps_proportions_and_shows_all():
+    camera = look_at(torch.tensor([0.0, 1.0, 4.0]), torch.tensor([0.0, 1.0, 0.0]), (400, 300))
+    square = camera.contained((200, 200))
+    assert square.size == (200, 200)
+    torch.testing.assert_close(square.K[0, 0], square.K[1, 1])
+    points = torch.tensor([[0.5, 1.2, 0.0], [-0.4, 0.3, 0.2]])
+    expected = camera.project(points)[:, :2] * 0.5 + torch.tensor([25.0, 0.0])
+    torch.testing.assert_close(square.project(points)[:, :2], expected)

@@ -114,7 +114,7 @@ class Avatar:
     def view(self, name: str, size: tuple[int, int] | None = None) -> Rendering:
         """The person at rest from "front", "back", "left" or "right" (whole body in the image), or as in the "photo".
 
-        size  (H, W); default 768 x 768, for "photo" that of the photo
+        size  (H, W); default 768 x 768, for "photo" that of the photo; other proportions than the photo's leave room
 
         Raises InputError for "photo" where the avatar was made of none.
         """
@@ -124,7 +124,7 @@ class Avatar:
             raise InputError("this avatar was made without a photo, so it has no photo view")
         shot = self.shots[0]
         body = Body(self.shape[None], shot.pose[None], shot.expression[None], shot.translation[None])
-        return self.render(shot.camera if size is None else shot.camera.resized(size), body)
+        return self.render(shot.camera if size is None else shot.camera.contained(size), body)
 
     def camera(self, azimuth: float, size: tuple[int, int]) -> Camera:
         """A camera that sees the whole person at rest; azimuth in degrees, 0 = front, 90 = the person's left side."""

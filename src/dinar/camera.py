@@ -54,6 +54,12 @@ class Camera:
         K[1, 2] -= y
         return replace(self, K=K, size=size)
 
+    def contained(self, size: tuple[int, int]) -> Self:
+        """The whole view in an image of size (H, W): scaled alike in x and y, in the middle, with room at two sides."""
+        scale = min(size[0] / self.size[0], size[1] / self.size[1])
+        height, width = (max(1, round(side * scale)) for side in self.size)
+        return self.resized((height, width)).cropped((width - size[1]) / 2, (height - size[0]) / 2, size)
+
     def to(self, device: torch.device | str) -> Self:
         return replace(self, K=self.K.to(device), R=self.R.to(device), t=self.t.to(device))
 

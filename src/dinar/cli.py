@@ -332,7 +332,7 @@ def _colour(name: str, out: Path) -> Tensor | None:
 
     if name == "transparent":
         if out.suffix.lower() in (".mp4", ".jpg", ".jpeg"):
-            raise InputError(f"{out} cannot be transparent; write a .png, a .webm or a folder")
+            raise InputError(f"{out} cannot be transparent; write a .png, a .webp, a .webm or a folder")
         return None
     try:
         return torch.tensor(ImageColor.getrgb(name)[:3]) / 255

@@ -215,24 +215,21 @@ def _wardrobe(assets: str) -> Wardrobe:
 
 def _write_sheet(path: Path, shards: list[Path]) -> None:
     """A row a person, with some views each, of people from all over the set."""
-    rows = []
-    for shard in shards[:: max(1, len(shards) // _SHEET_ROWS)]:
-        row: list[np.ndarray] = []
-        key = ""
+    rows: list[list[np.ndarray]] = []
+    share = -(-_SHEET_ROWS // len(shards))  # people of each shard
+    for shard in shards[:: max(1, len(shards) // _SHEET_ROWS)][:_SHEET_ROWS]:
+        found: dict[str, list[np.ndarray]] = {}
         with tarfile.open(shard) as tar:
             for member in tar:
-                if len(rows) == _SHEET_ROWS:
+                key, _, name = member.name.partition(".")
+                if len(found) == share and key not in found:
                     break
-                if member.name.endswith(".image.jpg"):
-                    if member.name[:6] != key:
-                        key, row = member.name[:6], []
-                        rows.append(row)
-                    if len(row) < _SHEET_COLUMNS:
-                        content = np.frombuffer(tar.extractfile(member).read(), np.uint8)
-                        picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
-                        row.append(cv2.resize(picture, (_SHEET_SIDE, _SHEET_SIDE), interpolation=cv2.INTER_AREA))
-                if len(shards) >= _SHEET_ROWS and row and len(row) == _SHEET_COLUMNS:
-                    break
+                row = found.setdefault(key, [])
+                if name.endswith(".image.jpg") and len(row) < _SHEET_COLUMNS:
+                    content = np.frombuffer(tar.extractfile(member).read(), np.uint8)
+                    picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
+                    row.append(cv2.resize(picture, (_SHEET_SIDE, _SHEET_SIDE), interpolation=cv2.INTER_AREA))
+        rows += found.values()
     width = max(len(row) for row in rows)
     blank = np.zeros((_SHEET_SIDE, _SHEET_SIDE, 3), np.uint8)
     sheet = np.vstack([np.hstack(row + [blank] * (width - len(row))) for row in rows])

@@ -364,8 +364,9 @@ def _surroundings(lit: LitScene, camera: Camera, background: Background) -> tupl
         return picture, picture
     if sigma < 2:
         return picture, cv2.GaussianBlur(picture, (0, 0), sigma)
-    small = cv2.resize(picture, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / 2)
+    shrunk = 2 if sigma < 4 else 4
+    small = cv2.resize(picture, (-(-w // shrunk), -(-h // shrunk)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrunk)
     return picture, cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
