@@ -65,7 +65,7 @@ def test_r1_goes_down_along_its_own_gradient() -> None:
         for parameter in moved:
             parameter -= step * parameter.grad
     after = r1(network(x), x)
-    assert float(after / before.detach()) == pytest.approx(0.98, abs=0.003)
+    assert float((after / before).detach()) == pytest.approx(0.98, abs=0.003)
 
 
 @pytest.mark.parametrize("step", range(9))
