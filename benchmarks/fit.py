@@ -23,7 +23,7 @@ from dinar.fit.overlay import overlay
 from dinar.photo.photo import look
 from dinar.store import Store
 from dinar.synth.sets import views
-from dinar.synth.studio import View
+from dinar.synth.view import View
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ import torch
 from dinar import images
 from dinar.synth.people import Person, dress
 from dinar.synth.sets import random_background, views
-from dinar.synth.studio import Background, Lens, Light, View, arrange, contact_sheet, expose, frame_camera
+from dinar.synth.studio import Background, Lens, Light, arrange, contact_sheet, expose, frame_camera
+from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
 
 ROOT = Path(__file__).parents[1]

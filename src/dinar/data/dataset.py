@@ -18,24 +18,9 @@ from torch.utils.data import Dataset
 from dinar.body.model import Body
 from dinar.camera import Camera
 from dinar.errors import InputError
+from dinar.synth.view import View
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError, cv2.error)
-
-
-@dataclass(frozen=True)
-class View:
-    """A picture of a person whose body and camera are known.
-
-    image   float32 [3, H, W]  sRGB in [0, 1]
-    mask    float32 [1, H, W]
-    camera  Camera
-    body    Body               a batch of one
-    """
-
-    image: Tensor
-    mask: Tensor
-    camera: Camera
-    body: Body
 
 
 @dataclass(frozen=True)

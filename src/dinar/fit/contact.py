@@ -60,6 +60,7 @@ class Contact(nn.Module):
         self.register_buffer("radius", torch.cdist(self._rest(joints)[0], vertices[0]).amin(1))
         pair = [[(p, q) in _PAIRS for q in parts] for p in parts]
         self.register_buffer("pairs", torch.tensor(pair).nonzero())
+        self.register_buffer("reach", self.radius[self.pairs].sum(1))   # [P] of each pair, touching
 
     def forward(self, model: BodyModel, shape: Tensor, mesh: BodyMesh) -> Tensor:
         """Depths [B, P] in metres of all pairs of spheres that may not overlap; 0 where they are apart."""
@@ -68,7 +69,7 @@ class Contact(nn.Module):
         centre = (transform[..., :3, :3] @ self._rest(joints)[..., None])[..., 0] + transform[..., :3, 3]
         a, b = self.pairs.unbind(1)
         apart = (centre.index_select(1, a) - centre.index_select(1, b)).square().sum(-1).clamp(min=1e-8).sqrt()
-        return relu(self.radius[a] + self.radius[b] - apart)
+        return relu(self.reach - apart)
 
     def _rest(self, joints: Tensor) -> Tensor:
         """Centres [B, N, 3] of the spheres in unposed bodies with joints [B, J, 3]."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
-from dinar.synth.studio import Background, Lens, Light, View, arrange, expose, frame_camera
+from dinar.synth.studio import Background, Lens, Light, arrange, expose, frame_camera
+from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
 
 

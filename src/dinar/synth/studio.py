@@ -17,6 +17,7 @@ from dinar.camera import Camera, intrinsics
 from dinar.raster.rasterize import rasterize
 from dinar.synth import shading
 from dinar.synth.people import Person, vertex_normals
+from dinar.synth.view import View
 
 SUPERSAMPLING = 2
 LAYERS = 4  # transparent surfaces that a pixel shows at most
@@ -90,22 +91,6 @@ class Lens:
     noise: float = 0.006
     vignette: float = 0.1
     contrast: float = 0.35
-
-
-@dataclass(frozen=True)
-class View:
-    """A photograph of which everything is known.
-
-    image   float32 [3, H, W]  sRGB in [0, 1]
-    mask    float32 [1, H, W]  the person, clothes and hair included
-    camera  Camera
-    body    Body               a batch of one
-    """
-
-    image: Tensor
-    mask: Tensor
-    camera: Camera
-    body: Body
 
 
 @dataclass(frozen=True)
