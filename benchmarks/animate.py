@@ -1,4 +1,4 @@
-"""Frames a second of an avatar in motion, and seconds of `import dinar`.
+"""Frames a second of an avatar in motion, the milliseconds of each step, and seconds of `import dinar`.
 
     dinar create examples/person.jpg -o out/person
     python benchmarks/animate.py out/person
@@ -7,16 +7,23 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from dinar.avatar import Avatar
+from dinar.export.video import to_bytes
+from dinar.motion import retarget
 from dinar.motion.motion import Motion
+from dinar.raster.rasterize import interpolate, rasterize
+from dinar.texture.neural_drawing import surface
+from dinar.texture.neural_texture import window
 
 
 def main() -> None:
@@ -24,10 +31,30 @@ def main() -> None:
     parser.add_argument("avatar", type=Path)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of the walk")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    avatar, walk = Avatar.load(args.avatar), Motion.load("walk")
+    avatar, walk = Avatar.load(args.avatar), Motion.load("walk").looped(args.seconds)
     size = (args.side, args.side)
+    print(f"{args.side} x {args.side}, {args.threads} threads, torch {torch.__version__}, {len(walk)} frames")
+    people = {"plain": avatar.drawn_by("texture")}
+    if avatar.renderer is not None:
+        people = {"neural": avatar, **people}
+    print("\n| renderer | drawn, frames/s | drawn and written as MP4, frames/s |\n|---|---|---|")
+    for name, person in people.items():
+        drawn, written = rates(person, walk, size)
+        print(f"| {name} | {drawn:.1f} | {written:.1f} |", flush=True)
+    if avatar.renderer is not None:
+        print("\n| step of a neural frame | least, ms | median, ms |\n|---|---|---|")
+        for name, times in steps(avatar, walk, size).items():
+            print(f"| {name} | {min(times):.1f} | {statistics.median(times):.1f} |")
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import dinar"], check=True)
+    print(f"\n`python -c 'import dinar'`: {time.perf_counter() - start:.2f} s")
+
+
+def rates(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> tuple[float, float]:
+    """Frames a second, drawn and with the video's encoding."""
     for _ in avatar.moving(walk.clipped(0, 0.2), size):
         pass                                    # compiles the rasteriser
     start = time.perf_counter()
@@ -37,14 +64,40 @@ def main() -> None:
         start = time.perf_counter()
         avatar.animate(walk, Path(folder) / "walk.mp4", size=size, background=torch.ones(3))
         written = time.perf_counter() - start
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import dinar"], check=True)
-    imported = time.perf_counter() - start
-    print(f"{args.side} x {args.side}, {args.threads} threads, torch {torch.__version__}, {frames} frames\n")
-    print("| | |\n|---|---|")
-    print(f"| drawn, frames/s | {frames / drawn:.1f} |")
-    print(f"| drawn and written as MP4, frames/s | {frames / written:.1f} |")
-    print(f"| `python -c 'import dinar'`, s | {imported:.2f} |")
+    return frames / drawn, frames / written
+
+
+@torch.no_grad()
+def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list[float]]:
+    """Milliseconds of what a neural frame consists of, each step by itself, in every frame of the walk."""
+    bodies = retarget.apply(walk, avatar.model, avatar.shape)
+    camera, model, layout = avatar.camera(0.0, size), avatar.model, avatar.layout
+    found: dict[str, list[float]] = {}
+
+    def timed(name: str, step: Callable[[], object]) -> object:
+        start = time.perf_counter()
+        result = step()
+        found.setdefault(name, []).append(1000 * (time.perf_counter() - start))
+        return result
+
+    for k in range(len(bodies)):
+        vertices = timed("pose", lambda k=k: model(bodies[k : k + 1]).vertices)
+        vertices = vertices - bodies[k : k + 1].translation[:, None]
+        _, _, width, height = window(vertices, camera)
+        stride = avatar.renderer.stride
+        part = tuple(-(-round(side * 1.16) // stride) * stride for side in (height, width))
+        there = camera.resized(size).contained(part)
+        fragments = timed("rasterise, once", lambda v=vertices, c=there: rasterize(c.project(v), model.faces, c.size))
+        timed("interpolate UV, once", lambda f=fragments: interpolate(f, layout.uv[None], layout.faces))
+        seen = timed(
+            "surface: all rasterising and colours",
+            lambda v=vertices, c=there: surface(avatar.texture, avatar.painted[None], v, model.faces, layout, c),
+        )
+        features = timed("generated channels", lambda s=seen: s.features(avatar.texture.generated))
+        timed("network", lambda f=features, s=seen: avatar.renderer(f, s.uv, s.mask))
+        frame = timed("whole frame", lambda v=vertices: avatar.drawn(avatar.painted[None], v, camera))
+        timed("compose and bytes", lambda f=frame: to_bytes(f.over(1.0)[0]))
+    return found
 
 
 if __name__ == "__main__":

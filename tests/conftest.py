@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from dinar.avatar import Avatar
+    from dinar.networks.appearance import Appearance
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 SIDE = 64
@@ -55,3 +56,17 @@ def avatar() -> Avatar:
         unseen=("left foot",),
     )
     return Avatar(texture, rgb[0], shape, model, layout, shots=(shot,))
+
+
+@pytest.fixture(scope="session")
+def appearance() -> Appearance:
+    """Tiny networks with random weights; the renderer copies the colours of the texture to begin with."""
+    import torch
+
+    from dinar import presets
+    from dinar.networks.appearance import Appearance
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        networks = (presets.build_encoder, presets.build_generator, presets.build_renderer)
+        return Appearance.named("tiny", *(build(presets.TINY).eval() for build in networks))

@@ -22,6 +22,7 @@ from dinar import images
 from dinar.avatar import MARKER, PREVIEW, TEXTURE, VIEWS, Avatar, composed
 from dinar.errors import InputError
 from dinar.motion.motion import Motion
+from dinar.networks.appearance import Appearance
 
 WHITE = torch.ones(3)
 
@@ -131,6 +132,107 @@ def test_composed(avatar: Avatar) -> None:
     assert green.shape == (3, 40, 40) and torch.allclose(green[:, 0, 0], torch.tensor([0.0, 1.0, 0.0]))
     clear = composed(drawn, None)
     assert clear.shape == (4, 40, 40) and clear[3, 0, 0] == 0 and clear[3].max() == 1
+
+
+# Drawing by networks
+
+
+@pytest.fixture
+def neural(avatar: Avatar, appearance: Appearance) -> Avatar:
+    """The same person with generated channels, drawn by tiny networks that have learnt nothing."""
+    channels = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(1))
+    texture = replace(avatar.texture, generated=channels)
+    return replace(avatar, texture=texture, weights=appearance.name, renderer=appearance.renderer)
+
+
+def test_the_network_draws(avatar: Avatar, neural: Avatar) -> None:
+    drawn, plain = neural.view("front", (384, 320)), avatar.view("front", (384, 320))
+    assert drawn.rgb.shape == plain.rgb.shape and drawn.mask.shape == plain.mask.shape
+    assert overlap(drawn.mask, plain.mask) > 0.9 and mean_colour(drawn)[0] > 0.5
+    assert not torch.equal(drawn.rgb, plain.rgb)
+    assert (drawn.mask - plain.mask).abs().max() > 0.01                  # the mask is the network's, not the body's
+    assert torch.equal(composed(drawn, None)[3], drawn.mask[0, 0])        # and so is the transparency
+    assert torch.equal(neural.drawn_by("texture").view("front", (384, 320)).rgb, plain.rgb)
+    assert neural.drawn_by("neural") is neural
+
+
+@pytest.mark.parametrize("size", [(24, 17), (60, 200), (2100, 900)])
+def test_the_network_draws_in_any_size(avatar: Avatar, neural: Avatar, size: tuple[int, int]) -> None:
+    drawn, plain = neural.view("front", size), avatar.view("front", size)
+    assert drawn.rgb.shape == (1, 3, *size) and drawn.mask.shape == (1, 1, *size)
+    assert drawn.rgb.min() >= 0 and drawn.rgb.max() <= 1 and drawn.mask.min() >= 0 and drawn.mask.max() <= 1
+    assert overlap(drawn.mask, plain.mask) > 0.8 and drawn.mask[..., 0, 0].max() < 0.01
+
+
+def test_a_batch_is_drawn_one_by_one(neural: Avatar) -> None:
+    body = neural.standing()
+    both = replace(body, **{name: getattr(body, name).repeat(2, *[1] * (getattr(body, name).ndim - 1))
+                            for name in ("shape", "pose", "expression", "translation")})  # fmt: skip
+    camera = neural.camera(30.0, (330, 330))
+    drawn = neural.render(camera, both)
+    assert torch.equal(drawn.rgb[0], drawn.rgb[1])
+    assert (drawn.mask[0] - neural.render(camera).mask[0]).abs().mean() < 1e-4
+
+
+@pytest.mark.parametrize("arm", ["leftUpperArm", "rightUpperArm"])
+def test_what_stands_still_does_not_flicker(neural: Avatar, arm: str) -> None:
+    """An arm that moves changes how wide the drawn part of the image is; the feet, far off, must not notice."""
+    body, camera = neural.standing(), neural.camera(0.0, (512, 512))
+    still, pose = neural.render(camera), body.pose.clone()
+    for angle in (-0.3, 0.3):
+        pose[0, neural.model.humanoid[arm], 2] = angle
+        moved = neural.render(camera, replace(body, pose=pose))
+        assert (moved.mask - still.mask).abs()[..., :300, :].max() > 0.5
+        change = (moved.rgb * moved.mask - still.rgb * still.mask).abs()[..., 400:, :]
+        assert change.max() < 0.02 and change.mean() < 1e-5
+
+
+def test_clips_are_drawn_by_the_network(neural: Avatar) -> None:
+    frames = [*neural.moving(turn_and_walk(3), (96, 96)), *neural.turntable(3, (96, 96))]
+    assert [frame.rgb.shape for frame in frames] == [(1, 3, 96, 96)] * 6
+    for frame in frames:
+        assert frame.mask.max() > 0.9 and frame.mask[..., 0, 0] < 0.01
+
+
+def test_colours_can_be_tried_on(avatar: Avatar, neural: Avatar) -> None:
+    vertices, camera = avatar.model(avatar.standing()).vertices, avatar.camera(0.0, (96, 96))
+    for person in (avatar, neural):
+        green = torch.zeros_like(person.painted)[None] + torch.tensor([0.1, 0.8, 0.1])[:, None, None]
+        green.requires_grad_()
+        drawn = person.drawn(green, vertices.detach(), camera)
+        assert mean_colour(drawn)[1] > mean_colour(drawn)[0] + 0.2
+        drawn.rgb.sum().backward()
+        assert green.grad.abs().sum() > 0
+
+
+def test_the_weights_of_its_name_draw_it(
+    avatar: Avatar, neural: Avatar, appearance: Appearance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neural.save(tmp_path / "me")
+    avatar.save(tmp_path / "plain")
+    monkeypatch.setattr("dinar.avatar.shipped", lambda: appearance)
+    found = Avatar.load(tmp_path / "me")
+    assert found.renderer is appearance.renderer and Avatar.load(tmp_path / "plain").renderer is None
+    a, b = found.view("front", (330, 250)), neural.view("front", (330, 250))
+    torch.testing.assert_close(a.rgb * a.mask, b.rgb * b.mask, atol=0.02, rtol=0)     # saved in half precision
+    plain = found.drawn_by("texture")
+    assert plain.renderer is None and plain.drawn_by("neural").renderer is not None
+    with pytest.raises(InputError, match="make it again"):
+        avatar.drawn_by("neural")
+    monkeypatch.setattr("dinar.avatar.shipped", lambda: replace(appearance, name="small-00000000"))
+    found = Avatar.load(tmp_path / "me")
+    assert found.renderer is None and found.weights == appearance.name
+    with pytest.raises(InputError, match=appearance.name):
+        found.drawn_by("neural")
+
+
+def test_no_weights_in_the_package(neural: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Appearance:
+        raise InputError("no weights")
+
+    neural.save(tmp_path / "me")
+    monkeypatch.setattr("dinar.avatar.shipped", missing)
+    assert Avatar.load(tmp_path / "me").renderer is None
 
 
 # Files

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,38 @@ def test_animate_prints_one_json_object(dinar: Callable[..., Run], made: Path) -
     assert Path("deep/walk.mp4").stat().st_size > 500 and os.listdir("deep") == ["walk.mp4"]
 
 
+def test_merge(dinar: Callable[..., Run], made: Path) -> None:
+    run = dinar("merge", made, made, "-o", "both.zip", "--json")
+    assert run.code == 0
+    found = json.loads(run.stdout)
+    assert found["files"] == ["both.zip"] and found["photos"] == 2
+    one, both = Avatar.load(made), Avatar.load(Path("both.zip"))
+    assert torch.allclose(both.texture.rgb, one.texture.rgb, atol=1e-3) and torch.allclose(both.shape, one.shape)
+    assert os.listdir(".") == ["both.zip"]
+
+
+def test_the_renderer_can_be_chosen(
+    dinar: Callable[..., Run], made: Path, avatar: Avatar, appearance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(1))
+    neural = replace(avatar, texture=replace(avatar.texture, generated=channels), weights=appearance.name)
+    monkeypatch.setattr("dinar.avatar.shipped", lambda: appearance)
+    neural.save(Path("me"))
+    pictures = {}
+    for options in ((), ("--renderer", "neural"), ("--renderer", "texture")):
+        run = dinar("render", "me", "-o", "a.png", "--size", "96", *options)
+        assert run.code == 0 and run.stderr == ""
+        pictures[options[-1:]] = images.load(Path("a.png"))
+    assert torch.equal(pictures[()], pictures["neural",]) and not torch.equal(pictures[()], pictures["texture",])
+    options = ("--size", "32", "--seconds", "0.2", "-o", "walk")
+    assert dinar("animate", "me", "walk", "--renderer", "texture", *options).code == 0
+    run = dinar("render", made, "-o", "b.png", "--renderer", "neural")
+    assert run.code == 2 and "make it again" in run.stderr and not Path("b.png").exists()
+    monkeypatch.setattr("dinar.avatar.shipped", lambda: replace(appearance, name="small-00000000"))
+    run = dinar("render", "me", "-o", "b.png", "--size", "32")
+    assert run.code == 0 and appearance.name in run.stderr and run.stderr.count("\n") == 1
+
+
 def test_doctor(dinar: Callable[..., Run]) -> None:
     found = json.loads(dinar("doctor", "--json").stdout)
     assert found["versions"]["torch"] == torch.__version__
@@ -117,8 +150,9 @@ def test_fit_and_create_of_a_known_person(
 
     asked = []
 
-    def create(sources: list, *, device: str, progress: object) -> Avatar:
-        asked.extend(sources)
+    def create(sources: list, **options: Any) -> Avatar:
+        asked.extend([options, *sources])
+        progress = options["progress"]
         with progress.stage("look"):
             return avatar
 
@@ -135,7 +169,11 @@ def test_fit_and_create_of_a_known_person(
     residuals = {"photo": "me.jpg", "reprojection": 0.5, "mask_iou": 0.875, "unseen": ["left foot"]}
     assert found["fits"] == [residuals]
     assert asked[-1] == pipeline.Source(Path("me.jpg"), person=2)
-    run = dinar("create", "me.jpg", "-o", "me.zip")
+    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["seed"]) == ("neural", True, 0)
+    asked.clear()
+    options = ("--renderer", "texture", "--no-refine", "--seed", "3")
+    run = dinar("create", "me.jpg", "-o", "me.zip", *options)
+    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["seed"]) == ("texture", False, 3)
     assert run.code == 0 and "not seen: left foot" in run.stdout and "me.zip" in run.stdout
     run = dinar("fit", "me.jpg", "-o", "fit.png", "--mask", "mask.png", "--json")
     assert json.loads(run.stdout)["fits"] == [residuals] and asked[-1].mask == Path("mask.png")
@@ -151,21 +189,31 @@ def test_photos_and_what_belongs_to_them() -> None:
     ]
 
 
-def test_synth_says_what_it_made(dinar: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synth_says_what_it_made(
+    dinar: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from dinar.synth import shards
 
     asked = []
 
-    def write_shards(assets: Path, out: Path, plan: shards.Plan, *, workers: int, progress: object) -> list[Path]:
-        asked.append((assets, out, plan, workers))
+    def write_shards(
+        assets: Path, out: Path, plan: shards.Plan, *, rigged: Path | None, workers: int, progress: object
+    ) -> list[Path]:
+        asked.append((assets, out, plan, rigged, workers))
         return [out / "people-00000.tar"]
 
     monkeypatch.setattr(shards, "write_shards", write_shards)
     options = ("--people", "3", "--views", "4", "-o", "set", "--seed", "5", "--size", "96", "--workers", "2", "--json")
     found = json.loads(dinar("synth", "--assets", "a", *options).stdout)
-    assert asked == [(Path("a"), Path("set"), shards.Plan(3, 4, 5, 96), 2)]
+    assert asked == [(Path("a"), Path("set"), shards.Plan(3, 4, 5, 96), None, 2)]
     assert found["files"] == ["set", "set/people-00000.tar", "set/sheet.jpg"]
     assert found["people"] == 3 and found["views"] == 12
+
+    for name in ("a.glb", "b.glb"):
+        (tmp_path / name).write_bytes(b"")
+    options = ("--rigged", tmp_path, "--views", "2", "-o", "set", "--json")
+    found = json.loads(dinar("synth", "--assets", "a", *options).stdout)
+    assert asked[1][2:4] == (shards.Plan(2, 2), tmp_path) and found["views"] == 4
 
 
 # What is refused
@@ -226,6 +274,7 @@ def test_outputs_that_cannot_be_written(dinar: Callable[..., Run], bad: Path, ma
     refused(dinar("render", made, "-o", inside.with_suffix(".png")), "cannot be written")
     refused(dinar("render", made, "--view", "turntable", "-o", inside.with_suffix(".mp4")), "cannot be written")
     refused(dinar("render", made, "-o", "a.gif"), "a.gif")
+    refused(dinar("merge", made, made, "-o", inside), "cannot be written")
 
 
 def test_bad_options(dinar: Callable[..., Run], bad: Path, made: Path) -> None:
@@ -253,6 +302,8 @@ def test_synth_without_assets_or_sense(dinar: Callable[..., Run], bad: Path) -> 
         options = {"--people": "1", "--views": "1"} | {option: "-1"}
         arguments = [f"{name}={value}" for name, value in options.items()]
         refused(dinar("synth", "--assets", bad, "-o", "a", *arguments), option)
+    refused(dinar("synth", "--assets", bad, "--views", "1", "-o", "a"), "--people")
+    refused(dinar("synth", "--assets", bad, "--rigged", bad / "absent", "--views", "1", "-o", "a"), "no rigged people")
 
 
 def test_damaged_avatars(dinar: Callable[..., Run], bad: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ FLOORS = (
     ("raster", "body", "camera", "images", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
-    ("avatar", "pipeline", "export", "doctor", "terminal"),
+    ("avatar", "pipeline", "merge", "export", "doctor", "terminal"),
     ("data", "train", "synth", "evaluate", "view"),
     ("cli",),
 )
@@ -27,9 +27,15 @@ NEIGHBOURS = {
     ("body", "raster"),        # texels on the surface are found by rasterising in UV space
     ("avatar", "export"),      # Avatar.animate writes a video
     ("pipeline", "avatar"),
+    ("merge", "avatar"),
+    ("merge", "pipeline"),     # what nobody saw is filled as there
     ("train", "data"),
     ("data", "synth"),
+    ("train", "synth"),
     ("evaluate", "data"),
+    ("evaluate", "synth"),
+    ("texture", "networks"),   # a network draws the texture: its type alone
+    ("texture", "perceptual"), # what refinement minimises
 }
 ONLY_CLI = ("train", "synth", "evaluate", "view", "data", "doctor", "terminal", "cli")
 

@@ -6,17 +6,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from dinar import pipeline
+from dinar import pipeline, presets
 from dinar.avatar import Avatar, composed
 from dinar.body.model import Body
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit.fit import Fit
+from dinar.networks.appearance import Appearance
+from dinar.perceptual.alexnet import AlexNet
+from dinar.perceptual.lpips import LPIPS
 from dinar.photo.landmarks import Landmarks
 from dinar.photo.photo import Photo
 from dinar.pipeline import Source
 from dinar.progress import Progress
 
+PLAIN = {"renderer": "texture", "refine": False}
 NOBODY = Landmarks((), torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 3))
 
 
@@ -65,9 +69,10 @@ def test_a_photos_colours_come_back(avatar: Avatar) -> None:
 
 def test_the_stages_in_their_order(staged: list[str]) -> None:
     progress = Progress()
-    found = pipeline.create([Path("front.png")], progress=progress)
+    found = pipeline.create([Path("front.png")], progress=progress, **PLAIN)
     assert staged == ["look front.png None", "fit 1"]
     assert list(progress.seconds) == ["look", "fit", "texture", "fill"]
+    assert found.weights is None and found.renderer is None and found.texture.generated is None
     assert found.shots[0].reprojection == 1.0 and found.shots[0].camera.size == (300, 200)
     front = found.view("front", (64, 64))
     red = (front.rgb * front.mask).sum((2, 3)) / front.mask.sum()
@@ -75,7 +80,7 @@ def test_the_stages_in_their_order(staged: list[str]) -> None:
 
 
 def test_several_photos_are_merged(staged: list[str]) -> None:
-    found = pipeline.create([Source(Path("front.png"), person=2), "back.png"])
+    found = pipeline.create([Source(Path("front.png"), person=2), "back.png"], **PLAIN)
     assert staged == ["look front.png 2", "look back.png None", "fit 2"]
     assert [shot.reprojection for shot in found.shots] == [1.0, 2.0]
     back = found.view("back", (64, 64))
@@ -84,8 +89,74 @@ def test_several_photos_are_merged(staged: list[str]) -> None:
 
 
 def test_the_order_of_photos_does_not_matter(staged: list[str]) -> None:
-    one, other = (pipeline.create(order) for order in (["front.png", "back.png"], ["back.png", "front.png"]))
+    one, other = (pipeline.create(order, **PLAIN) for order in (["front.png", "back.png"], ["back.png", "front.png"]))
     assert torch.allclose(one.painted, other.painted, atol=1e-4)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few large steps of refinement, judged by a network that has learnt nothing."""
+    how = replace(presets.TINY.refinement, learning_rate=1e-2, steps=6)
+    monkeypatch.setattr(presets, "SMALL", replace(presets.TINY, refinement=how))
+
+    def metric(*_: object) -> LPIPS:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return LPIPS(AlexNet())
+
+    monkeypatch.setattr(pipeline, "load_lpips", metric)
+
+
+@pytest.mark.usefixtures("quick")
+def test_networks_make_and_draw_the_avatar(staged: list[str], appearance: Appearance) -> None:
+    progress = Progress()
+    found = pipeline.create(["front.png"], appearance=appearance, progress=progress)
+    assert list(progress.seconds) == ["look", "fit", "texture", "fill", "refine"]
+    assert found.weights == appearance.name and found.renderer is not None
+    assert found.texture.generated.shape == (1, 16, 32, 32)
+    photo = taken(found.drawn_by("texture"), 0.0)[0]
+    wanted = appearance.generated(photo.image[None], photo.mask[None])
+    assert found.texture.generated.std() > 0 and wanted.shape == found.texture.generated.shape
+
+
+@pytest.mark.usefixtures("quick", "staged")
+@pytest.mark.parametrize("renderer", ["neural", "texture"])
+def test_refinement_brings_the_same_view_closer(avatar: Avatar, appearance: Appearance, renderer: str) -> None:
+    photo, found = taken(avatar, 0.0)
+    errors, textures = [], []
+    for refine in (False, True):
+        made = pipeline.create(["front.png"], renderer=renderer, refine=refine, appearance=appearance)
+        drawn = made.render(found.camera)
+        errors.append(float((drawn.over(0.0)[0] - photo.image * photo.mask).square().mean()))
+        textures.append(made.texture)
+    assert errors[1] < errors[0]
+    unseen = (textures[0].filled == 0).expand_as(textures[0].rgb)
+    assert torch.equal(textures[0].rgb[unseen], textures[1].rgb[unseen])
+    assert not torch.equal(textures[0].rgb, textures[1].rgb)
+    again = pipeline.create(["front.png"], renderer=renderer, appearance=appearance)
+    assert torch.equal(again.painted, made.painted)
+
+
+@pytest.mark.usefixtures("quick", "staged")
+def test_several_photos_through_the_networks(appearance: Appearance) -> None:
+    found = pipeline.create(["front.png", "back.png"], appearance=appearance)
+    colours = {}
+    for name in ("front", "back"):
+        drawn = found.view(name, (330, 330))
+        colours[name] = (drawn.rgb * drawn.mask).sum((2, 3))[0] / drawn.mask.sum()
+    assert colours["front"][0] > 0.5 and colours["back"][2] > 0.5
+
+
+def test_weights_that_are_missing_are_missed_before_the_work(
+    staged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> Appearance:
+        raise InputError("no trained weights")
+
+    monkeypatch.setattr(pipeline, "shipped", missing)
+    with pytest.raises(InputError, match="no trained weights"):
+        pipeline.create(["front.png"], refine=False)
+    assert staged == ["look front.png None"]
 
 
 def test_no_photos() -> None:

@@ -62,9 +62,9 @@ def test_the_parts_fit_together(preset):
     assert preset.encoder.latent == preset.generator.latent
     assert preset.renderer.texture_channels == preset.generator.channels + 5   # eq. 2
     assert preset.renderer.colours in (None, preset.generator.channels)
-    assert preset.image_size == preset.encoder.resolution == preset.discriminator.resolution
-    assert preset.image_size % shape_of("renderer", preset).stride == 0
-    assert preset.appearance.lpips_crop <= preset.image_size
+    assert preset.discriminator.resolution == preset.appearance.window
+    assert preset.appearance.window % shape_of("renderer", preset).stride == 0
+    assert preset.appearance.lpips_crop <= preset.appearance.window
 
 
 def test_tiny_goes_from_photo_to_logit():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from safetensors import SafetensorError
@@ -28,14 +28,18 @@ from dinar.errors import InputError
 from dinar.files import atomic_file, atomic_folder, check_file, check_folder
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
+from dinar.networks.appearance import shipped
+from dinar.networks.renderer import Renderer
 from dinar.progress import Progress
 from dinar.texture.drawing import Rendering, draw
-from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.neural_drawing import draw_neural
+from dinar.texture.neural_texture import NeuralTexture, window
 
 FORMAT = 1
 MARKER = "avatar.json"
 TEXTURE = "texture.safetensors"
 PREVIEW = "preview.png"
+RendererName = Literal["neural", "texture"]
 VIEWS = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}   # azimuth of the camera, degrees
 
 _MOST_BYTES = {MARKER: 16 << 20, TEXTURE: 2 << 30}
@@ -43,6 +47,8 @@ _LARGEST_SIDE = 8192
 _CHUNK = 8                  # frames that are posed at once
 _FOLLOW = 0.3               # seconds; the camera follows the hips smoothed by this much
 _FRAMED = 40                # frames of a clip that decide how far off the camera stands
+_DRAWN = (320, 1024)        # pixels of the body's larger side that the neural renderer is used at: near what it learnt,
+#                             and beyond them the texture has no more to show
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -72,13 +78,14 @@ class Shot:
 class Avatar:
     """One person, ready to be moved.
 
-    texture  NeuralTexture       batch 1, what the photos showed
-    painted  float32 [3, R, R]   its colours with the unseen texels filled, for the plain renderer
-    shape    float32 [S]         standard deviations from the mean person
-    model    BodyModel           the body that wears it
-    layout   UVLayout            of the texture on that body
-    weights  name of the weights that draw it, None for the plain renderer
-    shots    how the person stood in each photo; may be empty
+    texture   NeuralTexture       batch 1, what the photos showed
+    painted   float32 [3, R, R]   its colours with the unseen texels filled
+    shape     float32 [S]         standard deviations from the mean person
+    model     BodyModel           the body that wears it
+    layout    UVLayout            of the texture on that body
+    weights   name of the weights that its generated channels belong to, None without these
+    shots     how the person stood in each photo; may be empty
+    renderer  Renderer            of those weights; None: the plain renderer draws
     """
 
     texture: NeuralTexture
@@ -88,6 +95,7 @@ class Avatar:
     layout: UVLayout = field(repr=False)
     weights: str | None = None
     shots: tuple[Shot, ...] = ()
+    renderer: Renderer | None = field(default=None, repr=False)
 
     def to(self, device: torch.device | str) -> Self:
         return replace(
@@ -97,7 +105,27 @@ class Avatar:
             shape=self.shape.to(device),
             model=copy.deepcopy(self.model).to(device),
             layout=self.layout.to(device),
+            renderer=None if self.renderer is None else copy.deepcopy(self.renderer).to(device),
         )
+
+    def drawn_by(self, renderer: RendererName) -> Self:
+        """The same person, drawn by the neural renderer or by the plain one.
+
+        Raises InputError where "neural" is wanted and the avatar's weights are not those of this version.
+        """
+        if renderer == "texture":
+            return replace(self, renderer=None)
+        if self.renderer is not None:
+            return self
+        if self.weights is None or self.texture.generated is None:
+            raise InputError("this avatar was made for the plain renderer; make it again to draw it neurally")
+        found = shipped()
+        if found.name != self.weights:
+            raise InputError(
+                f"this avatar was made with the weights {self.weights}, but this version of dinar has {found.name}; "
+                "make it again to draw it neurally"
+            )
+        return replace(self, renderer=copy.deepcopy(found.renderer).to(self.shape.device))
 
     # Drawing
 
@@ -106,10 +134,13 @@ class Avatar:
         return replace(self.model.neutral(), shape=self.shape[None])
 
     def render(self, camera: Camera, body: Body | None = None, *, supersample: int = 2) -> Rendering:
-        """The person in every pose of `body` (default: at rest), as seen by a camera; no gradient passes."""
+        """The person in every pose of `body` (default: at rest), as seen by a camera; no gradient passes.
+
+        supersample  samples a pixel along each axis, of the plain renderer
+        """
         with torch.no_grad():
             vertices = self.model((body or self.standing()).to(self.shape.device)).vertices
-            return self._draw(vertices, camera, supersample)
+            return self._draw(vertices, camera, supersample=supersample)
 
     def view(self, name: str, size: tuple[int, int] | None = None) -> Rendering:
         """The person at rest from "front", "back", "left" or "right" (whole body in the image), or as in the "photo".
@@ -139,10 +170,11 @@ class Avatar:
         centre = (points.amin(0) + points.amax(0)) / 2
         swept = torch.cat([(points - centre) @ _about_y(15 * k).T + centre for k in range(24)])
         camera = framing(swept, 0.0, 0.0, size)
+        scale = _scale(swept[None], camera)
         for k in range(frames):
             turn = _about_y(-360 * k / frames)       # to turn the person is to carry the camera the other way
             moved = replace(camera, R=camera.R @ turn, t=camera.t + camera.R @ (centre - turn @ centre))
-            yield self._draw(vertices, moved, 2)
+            yield self._draw(vertices, moved, scale=scale)
 
     def moving(self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0) -> Iterator[Rendering]:
         """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground."""
@@ -152,12 +184,13 @@ class Avatar:
             some = torch.linspace(0, len(bodies) - 1, min(len(bodies), _FRAMED)).long().tolist()
             points = [self.model(bodies[i : i + 1]).vertices[0].cpu() - path[i] for i in some]
             camera = framing(torch.cat(points), azimuth, 4.0, size)
+            scale = _scale(torch.cat(points)[None], camera)
         for start in range(0, len(bodies), _CHUNK):
             with torch.no_grad():
                 vertices = self.model(bodies[start : start + _CHUNK]).vertices
             for i in range(len(vertices)):
                 moved = replace(camera, t=camera.t - camera.R @ path[start + i])
-                yield self._draw(vertices[i : i + 1], moved, 2)
+                yield self._draw(vertices[i : i + 1], moved, scale=scale)
 
     def animate(
         self,
@@ -177,12 +210,26 @@ class Avatar:
         frames = (composed(r, background) for r in self.moving(motion, size, azimuth=azimuth))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
 
-    def _draw(self, vertices: Tensor, camera: Camera, supersample: int) -> Rendering:
+    def drawn(self, painted: Tensor, vertices: Tensor, camera: Camera, *, supersample: int = 2) -> Rendering:
+        """Bodies [B, V, 3] in colours [1, 3, R, R] in place of `painted`; differentiable in these."""
+        if self.renderer is None:
+            return draw(painted, vertices, self.model.faces, self.layout, camera, supersample=supersample)
+        return draw_neural(self.renderer, self.texture, painted, vertices, self.model.faces, self.layout, camera)
+
+    def _draw(
+        self, vertices: Tensor, camera: Camera, *, supersample: int = 2, scale: float | None = None
+    ) -> Rendering:
+        """Bodies [B, V, 3] on the avatar's device; `scale` as of `_scale`, one for all pictures of a clip."""
+        camera = camera.to(self.shape.device)
         with torch.no_grad():
-            return draw(
-                self.painted[None], vertices, self.model.faces, self.layout, camera.to(self.shape.device),
-                supersample=supersample,
-            )  # fmt: skip
+            if self.renderer is None:
+                return self.drawn(self.painted[None], vertices, camera, supersample=supersample)
+            scale = scale or _scale(vertices, camera)
+            there = camera.resized(tuple(max(1, round(side * scale)) for side in camera.size))
+            # one by one: a batch is no faster and takes more memory
+            drawn = [self.drawn(self.painted[None], body, there) for body in vertices.split(1)]
+            whole = Rendering(torch.cat([d.rgb for d in drawn]), torch.cat([d.mask for d in drawn]))
+            return _resized(whole, camera.size)
 
     def _path(self, bodies: Body, fps: float) -> Tensor:
         """The hips' way over the ground [T, 3], smoothed, height 0."""
@@ -270,6 +317,8 @@ class Avatar:
     def load(cls, path: Path) -> Self:
         """Reads what `save` wrote; nothing is unpickled and nothing unpacked to disk.
 
+        The neural renderer draws it where the package has the weights that it was made with, else the plain one.
+
         Raises InputError that names what is missing, damaged, or of a newer version.
         """
         path = Path(path)
@@ -291,6 +340,7 @@ class Avatar:
             layout=load_layout(found["layout"], model),
             weights=weights,
             shots=tuple(_shot(path, shot, model) for shot in shots),
+            renderer=_renderer(weights) if texture.generated is not None else None,
         )
 
 
@@ -299,6 +349,30 @@ def composed(rendering: Rendering, background: Tensor | None) -> Tensor:
     if background is None:
         return torch.cat([rendering.rgb[0], rendering.mask[0]])
     return rendering.over(background.to(rendering.rgb)[None, :, None, None])[0]
+
+
+def _renderer(weights: str | None) -> Renderer | None:
+    """The renderer of the weights of that name, None where this version has others."""
+    try:
+        return shipped().renderer if weights is not None and shipped().name == weights else None
+    except InputError:
+        return None
+
+
+def _scale(vertices: Tensor, camera: Camera) -> float:
+    """How much larger than asked for the neural renderer draws bodies [B, V, 3]: 1 but for small and large ones."""
+    _, _, width, height = window(vertices.cpu(), camera.to("cpu"))
+    least, most = _DRAWN
+    return min(max(1.0, least / max(width, height)), most / max(width, height))
+
+
+def _resized(rendering: Rendering, size: tuple[int, int]) -> Rendering:
+    """A rendering in another size (H, W); colours are weighted by the mask."""
+    if tuple(rendering.mask.shape[-2:]) == tuple(size):
+        return rendering
+    both = images.resize(torch.cat([rendering.rgb * rendering.mask, rendering.mask], dim=1), size).clamp(0, 1)
+    mask = both[:, 3:]
+    return Rendering((both[:, :3] / torch.where(mask > 0, mask, 1)).clamp(0, 1), mask)
 
 
 def check_output(path: Path) -> None:

@@ -17,7 +17,7 @@ from dinar.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dinar.avatar import Shot
+    from dinar.avatar import Avatar, Shot
     from dinar.body.model import BodyModel
     from dinar.pipeline import Source
     from dinar.progress import Progress
@@ -40,6 +40,10 @@ _Seed = Annotated[int, _option("the same seed gives the same result (default: 0)
 _Device = Annotated[str, _option("cpu (default), or cuda where there is one", "NAME")]
 _Size = Annotated[str | None, _option("image size in pixels (default: 768, for the photo view the photo's)", "N|WxH")]
 _Background = Annotated[str, _option("white (default), #rrggbb, ..., or transparent (not in .mp4 and .jpg)", "COLOUR")]
+_Renderer = Annotated[
+    Literal["neural", "texture"] | None,
+    _option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),
+]
 _Json = Annotated[
     bool, tyro.conf.FlagCreatePairsOff, _option("print one JSON object on stdout and nothing else there", name="json")
 ]
@@ -53,6 +57,10 @@ def create(
     ] = (),
     mask: Annotated[tuple[Path, ...], _option("your own masks, one a photo, white on the person", "FILE")] = (),
     keypoints: Annotated[tuple[Path, ...], _option("your own landmarks, one OpenPose JSON a photo", "FILE")] = (),
+    renderer: Annotated[
+        Literal["neural", "texture"], _option("who draws it: the networks (default), or the plain texture", "NAME")
+    ] = "neural",
+    refine: Annotated[bool, _option("tune the colours until the drawing looks like the photos (default: yes)")] = True,
     seed: _Seed = 0,
     device: _Device = "cpu",
     as_json: _Json = False,
@@ -68,7 +76,7 @@ def create(
         sources = _sources(photos, person, mask, keypoints)
         where = _device(device)
         _seed(seed)
-        avatar = pipeline.create(sources, device=where, progress=progress)
+        avatar = pipeline.create(sources, renderer=renderer, refine=refine, seed=seed, device=where, progress=progress)
         with progress.stage("save"):
             avatar.save(out)
     files = [out] if out.is_file() else [out, out / PREVIEW]
@@ -100,6 +108,28 @@ def fit(
     _report([out], progress, as_json, fits=[_residuals(photo, shot)])
 
 
+def merge(
+    avatars: Annotated[tuple[Path, ...], _Positional, _option("avatars of one person, of other photos", "AVATAR...")],
+    out: Annotated[Path, _out("the avatar: a folder, or a .zip")],
+    as_json: _Json = False,
+) -> None:
+    """Make one avatar of several that show the same person from different sides."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar import merge as merging
+        from dinar.avatar import PREVIEW, Avatar, check_output
+
+        check_output(out)
+        with progress.stage("load"):
+            people = [Avatar.load(path) for path in avatars]
+        merged = merging.merge(people, progress=progress)
+        with progress.stage("save"):
+            merged.save(out)
+    files = [out] if out.is_file() else [out, out / PREVIEW]
+    _report(files, progress, as_json, photos=len(merged.shots))
+
+
 def animate(
     avatar: _AvatarPath,
     motion: Annotated[str, _Positional, _option("walk, turn, wave, dance, or a .bvh, .npz or .json", "MOTION")],
@@ -109,6 +139,7 @@ def animate(
     fps: Annotated[float | None, _option("frames a second (default: the motion's)", "N")] = None,
     seconds: Annotated[float | None, _option("repeat or cut the motion to last so long", "N")] = None,
     background: _Background = "white",
+    renderer: _Renderer = None,
     device: _Device = "cpu",
     as_json: _Json = False,
 ) -> None:
@@ -116,7 +147,7 @@ def animate(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.avatar import VIEWS, Avatar
+        from dinar.avatar import VIEWS
         from dinar.motion.motion import Motion
 
         colour, pixels, where = _colour(background, out), _size(size), _device(device)
@@ -126,7 +157,7 @@ def animate(
                 clip = clip.looped(_positive("--seconds", seconds))
             if fps is not None:
                 clip = clip.resampled(_positive("--fps", fps))
-            person = Avatar.load(avatar).to(where)
+            person = _load(avatar, renderer).to(where)
         person.animate(clip, out, size=pixels or (768, 768), azimuth=VIEWS[view], background=colour, progress=progress)
     _report([out], progress, as_json, frames=len(clip), fps=clip.fps)
 
@@ -142,6 +173,7 @@ def render(
     fps: Annotated[float, _option("frames a second of the turntable (default: 30)", "N")] = 30.0,
     seconds: Annotated[float, _option("how long one turn takes (default: 4)", "N")] = 4.0,
     background: _Background = "white",
+    renderer: _Renderer = None,
     device: _Device = "cpu",
     as_json: _Json = False,
 ) -> None:
@@ -150,7 +182,7 @@ def render(
 
     with Bars() as progress:
         from dinar import images
-        from dinar.avatar import Avatar, composed
+        from dinar.avatar import composed
         from dinar.export import video
 
         colour, pixels, where = _colour(background, out), _size(size), _device(device)
@@ -158,7 +190,7 @@ def render(
         if view != "turntable":
             _check_picture(out)
         with progress.stage("load"):
-            person = Avatar.load(avatar).to(where)
+            person = _load(avatar, renderer).to(where)
         if view == "turntable":
             frames = (composed(drawn, colour) for drawn in person.turntable(count, pixels or (768, 768)))
             video.write(out, progress.track(frames, count, "draw"), fps)
@@ -170,28 +202,132 @@ def render(
 
 def synth(
     assets: Annotated[Path, _option("the folder that holds makehuman_cc0/ and fabric/", "DIR")],
-    people: Annotated[int, _option("how many people", "N")],
     views: Annotated[int, _option("how many views of each, several poses among them", "V")],
     out: Annotated[Path, _option("the folder of shards; what is finished there is not made again", "DIR", short="-o")],
+    people: Annotated[int | None, _option("how many people (of rigged ones default: all)", "N")] = None,
+    rigged: Annotated[Path | None, _option("people out of this folder's .glb files instead", "DIR")] = None,
     seed: _Seed = 0,
     size: Annotated[int, _option("image size in pixels (default: 512)", "N")] = 512,
     workers: Annotated[int, _option("processes (default, and 0: one a core)", "N")] = 0,
     as_json: _Json = False,
 ) -> None:
-    """Make training data: photos of people that never were."""
+    """Make training data: photos of people that never were, or of rigged ones."""
     from dinar.terminal import Bars
 
     with Bars() as progress:
+        from dinar.synth.rigged import rigged_files
         from dinar.synth.shards import SHEET, Plan, write_shards
 
+        if people is None:
+            if rigged is None:
+                raise InputError("how many people? give --people")
+            people = len(rigged_files(rigged))
         given = {"--people": people, "--views": views, "--seed": seed, "--size": size, "--workers": workers}
         ranges = ((1, 10**6), (1, 1000), (0, 10**9), (64, 2048), (0, 512))
         for (option, value), (least, most) in zip(given.items(), ranges, strict=True):
             if not least <= value <= most:
                 raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
         plan = Plan(people, views, seed, size)
-        shards = write_shards(assets, out, plan, workers=workers or os.cpu_count() or 1, progress=progress)
+        workers = workers or os.cpu_count() or 1
+        shards = write_shards(assets, out, plan, rigged=rigged, workers=workers, progress=progress)
     _report([out, *shards, out / SHEET], progress, as_json, people=people, views=people * views)
+
+
+def train(
+    stage: Annotated[
+        Literal["appearance", "autoencoder", "finetune", "inpainting"],
+        _Positional,
+        _option("what to train; each starts from what the one before it has shipped", "STAGE"),
+    ],
+    data: Annotated[tuple[Path, ...], _option("folders of shards (`dinar synth`)", "DIR...")],
+    out: Annotated[Path, _option("the run: checkpoint, log, pictures, weights", "DIR", short="-o")],
+    preset: Annotated[Literal["paper", "small", "tiny"], _option("the networks' sizes (default: small)")] = "small",
+    after: Annotated[Path | None, _option("weights/ of the run of the stage before", "DIR")] = None,
+    textures: Annotated[Path | None, _option("where people's textures are kept (default: in --out)", "DIR")] = None,
+    examples: Annotated[tuple[Path, ...], _option("shards of people to look at who are not trained on", "DIR...")] = (),
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff, _option("go on with the run in --out, if any")] = False,
+    steps: Annotated[int, _option("updates of the weights in all (default, and 0: the preset's)", "N")] = 0,
+    seconds: Annotated[float | None, _option("stop after so long, ready to be resumed", "N")] = None,
+    batch: Annotated[int, _option("people a step and process (default, and 0: the preset's)", "N")] = 0,
+    accumulate: Annotated[int, _option("batches whose gradients are summed for a step (default: 1)", "N")] = 1,
+    save_every: Annotated[int, _option("steps between two checkpoints (default: 200)", "N")] = 200,
+    look_every: Annotated[int, _option("steps between two pictures (default: 1000)", "N")] = 1000,
+    workers: Annotated[int, _option("processes that prepare samples (default: 1)", "N")] = 1,
+    bf16: Annotated[bool, tyro.conf.FlagCreatePairsOff, _option("compute in bfloat16, on a GPU")] = False,
+    seed: _Seed = 0,
+    as_json: _Json = False,
+) -> None:
+    """Train networks of your own; with torchrun or accelerate on several GPUs."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        import torch
+
+        from dinar.presets import PRESETS
+        from dinar.train import loop, stages
+
+        sizes = PRESETS[preset]
+        usual = stages.numbers(stage, sizes)
+        how = loop.Options(
+            steps=steps or usual[0],
+            batch=batch or usual[1],
+            accumulate=accumulate,
+            half_life=usual[2],
+            seed=seed,
+            seconds=seconds,
+            save_every=save_every,
+            look_every=look_every,
+            workers=workers,
+        )
+        precision = torch.bfloat16 if bf16 else torch.float32
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        plan = stages.Plan(data, examples, after, textures or out / "textures", seed)
+        lessons = stages.opened(stage, sizes, plan, out, precision=precision, device=device, progress=progress)
+        with progress.stage("train"):
+            reached = loop.train(lessons, out, how, resume=resume, progress=progress)
+    _report([out], progress, as_json, step=reached)
+
+
+def evaluate(
+    protocol: Annotated[
+        Literal["synthetic", "valid", "photos", "people-snapshot", "thuman2"],
+        _Positional,
+        _option("made-up people, rigged people, your own photos, or a published benchmark", "PROTOCOL"),
+    ],
+    data: Annotated[Path, _option("shards (for synthetic: or assets), photos, or the benchmark's folder", "DIR")],
+    out: Annotated[Path, _option("the folder of results; what is finished there is not done again", "DIR", short="-o")],
+    rows: Annotated[str, _option("system (default), all, or names with commas between them", "NAMES")] = "system",
+    weights: Annotated[Path | None, _option("trained weights (default: those that ship)", "DIR")] = None,
+    people: Annotated[int, _option("the first N people at most (default: 50)", "N")] = 50,
+    views: Annotated[int, _option("pictures in other poses a person at most (default: 4)", "N")] = 4,
+    fitted: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("find mask, body and camera of the input instead of being told")
+    ] = False,
+    walk: Annotated[bool, _option("measure flicker as well")] = True,
+    reid: Annotated[Path | None, _option("your own ONNX network for re-identification", "FILE")] = None,
+    inception: Annotated[Path | None, _option("your own ONNX network for KID, such as Inception", "FILE")] = None,
+    ray: Annotated[str | None, _option("address of a Ray cluster to work on, or local", "ADDRESS")] = None,
+    workers: Annotated[int, _option("processes (default, and 0: one a core)", "N")] = 0,
+    as_json: _Json = False,
+) -> None:
+    """Measure avatars against true pictures; write tables and a report."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.evaluate import report, run
+        from dinar.evaluate.protocols import opened
+
+        given = {"--people": people, "--views": views, "--workers": workers}
+        for (option, value), (least, most) in zip(given.items(), ((1, 10**6), (1, 1000), (0, 512)), strict=True):
+            if not least <= value <= most:
+                raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+        cases = opened(protocol, data, out / run.MADE, people=people, views=views, fitted=fitted, progress=progress)
+        plan = run.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
+        findings = run.run(plan, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
+        command = f"dinar evaluate {protocol} --rows {rows} --people {people} --views {views}{' --fitted' * fitted}"
+        files = report.write(findings, cases, out, command)
+    facts = {"people": len({result.person for result in findings.results}), "failures": len(findings.failures)}
+    _report([*files, out / run.RESULTS], progress, as_json, **facts)
 
 
 def examine(
@@ -214,9 +350,12 @@ def examine(
 COMMANDS: dict[str, Callable[..., None]] = {
     "create": create,
     "fit": fit,
+    "merge": merge,
     "animate": animate,
     "render": render,
     "synth": synth,
+    "evaluate": evaluate,
+    "train": train,
     "doctor": examine,
 }
 
@@ -278,6 +417,19 @@ def _sources(
             raise InputError(f"{option} needs one value a photo: there are {len(values)} for {len(photos)} photos")
     columns = ((values or [None] * len(photos)) for values in (persons, masks, keypoints))
     return [Source(*row) for row in zip(photos, *columns, strict=True)]
+
+
+def _load(path: Path, renderer: Literal["neural", "texture"] | None) -> Avatar:
+    """An avatar, to be drawn by that renderer; says so where its weights are missing and nobody asked for another."""
+    from dinar.avatar import Avatar
+
+    avatar = Avatar.load(path)
+    if renderer is not None:
+        return avatar.drawn_by(renderer)
+    if avatar.weights is not None and avatar.renderer is None:
+        note = f"{path} was made with the weights {avatar.weights}, which this version does not have"
+        print(f"dinar: {note}; the plain renderer draws it", file=sys.stderr)
+    return avatar
 
 
 def _body(smplx: Path | None) -> BodyModel | None:

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dinar.networks.autoencoder import Autoencoder
+    from dinar.networks.denoiser import Denoiser
     from dinar.networks.discriminator import Discriminator
     from dinar.networks.encoder import Encoder
     from dinar.networks.renderer import Renderer
@@ -72,6 +74,10 @@ class AppearanceTraining:
     r1: float                      # lambda 5
     r1_every: int                  # steps between two of them: the lazy regularisation
     face: float                    # weight of L2 and LPIPS once more on the face
+    adversarial_from: int          # step from which there is a discriminator
+    windows: int                   # parts of a target that are drawn
+    window: int                    # side of each, pixels
+    zoom: tuple[float, float]      # least and most that a target is enlarged before
     lpips_crop: int                # side of the random crop that LPIPS sees, pixels
     learning_rate: float           # Adam, all four networks
     betas: tuple[float, float]     # Adam
@@ -81,13 +87,81 @@ class AppearanceTraining:
 
 
 @dataclass(frozen=True)
+class AutoencoderConfig:
+    """Arguments of `networks.autoencoder.Autoencoder`."""
+
+    generated: int
+    fold: int
+    latent: int
+    codes: int
+    width: int
+    multipliers: tuple[int, ...]
+    blocks: int
+    attention: bool
+    groups: int
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """Arguments of `networks.denoiser.Denoiser`."""
+
+    latent: int
+    width: int
+    multipliers: tuple[int, ...]
+    blocks: int
+    attention: tuple[int, ...]
+    heads: int
+    groups: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """Training of the VQGAN and the finetuning with it in the loop (section 3.3); eq. 4's weights are the appearance's.
+
+    The paper gives weights and steps of neither but the steps.
+    """
+
+    texture: float                 # of L2 in texture space, on channels of deviation 1
+    commitment: float              # of the distance between latents and codes
+    learning_rate: float           # Adam, VQGAN and discriminator
+    finetune_learning_rate: float  # Adam, VQGAN, renderer and discriminator
+    betas: tuple[float, float]     # Adam
+    batch: int                     # textures, each drawn in one view
+    steps: int
+    finetune_steps: int
+    adversarial_from: int          # step from which the discriminator has a say
+    partial: float                 # share of the textures that show one view only, as the inpainting will meet them
+    patience: int                  # steps after which an unused code is dead
+
+
+@dataclass(frozen=True)
+class InpaintingTraining:
+    """Training of the denoiser (eq. 1, sections 3.3 and 4.1)."""
+
+    learning_rate: float           # AdamW
+    batch: int                     # textures
+    steps: int
+    ema_half_life: int             # samples after which an old weight counts half in the average
+
+
+@dataclass(frozen=True)
 class Refinement:
-    """Optimisation of the texture's colours for one photo (appendix B)."""
+    """Arguments of `texture.refinement.refine`: the texture's colours tuned for its photos (appendix B)."""
 
     steps: int
     learning_rate: float           # of the colours
     discriminator_learning_rate: float
     betas: tuple[float, float]     # Adam, both
+    epsilon: float                 # Adam's, of the colours
+    l2: float                      # lambda 1
+    lpips: float                   # lambda 2
+    adversarial: float             # lambda 4
+    r1: float                      # lambda 5
+    r1_every: int                  # steps between two of them
+    sides: tuple[int, int]         # least and most pixels of the person's larger side
+    window: int                    # most pixels a side of the part that is compared in a step
+    crop: int                      # pixels a side of what the discriminator sees
 
 
 @dataclass(frozen=True)
@@ -95,19 +169,21 @@ class Preset:
     """One complete set of sizes and numbers."""
 
     name: str
-    image_size: int                # pixels a side that the networks are trained on
     colour_size: int               # texels a side of the texture's colours; the generated channels have their own
     encoder: EncoderConfig
     generator: GeneratorConfig
     renderer: RendererConfig
     discriminator: DiscriminatorConfig
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
     appearance: AppearanceTraining
+    autoencoding: AutoencoderTraining
+    inpainting: InpaintingTraining
     refinement: Refinement
 
 
 PAPER = Preset(
     name="paper",
-    image_size=512,                    # section 4.1
     colour_size=256,                   # section 3.1
     encoder=EncoderConfig(
         resolution=512,                # appendix C
@@ -137,6 +213,27 @@ PAPER = Preset(
         channel_base=32768,            # section 3.1: "the StyleGAN2 discriminator"; its own widths
         max_channels=512,
     ),
+    autoencoder=AutoencoderConfig(
+        generated=16,                  # section 3.1, L
+        fold=1,                        # section 3.1: colours as fine as the rest
+        latent=6,                      # section 4.1
+        codes=8192,                    # section 4.1
+        width=64,                      # DESIGN section 4; with all of it 5.6 + 8.3 M parameters: DESIGN section 7
+        multipliers=(1, 2, 4),
+        blocks=2,
+        attention=True,
+        groups=32,
+    ),
+    denoiser=DenoiserConfig(
+        latent=6,                      # section 4.1
+        width=256,                     # DESIGN section 4; with all of it 387 M parameters: DESIGN section 7
+        multipliers=(1, 2, 3, 4),
+        blocks=2,
+        attention=(2, 4, 8),           # section 4.1: on three levels
+        heads=8,
+        groups=32,
+        dropout=0.5,                   # section 4.1
+    ),
     appearance=AppearanceTraining(
         l2=2.2,                        # section 4.1
         lpips=1.0,                     # section 4.1
@@ -145,6 +242,10 @@ PAPER = Preset(
         r1=0.1,                        # section 4.1
         r1_every=16,                   # section 4.1
         face=0.1,                      # section 3.1
+        adversarial_from=0,
+        windows=1,
+        window=512,                    # section 4.1: the whole image
+        zoom=(1.0, 1.0),
         lpips_crop=256,                # section 4.1
         learning_rate=2e-3,            # section 4.1
         betas=(0.0, 0.99),             # DESIGN section 4 (texture tuning); StyleGAN2's for both its networks
@@ -152,11 +253,39 @@ PAPER = Preset(
         steps=100_000,                 # section 4.1
         ema_half_life=10_000,          # not in the paper: StyleGAN2's
     ),
+    autoencoding=AutoencoderTraining(
+        texture=1.0,                   # not in the paper
+        commitment=1.0,                # not in the paper: VQGAN's
+        learning_rate=1e-4,            # not in the paper
+        finetune_learning_rate=2e-5,   # not in the paper: a fifth, nothing shall be forgotten
+        betas=(0.5, 0.9),              # not in the paper: VQGAN's
+        batch=4,                       # not in the paper: the appearance's
+        steps=300_000,                 # section 4.1
+        finetune_steps=20_000,         # section 4.1
+        adversarial_from=10_000,       # not in the paper: codes first, VQGAN's way
+        partial=0.5,                   # not in the paper: the encoder meets both kinds alike
+        patience=100,                  # not in the paper
+    ),
+    inpainting=InpaintingTraining(
+        learning_rate=1e-6,            # section 4.1
+        batch=128,                     # section 4.1
+        steps=50_000,                  # section 4.1
+        ema_half_life=300_000,         # not in the paper: a decay of 0.9997 a step of this batch
+    ),
     refinement=Refinement(
         steps=64,                      # appendix B
         learning_rate=2e-3,            # DESIGN section 4
         discriminator_learning_rate=4e-4,   # DESIGN section 4
         betas=(0.0, 0.99),             # DESIGN section 4
+        epsilon=1e-8,                  # Adam's own
+        l2=2.2,                        # these five as in training: "analogous to equation 4"
+        lpips=1.0,
+        adversarial=0.01,
+        r1=0.1,
+        r1_every=16,
+        sides=(512, 512),              # section 4.1: what the renderer is trained on
+        window=512,
+        crop=256,
     ),
 )
 
@@ -165,7 +294,8 @@ SMALL = replace(
     PAPER,
     name="small",
     colour_size=512,                   # DESIGN section 3: a photo's detail should not die in 256 texels
-    encoder=replace(PAPER.encoder, channel_base=8192, max_channels=128),       # 3.8 MB: DESIGN section 7
+    # half the side: with the person framed as large as it goes a quarter of the time, and cloth is still seen
+    encoder=replace(PAPER.encoder, resolution=256, channel_base=8192, max_channels=128),
     generator=replace(PAPER.generator, channel_base=8192, max_channels=128),   # 5.2 MB: DESIGN section 7
     renderer=replace(
         PAPER.renderer,
@@ -177,20 +307,70 @@ SMALL = replace(
         colours=16,                    # after the 16 generated channels: eq. 2
     ),
     # not shipped, but it must not outweigh the rest of a training step
-    discriminator=replace(PAPER.discriminator, channel_base=8192, max_channels=256),
+    discriminator=replace(PAPER.discriminator, resolution=256, channel_base=8192, max_channels=256),
+    appearance=replace(
+        PAPER.appearance,
+        adversarial_from=20_000,       # what it sharpens has to be learnt first, and it takes 40 % of a step
+        windows=4,                     # sampling, filling, encoding and generating a texture cost more than drawing it
+        window=256,                    # so that a window is as large in pixels as what users draw
+        zoom=(0.6, 1.25),              # users draw in all sizes
+        lpips_crop=128,                # a quarter of the window, as in the paper of the image
+        learning_rate=1e-3,            # the average over few steps suffers from larger ones
+        betas=(0.9, 0.99),             # no adversary to begin with
+        batch=2,
+    ),
+    refinement=replace(
+        PAPER.refinement,
+        epsilon=1e-5,                  # the median gradient: what hardly matters stays, and faces get no coloured noise
+        sides=(320, 512),              # noise that fits one grid of pixels does not fit the next
+        window=256,                    # a third of the time of the whole person
+        crop=64,
+    ),
+    autoencoder=replace(
+        PAPER.autoencoder,
+        fold=2,                        # colours of 512 texels beside 256 generated ones
+        width=32,                      # 5.3 MB with these: DESIGN section 7
+        blocks=1,
+        attention=False,               # 4096 latents that all look at each other take as long as all the rest
+        groups=8,                      # a group of one channel could not tell a dark texture from a light one
+    ),
+    denoiser=replace(
+        PAPER.denoiser,
+        width=64,                      # 25.7 MB with these: DESIGN section 7
+        multipliers=(1, 2, 3, 3),
+        blocks=1,
+        attention=(4, 8),
+        dropout=0.1,                   # a thirtieth of the weights do not overfit like the paper's
+    ),
+    autoencoding=replace(
+        PAPER.autoencoding,
+        learning_rate=3e-4,
+        batch=16,
+        steps=40_000,
+        finetune_steps=5_000,
+        adversarial_from=5_000,
+    ),
+    inpainting=replace(PAPER.inpainting, learning_rate=2e-4, steps=30_000),   # small networks learn in larger steps
 )
 
 # Seconds on a CPU: `small` in miniature.
 TINY = Preset(
     name="tiny",
-    image_size=64,
     colour_size=64,
     encoder=EncoderConfig(resolution=64, channel_base=512, max_channels=16, latent=32),
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
-    appearance=replace(PAPER.appearance, lpips_crop=64, batch=2, steps=8, ema_half_life=16),
-    refinement=replace(PAPER.refinement, steps=4),
+    autoencoder=replace(SMALL.autoencoder, codes=32, width=8, groups=4),
+    denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
+    appearance=replace(
+        SMALL.appearance, adversarial_from=2, windows=2, window=64, lpips_crop=64, steps=8, ema_half_life=16
+    ),
+    autoencoding=replace(
+        SMALL.autoencoding, learning_rate=2e-3, batch=2, steps=8, finetune_steps=4, adversarial_from=2, patience=4
+    ),
+    inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
+    refinement=replace(PAPER.refinement, steps=4, sides=(80, 96), window=80, crop=64),
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in (PAPER, SMALL, TINY)})
@@ -222,3 +402,17 @@ def build_discriminator(preset: Preset) -> Discriminator:
     from dinar.networks.discriminator import Discriminator
 
     return Discriminator(**asdict(preset.discriminator))
+
+
+def build_autoencoder(preset: Preset) -> Autoencoder:
+    """The VQGAN with random weights."""
+    from dinar.networks.autoencoder import Autoencoder
+
+    return Autoencoder(**asdict(preset.autoencoder))
+
+
+def build_denoiser(preset: Preset) -> Denoiser:
+    """Epsilon with random weights."""
+    from dinar.networks.denoiser import Denoiser
+
+    return Denoiser(**asdict(preset.denoiser))

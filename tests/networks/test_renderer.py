@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dinar import presets
-from dinar.networks.renderer import Renderer
+from dinar.networks.renderer import Renderer, continued
 
 PLAIN = replace(presets.PAPER.renderer, width=8, levels=1, blocks=1)    # the paper's structure: stems and heads
 FOLDED = replace(presets.TINY.renderer, levels=1)                       # the small one's: folded pixels, copied colours
@@ -103,6 +103,22 @@ def test_the_folded_head_can_copy_the_texture_s_colours(bias, share):
         renderer.rgb[1].bias[-(FOLDED.fold**2) :] = bias
         drawn = renderer(texture, uv, mask)
         other = renderer(torch.cat([texture[:, :16], texture[:, 16:19] * 0 + 0.5, texture[:, 19:]], 1), uv, mask)
-    same = torch.isclose(drawn.rgb, texture[:, 16:19], atol=1e-6).float().mean().item()
+    inside = (mask == 1).expand(-1, 3, -1, -1)
+    same = torch.isclose(drawn.rgb, texture[:, 16:19], atol=1e-6)[inside].float().mean().item()
     assert same == pytest.approx(share, abs=0.01)
-    assert torch.allclose(other.rgb, torch.tensor(0.5)) == bool(share)
+    assert torch.allclose(other.rgb[inside], torch.tensor(0.5)) == bool(share)
+
+
+def test_colours_continue_beyond_their_mask():
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 16:48, 16:32] = 1
+    mask[..., 16:48, 32:48] = 0.5                                  # half covered: its colour is whole all the same
+    colours = torch.zeros(1, 3, 64, 64)
+    colours[:, 0, :, :32], colours[:, 1, :, 32:] = 0.8, 0.6
+    colours = colours * (mask > 0)
+    spread = continued(colours, mask)
+    held = (mask > 0).expand_as(colours)
+    assert torch.allclose(spread[held], colours[held], atol=1e-5)
+    red, green = spread[0, :2, 32, :]
+    assert red[8] > 0.5 > 2 * green[8] and green[56] > 0.3 > red[56]   # red goes on to the left, green to the right
+    assert continued(colours * 0, mask * 0).abs().max() == 0

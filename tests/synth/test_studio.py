@@ -79,53 +79,89 @@ def test_a_set_of_views():
     assert contact_sheet(made, columns=2, height=32).shape == (3, 32, 64)
 
 
-def _mesh(faces, uv, part, pixels, starts, sizes):
+def _mesh(faces, uv, part, pixels, opaque=0):
+    """A flat mesh whose parts are of one colour each."""
     vertices = np.zeros((int(faces.max()) + 1, shading.SURFACE_COLUMNS), np.float32)
-    materials = np.zeros((len(starts), shading.MATERIAL_COLUMNS), np.float32)
-    lod = np.zeros(len(faces), np.float32)
-    return shading.Mesh(vertices, faces, faces, uv, part, lod, pixels, starts, sizes, materials)
+    starts, sizes = np.arange(len(pixels))[:, None], np.ones((len(pixels), 1), np.int64)
+    materials = np.zeros((len(pixels), shading.MATERIAL_COLUMNS), np.float32)
+    detail = np.zeros(len(faces), np.float32)
+    return shading.Mesh(vertices, faces, faces, uv, part, opaque, detail, pixels, starts, sizes, materials)
 
 
 def test_transparent_layers_come_nearest_first():
     """Three squares behind one another: a half-clear one, an opaque one, and one that it hides."""
     corners = np.array([[0, 0], [8, 0], [8, 8], [0, 8]], np.float32)
-    vertices = np.concatenate([np.c_[corners, np.full(4, z, np.float32)] for z in (3, 1, 2)]).astype(np.float32)
+    screen = np.concatenate([np.c_[corners, np.full(4, 1 / z, np.float32)] for z in (3, 1, 2)]).astype(np.float32)
     faces = np.concatenate([np.array([[0, 1, 2], [0, 2, 3]]) + 4 * k for k in range(3)])
     pixels = np.array([[255, 0, 0, 255], [0, 255, 0, 128], [0, 0, 255, 255]], np.uint8)
-    starts, sizes = np.array([[0], [1], [2]]), np.ones((3, 1), np.int64)
     part = np.repeat(np.arange(3), 2)
     uv = np.tile(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), (3, 1))
-    face, barycentric = np.empty((8, 8, 4), np.int32), np.empty((8, 8, 4, 3), np.float32)
-    depth = np.empty((8, 8, 4), np.float32)
-    mesh = _mesh(faces, uv, part, pixels, starts, sizes)
-    shading.layers(vertices, 0, mesh, np.full((8, 8), 10.0, np.float32), face, barycentric, depth)
+    face, nearness = np.empty((8, 8, 4), np.int32), np.empty((8, 8, 4), np.float32)
+    shading.layers(screen, _mesh(faces, uv, part, pixels), np.full((8, 8), 0.1, np.float32), face, nearness)
     assert (part[face[..., 0]] == 1).all() and (part[face[..., 1]] == 2).all()
     assert (face[..., 2:] == -1).all()
-    assert np.allclose(depth[..., :2], [1, 2])
-    assert np.allclose(barycentric[..., :2, :].sum(-1), 1, atol=1e-5)
+    assert np.allclose(nearness[..., :2], [1, 1 / 2])
 
 
 def test_layers_stop_at_what_is_opaque():
-    vertices = np.float32([[0, 0, 2], [8, 0, 2], [0, 8, 2]])
-    faces = np.array([[0, 1, 2]])
-    face, barycentric = np.empty((8, 8, 2), np.int32), np.empty((8, 8, 2, 3), np.float32)
-    nearest = np.full((8, 8), 1.0, np.float32)
-    nearest[:, :4] = 3
-    mesh = _mesh(
-        faces, np.zeros((3, 2), np.float32), np.zeros(1, np.int64), np.full((1, 4), 200, np.uint8),
-        np.zeros((1, 1), np.int64), np.ones((1, 1), np.int64),
-    )  # fmt: skip
-    shading.layers(vertices, 0, mesh, nearest, face, barycentric, np.empty((8, 8, 2), np.float32))
+    screen = np.float32([[0, 0, 1 / 2], [8, 0, 1 / 2], [0, 8, 1 / 2]])
+    mesh = _mesh(np.array([[0, 1, 2]]), np.zeros((3, 2), np.float32), np.zeros(1, int), np.full((1, 4), 200, np.uint8))
+    face, nearness = np.empty((8, 8, 2), np.int32), np.empty((8, 8, 2), np.float32)
+    behind = np.full((8, 8), 1.0, np.float32)
+    behind[:, :4] = 1 / 3
+    shading.layers(screen, mesh, behind, face, nearness)
     assert face[1, 1, 0] == 0 and (face[:, 4:] == -1).all()
 
 
+def test_drawing_agrees_with_the_rasteriser():
+    """The same triangle at every sample, but for some on edges: they may go to either neighbour, never to nobody."""
+    rng = np.random.default_rng(0)
+    middle = rng.uniform(-10, 74, (400, 1, 2))
+    points = np.concatenate([middle + rng.normal(0, 4, (400, 3, 2)), rng.uniform(1, 3, (400, 3, 1))], axis=2)
+    points = points.reshape(-1, 3).astype(np.float32)
+    faces = np.arange(1200).reshape(-1, 3)
+    mesh = _mesh(faces, np.zeros((1200, 2), np.float32), np.zeros(400, int), np.zeros((1, 4), np.uint8), opaque=400)
+    screen = points.copy()
+    screen[:, 2] = 1 / points[:, 2]
+    face, nearness = np.empty((64, 64), np.int32), np.empty((64, 64), np.float32)
+    for two_sided in (False, True):
+        wanted = rasterize(torch.from_numpy(points)[None], torch.from_numpy(faces), (64, 64), cull=not two_sided)
+        mesh.materials[0, shading.TWO_SIDED] = two_sided
+        shading.draw(screen, mesh, face, nearness)
+        same = face == wanted.face[0].numpy()
+        assert same.mean() > 0.998
+        hit = same & (face >= 0)
+        assert hit.mean() > 0.3
+        assert np.allclose(1 / nearness[hit], wanted.depth[0].numpy()[hit], atol=1e-3)
+
+
+def test_no_gap_between_neighbours():
+    """A fan of thin triangles about a point covers every sample inside it."""
+    angle = np.linspace(0, 2 * np.pi, 98)[:-1]
+    rim = np.c_[31.3 + 28 * np.cos(angle), 32.1 + 28 * np.sin(angle)]
+    points = np.concatenate([[[31.3, 32.1]], rim])
+    screen = np.c_[points, np.ones(len(points))].astype(np.float32)
+    k = np.arange(97)
+    faces = np.stack([np.zeros(97, int), 1 + (k + 1) % 97, 1 + k], axis=1)
+    mesh = _mesh(faces, np.zeros((98, 2), np.float32), np.zeros(97, int), np.zeros((1, 4), np.uint8), opaque=97)
+    face, nearness = np.empty((64, 64), np.int32), np.empty((64, 64), np.float32)
+    shading.draw(screen, mesh, face, nearness)
+    y, x = np.mgrid[0:64, 0:64] + 0.5
+    inside = np.hypot(x - 31.3, y - 32.1) < 27.9
+    assert (face[inside] >= 0).all() and (face[np.hypot(x - 31.3, y - 32.1) > 28.1] == -1).all()
+
+
 def test_a_wall_hides_the_light():
+    """Two points before and behind a wall, seen from both ends of one axis."""
     frame = np.float32([[1, 0, 0], [0, -1, 0], [0, 0, -1]])
-    depths = np.full((1, 16, 16), np.inf, np.float32)
-    depths[0, :, 8:] = -0.5
-    seen = np.empty((1, 2), np.float32)
-    shading.visibility(np.float32([[-0.5, 0, 0], [0.5, 0, 0]]), frame[None], depths, 8.0, 0.01, seen)
-    assert seen[0].tolist() == [1, 0]
+    near, far = np.full((1, 16, 16), np.inf, np.float32), np.full((1, 16, 16), -np.inf, np.float32)
+    near[0, 1:-1, 8:-1] = far[0, 1:-1, 8:-1] = -0.5
+    points = np.float32([[-0.5, 0, 0], [0.5, 0, 0], [0.5, 0, 1]])  # depths along the axis: 0, 0 and -1
+    normals = np.tile(np.float32([[0, 0.6, 0.8]]), (3, 1))
+    seen, facing = np.empty((2, 2, 3), np.float32)
+    shading.visibility(points, normals, frame[None], near, far, np.float32(8), np.float32(0.01), seen, facing)
+    assert seen.tolist() == [[1, 0, 1], [1, 1, 0]]
+    assert np.allclose(facing, [[0.8, 0, 0.8], [0, 0, 0]])
 
 
 @needs_assets

@@ -84,13 +84,18 @@ class MultiView(Dataset):
     `dataset[position]` is a `Pair` for every position >= 0, a function of seed and position alone: training that stops
     after n samples goes on at position n. Each round of len(dataset) positions has every person once, in a new order.
 
+    frontal  share of the sources that are the most frontal of three views: people are photographed from the front
+
     Raises InputError where there are no shards, or a shard is damaged (also later, when the damage is met).
     """
 
-    def __init__(self, *places: Path, seed: int = 0, augmentation: Augmentation | None = None) -> None:
+    def __init__(
+        self, *places: Path, seed: int = 0, augmentation: Augmentation | None = None, frontal: float = 0.0
+    ) -> None:
         shards = [shard for place in places for shard in _shards(Path(place))]
         self.seed = seed
         self.augmentation = augmentation
+        self.frontal = frontal
         self._samples = [sample for shard in shards for sample in _index(shard)]
         self._facts = lru_cache(maxsize=256)(self._read_facts)
 
@@ -103,7 +108,8 @@ class MultiView(Dataset):
         number = self._person_at(position)
         facts = self._facts(number)
         poses = [view["pose"] for view in facts["views"]]
-        first = int(rng.integers(len(poses)))
+        candidates = rng.integers(len(poses), size=3 if rng.random() < self.frontal else 1)
+        first = int(max(candidates, key=lambda view: _frontality(facts, view)))
         others = [k for k, pose in enumerate(poses) if pose != poses[first]]
         if not others:
             sample = self._samples[number]
@@ -171,6 +177,13 @@ class MultiView(Dataset):
 @lru_cache(maxsize=4)
 def _order(seed: int, turn: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, turn, 1]).permutation(count)
+
+
+def _frontality(facts: dict, view: int) -> float:
+    """Cosine between where a person's hips face and where the camera is."""
+    entry = facts["views"][view]
+    forward = cv2.Rodrigues(np.array(facts["poses"][entry["pose"]]["pose"][0]))[0][:, 2]
+    return -float(np.array(entry["R"])[2] @ forward)
 
 
 def _shards(place: Path) -> list[Path]:

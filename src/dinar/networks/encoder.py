@@ -23,6 +23,7 @@ class Encoder(nn.Module):
         latent: int = 512,             # section 3.1
     ) -> None:
         super().__init__()
+        self.resolution = resolution
         self.trunk = Trunk(5, latent, resolution, channel_base, max_channels, compare=False)
 
     def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -11,6 +11,10 @@ from torch.nn import functional
 
 from dinar.networks.layers import ResBlock, conv_norm
 
+COPIED = 2.0     # logit of the share of colours that an untrained head copies
+OUTLINE = 4.0    # logit of the body's own mask
+CONTINUED = 6    # halvings over which colours continue beyond the outline
+
 
 @dataclass(frozen=True)
 class NeuralRendering:
@@ -39,7 +43,8 @@ class Renderer(nn.Module):
     - blocks = 2 instead of 3: the bottom holds two thirds of all weights and sees the least of the picture.
     - colours = 16: 32 features for a block of 4 x 4 pixels cannot carry its 48 colours, so fine detail would die
       inside. The head may therefore copy the texture's own colours (channels 16 to 18 of eq. 2), as a share that it
-      predicts for every pixel. Copying needs no training data: it holds for real photos as for synthetic ones.
+      predicts for every pixel; beyond the body's outline these continue (`continued`). Copying needs no training
+      data: it holds for real photos as for synthetic ones. Likewise its mask is a change to the body's.
     """
 
     def __init__(
@@ -66,6 +71,8 @@ class Renderer(nn.Module):
         self.up = nn.ModuleList(_Up(coarse, fine) for fine, coarse in reversed(steps))
         self.rgb = _head(width, heads, (3 if colours is None else 4) * fold**2)
         self.mask = _head(width, heads, fold**2)
+        if colours is not None:
+            nn.init.constant_(self.rgb[-1].bias[3 * fold**2 :], COPIED)
 
     def forward(self, texture: Tensor, uv: Tensor, mask: Tensor) -> NeuralRendering:
         """texture [B, C, H, W] the rasterised neural texture, uv [B, 2, H, W] and mask [B, 1, H, W] the UV image's.
@@ -83,10 +90,28 @@ class Renderer(nn.Module):
         for up in self.up:
             x = up(x, skips.pop())
         rgb = functional.pixel_shuffle(self.rgb(x), self.fold).float().sigmoid()
-        drawn_mask = functional.pixel_shuffle(self.mask(x), self.fold).float().sigmoid()
+        drawn_mask = functional.pixel_shuffle(self.mask(x), self.fold).float()
         if self.colours is not None:
-            rgb = torch.lerp(rgb[:, :3], texture[:, self.colours : self.colours + 3].float(), rgb[:, 3:])
-        return NeuralRendering(rgb, drawn_mask)
+            own = texture[:, self.colours : self.colours + 3].float()
+            rgb = torch.lerp(rgb[:, :3], continued(own, mask.float()), rgb[:, 3:])
+            drawn_mask = drawn_mask + OUTLINE * (2 * mask.float() - 1)
+        return NeuralRendering(rgb, drawn_mask.sigmoid())
+
+
+def continued(colours: Tensor, mask: Tensor) -> Tensor:
+    """Colours [B, 3, H, W] beyond the mask [B, 1, H, W] that they belong to: those of its edge, the smoother the
+    farther away. With nothing in the mask all are 0. H and W are multiples of 8.
+    """
+    levels = [torch.cat([colours * mask, mask], dim=1)]
+    while len(levels) <= CONTINUED and not any(side % 2 for side in levels[-1].shape[2:]):
+        levels.append(functional.avg_pool2d(levels[-1], 2))
+    filled = levels[-1][:, :3] / levels[-1][:, 3:].clamp(min=1e-4)
+    for level in reversed(levels[:-1]):
+        filled = functional.interpolate(filled, level.shape[2:], mode="bilinear", align_corners=False)
+        known = level[:, 3:].clamp(max=1)
+        own = level[:, :3] / known.clamp(min=1e-4)
+        filled = torch.lerp(filled, own, (4 * known).clamp(max=1))
+    return filled
 
 
 class _Up(nn.Module):

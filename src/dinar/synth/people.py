@@ -24,6 +24,8 @@ from dinar.synth.wardrobe import Asset, Wardrobe
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
+DOTS = 0.012  # metres between a person's dots, at least
+_NEAR = 0.03  # metres within which clothes lie over skin and shoes
 WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
 
 _EYEBALL = 72  # vertices of each of the body's own eyes; MakeHuman's are worn instead
@@ -49,8 +51,7 @@ _NEUTRALS = (
     (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
-_SRGB = np.searchsorted((LINEAR[1:] + LINEAR[:-1]) / 2, np.arange(65536) / 65535).astype(np.uint8)
-_GREY = np.full(3, 1 / 3, np.float32)
+_GREY = np.full((1, 3), 1 / 3, np.float32)
 _HAIR_COLOURS = (       # linear light
     (0.010, 0.008, 0.008), (0.018, 0.012, 0.009), (0.035, 0.018, 0.010), (0.07, 0.035, 0.017), (0.13, 0.07, 0.03),
     (0.30, 0.19, 0.09), (0.15, 0.035, 0.012), (0.28, 0.27, 0.26),
@@ -89,9 +90,11 @@ class Person:
     shape                  float32 [1, S]
     rest                   float32 [N, 3]   vertices at rest, the face neutral, metres
     index, weight          int64, float32 [M, 3]   body vertices that the vertices `moving` [M] follow in expressions
-    skin_weights           sparse [N, J]
-    faces, uv, uv_faces    int64 [F, 3], float32 [T, 2], int64 [F, 3]; transparent ones from `opaque` on
-    part                   int64 [F]        the face's image and material
+    skin_weights           sparse float32 [N, J]
+    faces, uv, uv_faces    int32 [F, 3], float32 [T, 2], int32 [F, 3]; transparent ones from `opaque` on
+    part                   int32 [F]        the face's image and material
+    detail                 float32 [F]      log2 of the root of a face's area in texels
+    dots                   int32 [M, 3]     three vertices each, whose middles lie 1 to 2 cm apart all over the person
     kind                   int64 [N]        0 skin, 1 clothes, 2 hair, 3 eyes and the like
     images                 one a part, and normal maps
     materials              float32 [P, shading.MATERIAL_COLUMNS]
@@ -114,6 +117,8 @@ class Person:
     uv_faces: np.ndarray
     opaque: int
     part: np.ndarray
+    detail: np.ndarray
+    dots: np.ndarray
     kind: np.ndarray
     images: Images
     materials: np.ndarray
@@ -129,9 +134,16 @@ class Person:
             rest = rest.copy()
             rest[self.moving] += (change[self.index] * self.weight[..., None]).sum(1)
         with torch.no_grad():
-            transforms = self.model(body).transforms[0, :, :3].reshape(-1, 12).numpy()
-        blend = (self.skin_weights @ transforms).reshape(-1, 3, 4)
-        return np.einsum("nij,nj->ni", blend[..., :3], rest) + blend[..., 3]
+            transforms = _rig(self.model)(body).transforms[0, :, :3].numpy()
+        out, follows = np.empty_like(rest), self.skin_weights
+        shading.skinned(rest, np.ascontiguousarray(transforms), follows.indptr, follows.indices, follows.data, out)
+        return out
+
+
+@lru_cache(maxsize=2)
+def _rig(model: BodyModel) -> BodyModel:
+    """The joints of a model, with hardly any vertices."""
+    return model.only_landmarks()
 
 
 @dataclass(frozen=True)
@@ -198,7 +210,7 @@ def dress(
         covered[asset.hidden] = True
 
     parts = [_skin(wardrobe, rng, body, covered, female, tone, years, texture)]
-    skin = LINEAR[parts[0].picture].mean((0, 1))
+    skin = np.float32(cv2.mean(_linear(parts[0].picture))[:3])
     pictures = (
         _outfit_picture(wardrobe, clothes[0], rng, texture, skin),
         _shoe_picture(wardrobe, clothes[1], rng, texture),
@@ -208,17 +220,24 @@ def dress(
     if parts[1].bump is None:
         parts[1] = replace(parts[1], bump=_folds(rng, texture))
     cloth = cKDTree(parts[1].rest)
-    parts[0] = replace(parts[0], under=np.where(cloth.query(parts[0].rest)[0] < 0.03, 0.008, 0.0))
-    parts[2] = replace(parts[2], under=np.where(cloth.query(parts[2].rest)[0] < 0.03, 0.02, 0.0))
+    for k, depth in ((0, 0.008), (2, 0.02)):
+        distance, _ = cloth.query(parts[k].rest, distance_upper_bound=_NEAR)
+        parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
     for kind, name in (("hair", hair), ("eyebrows", brow), ("eyelashes", lash)):
         asset = wardrobe.get(kind, name)
-        picture = wardrobe.picture(asset.images["diffuse"], texture if kind == "hair" else 512)
-        picture = _tinted(picture, hair_colour if kind != "eyelashes" else np.full(3, 0.01))
+        size = texture if kind == "hair" else _small(texture)
+        colour = hair_colour if kind != "eyelashes" else np.full(3, 0.01)
+        picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
         material, number = (_HAIR, 2) if kind == "hair" else (_BROW, 3)
         parts.append(_worn(asset, body, picture, material, number, wardrobe, texture, transparent=True))
-    parts += [_eyes(wardrobe, rng, body, tone), _teeth(wardrobe, body)]
+    parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
     wears = (outfit, shoes, hair, brow, lash)
     return _assemble(parts, model, female, years, tone, wears, shape)
+
+
+def _small(texture: int) -> int:
+    """Texels a side for eyes, brows and lashes."""
+    return min(texture // 2, 512)
 
 
 @lru_cache(maxsize=1)
@@ -263,6 +282,12 @@ def _assemble(
         rows.append(np.full(len(part.rest), part.kind))
     kind = np.concatenate(rows)
     index, weight = np.concatenate([p.index for p in parts]), np.concatenate([p.weight for p in parts])
+    rest = np.concatenate([p.rest for p in parts]).astype(np.float32)
+    faces = np.concatenate(faces).astype(np.int32)
+    uv = np.concatenate(uv).astype(np.float32)
+    uv_faces = np.concatenate(uv_faces).astype(np.int32)
+    owner = np.concatenate(owner).astype(np.int32)
+    images = pyramids(pictures)
     mix = np.clip(weight, 0, None)
     mix /= mix.sum(1, keepdims=True)
     corner = csr_matrix((mix.ravel(), index.ravel(), np.arange(len(index) + 1) * 3), (len(index), len(model.template)))
@@ -276,18 +301,20 @@ def _assemble(
         wears=wears,
         model=model,
         shape=shape,
-        rest=np.concatenate([p.rest for p in parts]).astype(np.float32),
+        rest=rest,
         moving=moving,
         index=index[moving],
         weight=weight[moving],
         skin_weights=corner @ _skin_weights(model),
-        faces=np.concatenate(faces),
-        uv=np.concatenate(uv).astype(np.float32),
-        uv_faces=np.concatenate(uv_faces),
+        faces=faces,
+        uv=uv,
+        uv_faces=uv_faces,
         opaque=sum(len(p.faces) for p in parts if not p.transparent),
-        part=np.concatenate(owner),
+        part=owner,
+        detail=detail_of(uv, uv_faces, images.sizes[owner, 0]),
+        dots=dots_of(rest, faces, kind),
         kind=kind,
-        images=_pyramids(pictures),
+        images=images,
         materials=materials,
         under=np.concatenate([np.broadcast_to(np.float32(p.under), len(p.rest)) for p in parts]),
     )
@@ -298,22 +325,40 @@ def _skin_weights(model: BodyModel) -> csr_matrix:
     return csr_matrix(model.skin_weights.numpy())
 
 
-def _pyramids(pictures: list[np.ndarray]) -> Images:
-    pixels, starts, sizes, total = [], [], [], 0
-    for picture in pictures:
-        if picture.shape[2] == 3:
-            picture = np.concatenate([picture, np.full((*picture.shape[:2], 1), 255, np.uint8)], axis=2)
-        start, size = [], []
-        for _ in range(LEVELS):
-            pixels.append(picture.reshape(-1, 4))
-            start.append(total)
-            size.append(len(picture))
-            total += picture.shape[0] * picture.shape[1]
-            if len(picture) > 1:
-                picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        starts.append(start)
-        sizes.append(size)
-    return Images(np.concatenate(pixels), np.array(starts), np.array(sizes))
+def detail_of(uv: np.ndarray, faces: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """log2 of the root of faces' areas in texels, float32 [F]; size [F]: their images' texels a side."""
+    first, second = (uv[faces[:, k]] - uv[faces[:, 0]] for k in (1, 2))
+    twice = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) * size.astype(np.float32) ** 2
+    return np.float32(0.5) * np.log2(np.maximum(twice * np.float32(0.5), np.float32(5e-7)))
+
+
+def dots_of(rest: np.ndarray, faces: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Vertices and faces' middles, each as three vertices, int32 [M, 3], DOTS or more apart; none in eyes and mouth."""
+    used = np.zeros(len(rest), bool)
+    used[faces.ravel()] = True
+    vertices = np.flatnonzero(used & (kind != 3)).astype(np.int32)
+    corners = np.concatenate([np.repeat(vertices[:, None], 3, axis=1), faces[kind[faces[:, 0]] != 3]])
+    middle = (rest[corners[:, 0]] + rest[corners[:, 1]] + rest[corners[:, 2]]) / 3
+    cell = (middle / np.float32(DOTS)).astype(np.int64) @ [1 << 20, 1 << 10, 1]
+    return corners[np.unique(cell, return_index=True)[1]]
+
+
+def pyramids(pictures: list[np.ndarray]) -> Images:
+    sizes = np.array([[max(len(picture) >> level, 1) for level in range(LEVELS)] for picture in pictures])
+    ends = np.cumsum(sizes.ravel() ** 2)
+    starts = (ends - sizes.ravel() ** 2).reshape(sizes.shape)
+    pixels = np.empty((ends[-1], 4), np.uint8)
+    for k, picture in enumerate(pictures):
+        for level, side in enumerate(sizes[k]):
+            copy = pixels[starts[k, level] :][: side * side].reshape(side, side, 4)
+            if level:
+                cv2.resize(picture, (side, side), copy, interpolation=cv2.INTER_AREA)
+            elif picture.shape[2] == 3:
+                cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA, copy)
+            else:
+                copy[:] = picture
+            picture = copy
+    return Images(pixels, starts, sizes)
 
 
 def _worn(
@@ -367,25 +412,40 @@ def skin_picture(
     dark = [n for n in dark if n.startswith(age)] or dark
     pale, deep = str(rng.choice(light)), str(rng.choice(dark))
     own = pale if female or tone < 0.55 else deep
-    low_pale, low_deep = (_broad(LINEAR[wardrobe.picture(wardrobe.skins[n], size)]) for n in (pale, deep))
-    own_light = LINEAR[wardrobe.picture(wardrobe.skins[own], size)]
-    detail = np.clip(own_light / (low_pale if own == pale else low_deep), 0.25, 3)
-    share = np.clip(tone * 1.05 - 0.1, -0.1, 1)
-    broad = low_pale ** (1 - share) * low_deep**share
+    coarse = [_coarse(_linear(wardrobe.picture(wardrobe.skins[n], size))) for n in (pale, deep)]
+    own_light = _linear(wardrobe.picture(wardrobe.skins[own], size))
+    detail = np.clip(own_light / _enlarged(coarse[own == deep], size), 0.25, 3)
+    share = np.float32(np.clip(tone * 1.05 - 0.1, -0.1, 1))
     tint = np.exp(rng.normal(0, 0.05, 3) * (1, 0.6, 1)) * math.exp(rng.normal(0, 0.06))
-    return _bytes(broad * detail * tint)
+    broad = coarse[0] ** (1 - share) * coarse[1] ** share * tint.astype(np.float32)
+    return _bytes(_enlarged(broad, size) * detail)
 
 
-def _broad(light: np.ndarray) -> np.ndarray:
-    """The coarse colours [s, s, 3] of a picture in linear light."""
+def _coarse(light: np.ndarray) -> np.ndarray:
+    """The coarse colours [128, 128, 3] of a picture in linear light."""
     small = cv2.resize(light, (128, 128), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), 2.5)
-    return np.maximum(cv2.resize(small, light.shape[:2], interpolation=cv2.INTER_LINEAR), 1e-3)
+    return np.maximum(cv2.GaussianBlur(small, (0, 0), 2.5), 1e-3)
+
+
+def _enlarged(light: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(light, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def _linear(picture: np.ndarray) -> np.ndarray:
+    """sRGB bytes [h, w, 3 or 4] as linear light float32 [h, w, 3]."""
+    return cv2.LUT(np.ascontiguousarray(picture[..., :3]), LINEAR)
+
+
+def _grey(light: np.ndarray) -> np.ndarray:
+    """The mean of its three colours, float32 [h, w]."""
+    return cv2.transform(light, _GREY)
 
 
 def _bytes(light: np.ndarray) -> np.ndarray:
     """Linear light in [0, 1] as sRGB bytes."""
-    return _SRGB[(np.clip(light, 0, 1) * 65535).astype(np.uint16)]
+    out = np.empty(light.shape, np.uint8)
+    shading.to_bytes(np.ascontiguousarray(light, np.float32).ravel(), out.ravel())
+    return out
 
 
 def _hair_colour(rng: np.random.Generator, tone: float, years: float) -> np.ndarray:
@@ -396,57 +456,87 @@ def _hair_colour(rng: np.random.Generator, tone: float, years: float) -> np.ndar
     return np.array(_HAIR_COLOURS[rng.integers(most)]) * rng.uniform(0.7, 1.4)
 
 
-def _tinted(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+def _tinted(wardrobe: Wardrobe, path: Path, size: int, colour: np.ndarray) -> np.ndarray:
     """A hair picture uint8 [s, s, 4] of another colour (linear light), its light and shade kept."""
-    light = LINEAR[picture[..., :3]] @ _GREY
+    shade, opacity = _strands(wardrobe, path, size)
+    return np.dstack([_bytes(shade * colour.astype(np.float32)), opacity])
+
+
+@lru_cache(maxsize=32)
+def _strands(wardrobe: Wardrobe, path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Light and shade of a hair picture about 1, float32 [s, s, 1], and its opacity uint8 [s, s]."""
+    picture = wardrobe.picture(path, size)
+    light = _grey(_linear(picture))
     shade = (light + 0.004) / (light[picture[..., 3] > 80].mean() + 0.004)
-    shade = np.clip(shade, 0.12, 4)[..., None] ** 1.15
-    return np.concatenate([_bytes(colour.astype(np.float32) * shade), picture[..., 3:]], axis=2)
+    return np.clip(shade, 0.12, 4)[..., None] ** np.float32(1.15), picture[..., 3]
 
 
-def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float) -> _Part:
+def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> _Part:
     """MakeHuman's eyes without their clear corneas."""
     asset = wardrobe.get("eyes", "high-poly")
     brown = tone > 0.45 or rng.random() < 0.4
     name = str(rng.choice([n for n in wardrobe.irises if n.startswith("brown") == brown]))
-    picture = wardrobe.picture(wardrobe.irises[name], 512)
-    light = LINEAR[picture[..., :3]]
-    white = light.min(2, keepdims=True) / (light.max(2, keepdims=True) + 1e-3)  # 1 where grey, 0 where vivid
-    dull = light.mean(2, keepdims=True) * 0.45 + light * 0.55
-    iris = (0.55 - 0.4 * tone if brown else 0.7) * dull
-    share = np.clip((white - 0.45) / 0.25, 0, 1)
-    eye = _bytes(0.7 * light * share + iris * (1 - share))
-    middle = (asset.uv[asset.uv_faces].mean(1) % 1 * 512).astype(int)
+    picture = wardrobe.picture(wardrobe.irises[name], size)
+    light = _linear(picture)
+    r, g, b = cv2.split(light)
+    least, most = np.minimum(np.minimum(r, g), b), np.maximum(np.maximum(r, g), b)
+    white = (least / (most + np.float32(1e-3)))[..., None]  # 1 where grey, 0 where vivid
+    dull = _grey(light)[..., None] * np.float32(0.45) + light * np.float32(0.55)
+    iris = np.float32(0.55 - 0.4 * tone if brown else 0.7) * dull
+    share = np.clip((white - np.float32(0.45)) / np.float32(0.25), 0, 1)
+    eye = _bytes(np.float32(0.7) * light * share + iris * (1 - share))
+    middle = (asset.uv[asset.uv_faces].mean(1) % 1 * size).astype(int)
     solid = picture[middle[:, 1], middle[:, 0], 3] > 128
-    part = _worn(asset, body, eye, _EYE, 3, wardrobe, 512)
+    part = _worn(asset, body, eye, _EYE, 3, wardrobe, size)
     return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
 
 
 def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> _Part:
     asset = wardrobe.get("teeth", "teeth_base")
-    picture = _bytes(LINEAR[wardrobe.picture(asset.images["diffuse"], 256)[..., :3]] * 0.5)
+    picture = _bytes(_linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
     return _worn(asset, body, picture, _EYE, 3, wardrobe, 256)
 
 
-def _garment_groups(wardrobe: Wardrobe, asset: Asset, size: int) -> list[tuple[np.ndarray, np.ndarray, bool]]:
-    """An outfit's top (True) and the rest (False), as far as there are such: their texels bool [size, size], and where
-    on the mean person a texel lies, with its normal, float32 [size, size, 6], metres."""
+@dataclass(frozen=True)
+class _Piece:
+    """An outfit's top, or the rest of it.
+
+    texels  bool [s, s]           its place in the image
+    shade   float32 [s, s, 1]     the light and shade painted there, about 1
+    place   float32 [s, s, 3]     of a top: x and y on the mean person, metres, and how much a texel faces forwards
+    """
+
+    texels: np.ndarray
+    shade: np.ndarray
+    place: np.ndarray | None
+
+
+@lru_cache(maxsize=16)
+def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tuple[_Piece, ...]]:
+    """An outfit as painted, without logos, linear light [size, size, 3], and its pieces."""
+    light = np.full((size, size, 3), 0.3, np.float32)
+    if "diffuse" in asset.images:
+        light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
+    grey = _grey(light)
     label = _components(asset.faces)
     if label.max() == 0:  # sewn together: told apart by the pattern's pieces
         label = _components(asset.uv_faces)
     vertices = asset.fit(wardrobe.model.template.numpy())
-    places = torch.from_numpy(np.concatenate([vertices, vertex_normals(vertices, asset.faces)], axis=1))[None]
+    places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
     top = (np.bincount(label, vertices[asset.faces, 1].mean(1)) / np.bincount(label) > WAIST)[label]
-    corners = np.concatenate([asset.uv * size, np.ones((len(asset.uv), 1))], axis=1).astype(np.float32)
-    groups = []
+    corners = torch.from_numpy(np.pad(asset.uv * size, ((0, 0), (0, 1)), constant_values=1).astype(np.float32))[None]
+    pieces = []
     for chosen, is_top in ((top, True), (~top, False)):
         if chosen.any():
-            fragments = rasterize(
-                torch.from_numpy(corners)[None], torch.from_numpy(asset.uv_faces[chosen]), (size, size)
-            )
-            place = interpolate(fragments, places, torch.from_numpy(asset.faces[chosen]))[0].permute(1, 2, 0).numpy()
-            groups.append((cv2.dilate(fragments.mask[0, 0].numpy(), np.ones((7, 7))) > 0, place, is_top))
-    return groups
+            fragments = rasterize(corners, torch.from_numpy(asset.uv_faces[chosen]), (size, size))
+            texels = cv2.dilate(fragments.mask[0, 0].numpy(), np.ones((7, 7))) > 0
+            shade = np.clip(grey / max(float(np.median(grey[texels])), 1e-3), 0.25, 1.8)[..., None] ** np.float32(0.8)
+            place = None
+            if is_top:
+                place = interpolate(fragments, torch.from_numpy(places)[None], torch.from_numpy(asset.faces[chosen]))
+                place = place[0].permute(1, 2, 0).numpy()
+            pieces.append(_Piece(texels, shade, place))
+    return light, tuple(pieces)
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -497,47 +587,41 @@ def _outfit_picture(
     wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int, skin: np.ndarray
 ) -> np.ndarray:
     """An outfit's image uint8 [size, size, 3], most parts in new colours or cloths; no logo survives."""
-    painted = "diffuse" in asset.images
-    light = np.full((size, size, 3), 0.3, np.float32)
-    if painted:
-        light = LINEAR[wardrobe.picture(asset.images["diffuse"], size)[..., :3]]
-    light = _without_logos(light, asset.name)
+    light, pieces = _outfit(wardrobe, asset, size)
     out = light.copy()
-    for group, place, top in _garment_groups(wardrobe, asset, size):
-        kind = rng.random()
-        if painted and kind < (0.2 if top else 0.4) and not (top and asset.name in _LOGOS):
+    for piece in pieces:
+        kind, top = rng.random(), piece.place is not None
+        if "diffuse" in asset.images and kind < (0.2 if top else 0.4) and not (top and asset.name in _LOGOS):
             continue
-        grey = light @ _GREY
-        shade = np.clip(grey / max(float(np.median(grey[group])), 1e-3), 0.25, 1.8)[..., None] ** 0.8
         quiet = 0.35 if top else 0.75
         if kind > (0.75 if top else 0.88):
             cloth = _cloth(wardrobe, rng, size)
         else:
-            cloth = np.ones((size, size, 1), np.float32) * _random_colour(rng, quiet, skin)
+            cloth = _random_colour(rng, quiet, skin)[None, None]
             if top and rng.random() < 0.3:
-                cloth = _printed(cloth, place, rng)
-        out[group] = np.clip(cloth * shade, 0, 0.85)[group]
+                cloth = _printed(cloth, piece.place, rng)
+        np.copyto(out, np.minimum(cloth * piece.shade, np.float32(0.85)), where=piece.texels[..., None])
     if "occlusion" in asset.images:
-        occlusion = wardrobe.picture(asset.images["occlusion"], size)[..., :3].astype(np.float32) / 255
-        out *= 0.55 + 0.45 * occlusion
+        occlusion = wardrobe.picture(asset.images["occlusion"], size)[..., :3]
+        out *= cv2.LUT(np.ascontiguousarray(occlusion), np.linspace(0.55, 1, 256, dtype=np.float32))
     return _bytes(out)
 
 
 def _cloth(wardrobe: Wardrobe, rng: np.random.Generator, size: int) -> np.ndarray:
     """A fabric repeated over an image, linear light [size, size, 3], at times dyed."""
-    tile = LINEAR[wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128)[2:-2, 2:-2]]
+    tile = _linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
     side = int(size * rng.uniform(0.05, 0.15))
     tile = cv2.resize(tile, (side, side), interpolation=cv2.INTER_AREA if side < 128 else cv2.INTER_LINEAR)
     count = -(-size // side)
     cloth = np.tile(tile, (count, count, 1))[:size, :size]
     if rng.random() < 0.5:
-        grey = cloth.mean(2, keepdims=True)
+        grey = _grey(cloth)[..., None]
         cloth = grey / max(float(grey.mean()), 1e-3) * _random_colour(rng)
     return cloth
 
 
 def _printed(cloth: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cloth [s, s, 3] with stripes around the body, or with a word or a shape on the chest, in another colour."""
+    """Cloth [s, s, 3] or [1, 1, 3] with stripes around the body, or a word or a shape on the chest, in some ink."""
     ink = _random_colour(rng)
     if rng.random() < 0.4:
         width = rng.uniform(0.012, 0.09)
@@ -559,7 +643,7 @@ def _printed(cloth: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> 
         x = (place[..., 0] / wide + 0.5) * 256
         y = ((height - place[..., 1]) / wide + 0.5) * 256
         drawn = cv2.remap(motif, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
-        share = drawn / np.float32(255) * (place[..., 5] > 0.15)
+        share = drawn / np.float32(255) * (place[..., 2] > 0.15)
     return cloth + share[..., None] * (ink - cloth)
 
 
@@ -578,8 +662,8 @@ def _folds(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _shoe_picture(wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int) -> np.ndarray:
     """A pair of shoes' image, at times dyed."""
-    light = _without_logos(LINEAR[wardrobe.picture(asset.images["diffuse"], size)[..., :3]], asset.name)
+    light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     if rng.random() < 0.5:
         return _bytes(light)
-    grey = (light @ _GREY)[..., None]
+    grey = _grey(light)[..., None]
     return _bytes(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)

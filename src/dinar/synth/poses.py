@@ -49,8 +49,7 @@ def random_body(
     model = person.model
     moving = rng.random() < lively
     if motions and rng.random() < (0.5 if moving else 0.1):
-        body = _from_motion(person, motions[rng.integers(len(motions))], rng)
-        pose = body.pose[0].numpy().copy()
+        pose = _from_motion(person, motions[rng.integers(len(motions))], rng)
     else:
         pose = np.zeros((len(model.joint_names), 3), np.float32)
         _set_limbs(model, pose, rng, _LIVELY if moving else _RELAXED)
@@ -89,15 +88,17 @@ def _set_limbs(model: BodyModel, pose: np.ndarray, rng: np.random.Generator, lim
 def _set_feet_level(model: BodyModel, pose: np.ndarray, rng: np.random.Generator) -> None:
     """Feet flat on the ground, toes a little outwards."""
     turns = roma.rotvec_to_rotmat(torch.from_numpy(pose)).numpy()
+    level = []
     for side, out in ((".L", 1), (".R", -1)):
-        foot = model.joint_names.index("foot" + side)
-        leg, joint = np.eye(3), model.parents[foot]
+        leg, joint = np.eye(3, dtype=np.float32), model.parents[model.joint_names.index("foot" + side)]
         while joint >= 0:
             leg = turns[joint] @ leg
             joint = model.parents[joint]
         yaw = math.atan2(leg[0, 2], leg[2, 2]) + out * math.radians(rng.normal(5, 5))
-        level = roma.rotvec_to_rotmat(torch.tensor([0.0, yaw, 0.0])).numpy()
-        pose[foot] = roma.rotmat_to_rotvec(torch.from_numpy(leg.T @ level)).numpy()
+        c, s = math.cos(yaw), math.sin(yaw)
+        level.append(leg.T @ np.float32([[c, 0, s], [0, 1, 0], [-s, 0, c]]))
+    feet = [model.joint_names.index("foot" + side) for side in (".L", ".R")]
+    pose[feet] = roma.rotmat_to_rotvec(torch.from_numpy(np.stack(level))).numpy()
 
 
 def _set_fingers(model: BodyModel, pose: np.ndarray, rng: np.random.Generator) -> None:
@@ -130,17 +131,17 @@ def _finger_axes(model: BodyModel) -> dict[str, dict[tuple[int, int], np.ndarray
 
 
 @lru_cache(maxsize=64)
-def _motion(path: Path) -> Motion:
-    return Motion.load(path)
+def _rotations(path: Path, model: BodyModel) -> np.ndarray:
+    """A motion file's poses, rotation vectors float32 [T, J, 3], as the mean body takes them."""
+    return apply(Motion.load(path), model, torch.zeros(model.shape_basis.shape[0])).pose.numpy()
 
 
-def _from_motion(person: Person, path: Path, rng: np.random.Generator) -> Body:
-    motion = _motion(path)
-    start = int(rng.integers(len(motion)))
-    frame = Motion(motion.names, motion.rotations[start : start + 1], motion.hips[start : start + 1], motion.fps)
-    body = apply(frame, person.model, person.shape[0])
-    turn = roma.rotvec_to_rotmat(body.pose[0, 0])
+def _from_motion(person: Person, path: Path, rng: np.random.Generator) -> np.ndarray:
+    """A pose [J, 3] out of a motion file, looking ahead."""
+    poses = _rotations(path, person.model)
+    pose = poses[rng.integers(len(poses))].copy()
+    turn = roma.rotvec_to_rotmat(torch.from_numpy(pose[0]))
     heading = math.atan2(float(turn[0, 2]), float(turn[2, 2]))  # where +Z goes: undone, so that azimuths stay true
     yaw = roma.rotvec_to_rotmat(torch.tensor([0.0, rng.normal(0, 0.12) - heading, 0.0]))
-    body.pose[0, 0] = roma.rotmat_to_rotvec(yaw @ turn)
-    return body
+    pose[0] = roma.rotmat_to_rotvec(yaw @ turn).numpy()
+    return pose

@@ -12,6 +12,7 @@ import numpy as np
 LINEAR = np.where(
     np.arange(256) <= 10, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4
 ).astype(np.float32)  # sRGB bytes -> linear light
+_SRGB = np.searchsorted((LINEAR[1:] + LINEAR[:-1]) / 2, np.arange(65536) / 65535).astype(np.uint8)  # and back
 
 # columns of a material
 DIFFUSE_WRAP, SPECULAR, SHININESS, SHEEN, BUMP, TWO_SIDED, SHADOW_BIAS, NORMAL_MAP = range(8)
@@ -23,9 +24,19 @@ SURFACE_COLUMNS = 16  # the last three are padding
 
 TAPS = 16  # samples of a shadow's edge
 _SURE = 5  # of them that decide alone where they agree
-_COS = np.cos(2.399963 * np.arange(TAPS)).astype(np.float32)
-_SIN = np.sin(2.399963 * np.arange(TAPS)).astype(np.float32)
-_RADIUS = np.sqrt((np.arange(TAPS) + 0.5) / TAPS).astype(np.float32)
+
+
+def _disc() -> np.ndarray:
+    """TAPS points of the unit disc, far ones and near ones in turn, in as many turns: float32 [TAPS, TAPS, 2]."""
+    tap = TAPS - 1 - np.arange(TAPS) * 5 % TAPS
+    angle = 2.399963 * (tap + np.arange(TAPS)[:, None])
+    radius = np.sqrt((tap + 0.5) / TAPS)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2).astype(np.float32)
+
+
+_DISC = _disc()
+FLOOR_SOFTNESS = np.float32(1.5)  # times as blurred are shadows on the floor
+_OVERLAP = np.float32(1e-4)  # square pixels by which triangles reach over their edges: neighbours leave no gap
 
 
 class Mesh(NamedTuple):
@@ -35,7 +46,8 @@ class Mesh(NamedTuple):
     faces, uv_faces    int [F, 3], into vertices and uv
     uv                 float32 [T, 2]
     part               int [F]       the face's image and material
-    lod                float32 [F]   log2 of texels a pixel
+    opaque             how many of the faces, the first ones, are
+    detail             float32 [F]   log2 of the root of its area in texels
     pixels             uint8 [., 4]  sRGB and opacity of all images and their smaller copies
     starts, sizes      int [P, levels]  where a copy begins, its texels a side: a power of two
     materials          float32 [P, MATERIAL_COLUMNS]
@@ -46,7 +58,8 @@ class Mesh(NamedTuple):
     uv_faces: np.ndarray
     uv: np.ndarray
     part: np.ndarray
-    lod: np.ndarray
+    opaque: int
+    detail: np.ndarray
     pixels: np.ndarray
     starts: np.ndarray
     sizes: np.ndarray
@@ -54,10 +67,10 @@ class Mesh(NamedTuple):
 
 
 class Shadow(NamedTuple):
-    """What a lamp sees: depth float32 [S, S] along the last row of frame [3, 3], metres from the origin, which is in
-    the middle; scale pixels a metre; softness, the radius of a shadow's edge in pixels."""
+    """What a lamp sees: nearness float32 [S, S], metres from the origin, which is in the middle, towards it, against
+    the last row of frame [3, 3]; scale pixels a metre; softness, the radius of a shadow's edge in pixels."""
 
-    depth: np.ndarray
+    nearness: np.ndarray
     frame: np.ndarray
     scale: float
     softness: float
@@ -107,10 +120,54 @@ class Place(NamedTuple):
 
 
 def _compiled(function: Callable) -> Callable:
+    """Machine code that makes no arrays of its own (`_nrt`): so numba counts no references to those it is given, which
+    costs more than the work wherever a loop reads a field or hands arrays on."""
+    options = {"nogil": True, "fastmath": True, "error_model": "numpy", "_nrt": False}
     try:
-        return numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder for the cache can be written
-        return numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
+        return numba.njit(**options)(function)
+
+
+@_compiled
+def _dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@_compiled
+def _unit(a):
+    scale = np.float32(1) / math.sqrt(max(_dot(a, a), np.float32(1e-12)))
+    return a[0] * scale, a[1] * scale, a[2] * scale
+
+
+@_compiled
+def _moved(a, amount, b):
+    """a + amount * b."""
+    return a[0] + amount * b[0], a[1] + amount * b[1], a[2] + amount * b[2]
+
+
+@_compiled
+def _row(table, n, first):
+    """Three numbers of row n, from a column on."""
+    return table[n, first], table[n, first + 1], table[n, first + 2]
+
+
+@_compiled
+def _between(table, corners, weights, column):
+    """Three columns, from `column` on, of the rows `corners` in shares `weights`."""
+    i, j, k = corners
+    a, b, c = weights
+    return (
+        a * table[i, column] + b * table[j, column] + c * table[k, column],
+        a * table[i, column + 1] + b * table[j, column + 1] + c * table[k, column + 1],
+        a * table[i, column + 2] + b * table[j, column + 2] + c * table[k, column + 2],
+    )
+
+
+@_compiled
+def _floor(x):
+    """The integer below x > -65536, without a call into the C library."""
+    return int(x + 65536) - 65536
 
 
 @_compiled
@@ -127,587 +184,690 @@ def vertex_normals(vertices, faces, out):
             out[corner, 1] += y
             out[corner, 2] += z
     for n in range(len(out)):
-        length = math.sqrt(out[n, 0] ** 2 + out[n, 1] ** 2 + out[n, 2] ** 2)
-        for c in range(3):
-            out[n, c] /= max(length, 1e-12)
+        out[n, 0], out[n, 1], out[n, 2] = _unit(_row(out, n, 0))
 
 
 @_compiled
-def levels(screen, faces, uv, uv_faces, part, sizes, out):
-    """Level of detail of each face's texture, `out` float32 [F]: log2 of its texels a pixel; screen [V, 2 or more]."""
-    for f in range(len(faces)):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        pixels = abs(
-            (screen[j, 0] - screen[i, 0]) * (screen[k, 1] - screen[i, 1])
-            - (screen[j, 1] - screen[i, 1]) * (screen[k, 0] - screen[i, 0])
-        )
-        i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-        texels = abs((uv[j, 0] - uv[i, 0]) * (uv[k, 1] - uv[i, 1]) - (uv[j, 1] - uv[i, 1]) * (uv[k, 0] - uv[i, 0]))
-        texels *= float(sizes[part[f], 0]) ** 2
-        out[f] = 0.5 * math.log2(max(texels, 1e-6) / max(pixels, 1e-3)) - 0.3
+def skinned(rest, transforms, starts, joints, weights, out):
+    """Posed vertices, `out` float32 [N, 3].
 
-
-@_compiled
-def _floor(x):
-    """The integer below x > -65536, without a call into the C library."""
-    return int(x + 65536) - 65536
-
-
-@_compiled
-def _texel(pixels, start, size, u, v, out):
-    """Bilinear sample of a square image that repeats; writes sRGB bytes to out [4]."""
-    x = np.float32(u * size - np.float32(0.5))
-    y = np.float32(v * size - np.float32(0.5))
-    i0 = _floor(x)
-    j0 = _floor(y)
-    fx = x - np.float32(i0)
-    fy = y - np.float32(j0)
-    i0 &= size - 1
-    j0 &= size - 1
-    i1 = (i0 + 1) & (size - 1)
-    j1 = (j0 + 1) & (size - 1)
-    a = start + j0 * size
-    b = start + j1 * size
-    one = np.float32(1)
-    for k in range(4):
-        top = pixels[a + i0, k] * (one - fx) + pixels[a + i1, k] * fx
-        bottom = pixels[b + i0, k] * (one - fx) + pixels[b + i1, k] * fx
-        out[k] = top * (one - fy) + bottom * fy
-
-
-@_compiled
-def _sample(pixels, starts, sizes, image, u, v, lod, out):
-    """Sample of the image's copy that is nearest in size; writes sRGB bytes to out [4]."""
-    level = int(min(max(lod + 0.5, 0.0), starts.shape[1] - 1.0))
-    _texel(pixels, starts[image, level], sizes[image, level], u, v, out)
-
-
-@_compiled
-def layers(vertices, first, mesh, nearest, face, barycentric, depth):
-    """The nearest K transparent triangles in front of what is opaque, nearest first.
-
-    vertices [V, 3] screen; of mesh only the faces from `first` on are drawn
-    nearest  [H, W] depth of the opaque scene
-    face     int32 [H, W, K] is filled with -1, then written with barycentric [H, W, K, 3] and depth [H, W, K]
-
-    Texels of less than 3 % opacity are left out; what stands behind an opaque one as well.
+    rest [N, 3]; transforms [J, 3, 4]; vertex n follows joints[starts[n]:starts[n + 1]] in shares `weights`
     """
-    h, w, count = face.shape
-    _, faces, uv_faces, uv, part, lod, pixels, starts, sizes, _ = mesh  # not read in the loop: see `shade`
-    colour = np.empty(4, np.float32)
-    face[:] = -1
-    depth[:] = np.inf
-    for f in range(first, len(faces)):
-        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        bx, by, bz = vertices[j, 0], vertices[j, 1], vertices[j, 2]
-        cx, cy, cz = vertices[k, 0], vertices[k, 1], vertices[k, 2]
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if min(az, bz, cz) < 0.01 or abs(area) < 1e-9:
-            continue
-        x0 = max(math.ceil(min(ax, bx, cx) - 0.5), 0)
-        x1 = min(math.floor(max(ax, bx, cx) - 0.5), w - 1)
-        y0 = max(math.ceil(min(ay, by, cy) - 0.5), 0)
-        y1 = min(math.floor(max(ay, by, cy) - 0.5), h - 1)
-        p, q, r = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-        scale = 1 / area
-        for y in range(y0, y1 + 1):
-            for x in range(x0, x1 + 1):
-                px, py = x + 0.50013, y + 0.50029  # on nobody's edge: a pixel is drawn once
-                s0 = ((cx - bx) * (py - by) - (cy - by) * (px - bx)) * scale
-                s1 = ((ax - cx) * (py - cy) - (ay - cy) * (px - cx)) * scale
-                s2 = 1 - s0 - s1
-                if s0 < 0 or s1 < 0 or s2 < 0:
-                    continue
-                s0 /= az
-                s1 /= bz
-                s2 /= cz
-                z = 1 / (s0 + s1 + s2)
-                if z >= nearest[y, x] or z >= depth[y, x, count - 1]:
-                    continue
-                s0 *= z
-                s1 *= z
-                s2 *= z
-                u = s0 * uv[p, 0] + s1 * uv[q, 0] + s2 * uv[r, 0]
-                v = s0 * uv[p, 1] + s1 * uv[q, 1] + s2 * uv[r, 1]
-                _sample(pixels, starts, sizes, part[f], u, v, lod[f], colour)
-                if colour[3] < 8:
-                    continue
-                n = count - 1
-                while n > 0 and depth[y, x, n - 1] > z:
-                    depth[y, x, n] = depth[y, x, n - 1]
-                    face[y, x, n] = face[y, x, n - 1]
-                    for c in range(3):
-                        barycentric[y, x, n, c] = barycentric[y, x, n - 1, c]
-                    n -= 1
-                depth[y, x, n] = z
-                face[y, x, n] = f
-                barycentric[y, x, n, 0] = s0
-                barycentric[y, x, n, 1] = s1
-                barycentric[y, x, n, 2] = s2
-                if colour[3] > 250:
-                    nearest[y, x] = z
-                    for m in range(n + 1, count):
-                        depth[y, x, m] = np.inf
-                        face[y, x, m] = -1
+    for n in range(len(rest)):
+        x, y, z = rest[n, 0], rest[n, 1], rest[n, 2]
+        px = py = pz = np.float32(0)
+        for k in range(starts[n], starts[n + 1]):
+            j, weight = joints[k], weights[k]
+            m = transforms[j]
+            px += weight * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])
+            py += weight * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])
+            pz += weight * (m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3])
+        out[n, 0], out[n, 1], out[n, 2] = px, py, pz
 
 
 @_compiled
-def sky_depths(vertices, faces, frames, scale, out):
-    """Coarse depths of a mesh from many sides, `out` [D, S, S] metres from the origin, inf where nothing is.
-
-    frames [D, 3, 3] rows: right, down and away. Vertices and the faces' middles are drawn, a pixel each, so pixels
-    have to be about as large as faces.
-    """
-    size = out.shape[1]
-    screen = np.empty((len(vertices), 3), np.float32)
-    for d in range(len(frames)):
-        for j in range(size):
-            for i in range(size):
-                out[d, j, i] = np.inf
-        for n in range(len(vertices)):
-            x, y, z = vertices[n, 0], vertices[n, 1], vertices[n, 2]
-            screen[n, 0] = (frames[d, 0, 0] * x + frames[d, 0, 1] * y + frames[d, 0, 2] * z) * scale + size * 0.5
-            screen[n, 1] = (frames[d, 1, 0] * x + frames[d, 1, 1] * y + frames[d, 1, 2] * z) * scale + size * 0.5
-            screen[n, 2] = frames[d, 2, 0] * x + frames[d, 2, 1] * y + frames[d, 2, 2] * z
-            u, v = int(screen[n, 0]), int(screen[n, 1])
-            if 0 <= u < size and 0 <= v < size and screen[n, 2] < out[d, v, u]:
-                out[d, v, u] = screen[n, 2]
-        third = np.float32(1 / 3)
-        for f in range(len(faces)):
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            u = int((screen[i, 0] + screen[j, 0] + screen[k, 0]) * third)
-            v = int((screen[i, 1] + screen[j, 1] + screen[k, 1]) * third)
-            z = (screen[i, 2] + screen[j, 2] + screen[k, 2]) * third
-            if 0 <= u < size and 0 <= v < size and z < out[d, v, u]:
-                out[d, v, u] = z
-
-
-@_compiled
-def bounds(points):
-    """Least and greatest coordinates of points [N, 3]: float32 [2, 3]."""
-    out = np.empty((2, 3), np.float32)
+def bounds(points, out):
+    """Least and greatest coordinates, `out` float32 [2, 3], of points [N, 3]."""
     for c in range(3):
         least, most = points[0, c], points[0, c]
         for n in range(len(points)):
             least, most = min(least, points[n, c]), max(most, points[n, c])
         out[0, c], out[1, c] = least, most
-    return out
 
 
 @_compiled
-def visibility(points, maps, depths, scale, bias, seen):
-    """Which points a distant light sees.
+def projected(points, matrix, under, out):
+    """What a camera makes of points [N, 3]: `out` float32 [N, 3] holds x, y and nearness, 0 where behind it.
 
-    points [N, 3]; maps [D, 3, 3] rows: right, down and away of each light; depths [D, S, S] seen from it, metres;
-    scale: pixels a metre, the origin in the image's middle; writes seen float32 [D, N] in {0, 1}.
+    matrix [3, 4]: K [R | t]; under [N]: metres by which a point counts as farther away than it is
     """
-    size = depths.shape[1]
-    for d in range(len(maps)):
-        for n in range(len(points)):
-            px, py, pz = points[n, 0], points[n, 1], points[n, 2]
-            x = maps[d, 0, 0] * px + maps[d, 0, 1] * py + maps[d, 0, 2] * pz
-            y = maps[d, 1, 0] * px + maps[d, 1, 1] * py + maps[d, 1, 2] * pz
-            z = maps[d, 2, 0] * px + maps[d, 2, 1] * py + maps[d, 2, 2] * pz
-            i = _floor(x * scale + size * 0.5)
-            j = _floor(y * scale + size * 0.5)
-            hidden = 0 <= i < size and 0 <= j < size and depths[d, j, i] < z - bias
-            seen[d, n] = 0 if hidden else 1
+    m = matrix
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        away = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+        near = np.float32(1) / max(away, np.float32(1e-2))
+        out[n, 0] = (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) * near
+        out[n, 1] = (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) * near
+        out[n, 2] = np.float32(1) / (away + under[n]) if away > np.float32(1e-2) else np.float32(0)
 
 
 @_compiled
-def _lit(depth, frame, scale, reach, x, y, z, bias, phase):
-    """Share of a lamp's light that reaches a point: samples of its shadow map about it, many at a shadow's edge."""
-    size = depth.shape[0]
-    u = (frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z) * scale + size * 0.5
-    v = (frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z) * scale + size * 0.5
-    w = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z - bias
-    if u < -reach or v < -reach or u > size + reach or v > size + reach:
-        return 1.0
-    c, s = _COS[phase % TAPS], _SIN[phase % TAPS]
+def draw(screen, mesh, face, nearness):
+    """The nearest opaque triangle at each pixel's centre.
+
+    screen    float32 [V, 3]  x, y and nearness: any measure that grows towards the eye, is linear on the screen (for a
+              camera 1 / depth) and > 0 where something is to be drawn
+    face      int32 [H, W]    is filled with -1, then written
+    nearness  float32 [H, W]  is filled with 0, then written
+
+    What turns its back to the eye is left out if its material is not two-sided.
+    """
+    h, w = face.shape
+    half = np.float32(0.5)
+    for y in range(h):
+        for x in range(w):
+            face[y, x] = -1
+            nearness[y, x] = 0
+    for f in range(mesh.opaque):
+        i, j, k = mesh.faces[f, 0], mesh.faces[f, 1], mesh.faces[f, 2]
+        ax, ay, an = screen[i, 0], screen[i, 1], screen[i, 2]
+        bx, by, bn = screen[j, 0], screen[j, 1], screen[j, 2]
+        cx, cy, cn = screen[k, 0], screen[k, 1], screen[k, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0 or min(an, bn, cn) <= 0 or (area > 0 and mesh.materials[mesh.part[f], TWO_SIDED] == 0):
+            continue
+        x0, x1 = _centres(ax, bx, cx, w)
+        y0, y1 = _centres(ay, by, cy, h)
+        if x0 > x1 or y0 > y1:
+            continue
+        side = np.float32(1) if area > 0 else np.float32(-1)
+        # what each edge says of a point grows inwards, linearly in x and y
+        ux, uy = (by - cy) * side, (cx - bx) * side
+        vx, vy = (cy - ay) * side, (ax - cx) * side
+        wx, wy = (ay - by) * side, (bx - ax) * side
+        scale = side / area
+        an, bn, cn = an * scale, bn * scale, cn * scale
+        px, py = np.float32(x0) + half, np.float32(y0) + half
+        u0 = ux * (px - bx) + uy * (py - by)
+        v0 = vx * (px - cx) + vy * (py - cy)
+        t0 = wx * (px - ax) + wy * (py - ay)
+        for y in range(y0, y1 + 1):
+            u, v, t = u0, v0, t0
+            for x in range(x0, x1 + 1):
+                if min(u, v, t) > -_OVERLAP:
+                    near = u * an + v * bn + t * cn
+                    if near > nearness[y, x]:
+                        nearness[y, x] = near
+                        face[y, x] = f
+                u, v, t = u + ux, v + vx, t + wx
+            u0, v0, t0 = u0 + uy, v0 + vy, t0 + wy
+
+
+@_compiled
+def _centres(a, b, c, size):
+    """The first and the last of `size` pixels whose centres lie between three coordinates."""
+    least = max(min(a, b, c) - np.float32(0.5), np.float32(-1))
+    most = min(max(a, b, c) - np.float32(0.5), np.float32(size - 1))
+    first = np.int32(least + 1)  # towards zero: rounds up what is > -1
+    if np.float32(first) == least + 1:
+        first -= 1
+    return max(first, np.int32(0)), np.int32(_floor(max(most, np.float32(-1))))
+
+
+@_compiled
+def _weights(screen, corners, x, y):
+    """Shares of a triangle's corners at a point of the screen (see `draw`), and its area in pixels."""
+    i, j, k = corners
+    ax, ay, bx, by, cx, cy = screen[i, 0], screen[i, 1], screen[j, 0], screen[j, 1], screen[k, 0], screen[k, 1]
+    a = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) * screen[i, 2]
+    b = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) * screen[j, 2]
+    c = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * screen[k, 2]
+    scale = np.float32(1) / (a + b + c)
+    area = abs((bx - ax) * (cy - ay) - (by - ay) * (cx - ax)) * np.float32(0.5)
+    return (a * scale, b * scale, c * scale), area
+
+
+@_compiled
+def _uv(mesh, f, weights):
+    i, j, k = _row(mesh.uv_faces, f, 0)
+    a, b, c = weights
+    uv = mesh.uv
+    return a * uv[i, 0] + b * uv[j, 0] + c * uv[k, 0], a * uv[i, 1] + b * uv[j, 1] + c * uv[k, 1]
+
+
+@_compiled
+def _level(mesh, f, area):
+    """log2 of the texels a pixel, of a triangle that covers `area` pixels; a little less, for sharpness."""
+    return mesh.detail[f] - np.float32(0.5) * math.log2(max(area, np.float32(5e-4))) - np.float32(0.3)
+
+
+@_compiled
+def _sample(mesh, image, u, v, level):
+    """Bilinear sample of the image's copy that is nearest in size; it repeats. Four numbers like sRGB bytes."""
+    pixels = mesh.pixels
+    copy = int(min(max(level + np.float32(0.5), np.float32(0)), np.float32(mesh.starts.shape[1] - 1)))
+    size, start = mesh.sizes[image, copy], mesh.starts[image, copy]
+    x = u * np.float32(size) - np.float32(0.5)
+    y = v * np.float32(size) - np.float32(0.5)
+    i, j = _floor(x), _floor(y)
+    fx, fy = x - np.float32(i), y - np.float32(j)
+    last = size - 1
+    left, right = i & last, (i + 1) & last
+    top, bottom = start + (j & last) * size, start + ((j + 1) & last) * size
+    one = np.float32(1)
+    a, b, c, d = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
+    p, q, r, s = top + left, top + right, bottom + left, bottom + right
+    return (
+        a * pixels[p, 0] + b * pixels[q, 0] + c * pixels[r, 0] + d * pixels[s, 0],
+        a * pixels[p, 1] + b * pixels[q, 1] + c * pixels[r, 1] + d * pixels[s, 1],
+        a * pixels[p, 2] + b * pixels[q, 2] + c * pixels[r, 2] + d * pixels[s, 2],
+        a * pixels[p, 3] + b * pixels[q, 3] + c * pixels[r, 3] + d * pixels[s, 3],
+    )
+
+
+@_compiled
+def layers(screen, mesh, behind, face, nearness):
+    """The nearest K transparent triangles in front of what is opaque, nearest first.
+
+    screen   [V, 3] as for `draw`
+    behind   [H, W] nearness of the opaque scene; opaque texels of what is drawn here are added
+    face     int32 [H, W, K] is filled with -1, then written with nearness [H, W, K]
+
+    Texels of less than 3 % opacity are left out; what stands behind an opaque one as well.
+    """
+    h, w, count = face.shape
+    for y in range(h):
+        for x in range(w):
+            for k in range(count):
+                face[y, x, k] = -1
+                nearness[y, x, k] = 0
+    for f in range(mesh.opaque, len(mesh.faces)):
+        corners = _row(mesh.faces, f, 0)
+        i, j, k = corners
+        ax, ay, bx, by, cx, cy = screen[i, 0], screen[i, 1], screen[j, 0], screen[j, 1], screen[k, 0], screen[k, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if min(screen[i, 2], screen[j, 2], screen[k, 2]) <= 0 or abs(area) < 1e-6:
+            continue
+        x0, x1 = _centres(ax, bx, cx, w)
+        y0, y1 = _centres(ay, by, cy, h)
+        level = _level(mesh, f, abs(area) * np.float32(0.5))
+        scale = np.float32(1) / area
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                px, py = np.float32(x + 0.50013), np.float32(y + 0.50029)  # on nobody's edge: a pixel is drawn once
+                a = ((cx - bx) * (py - by) - (cy - by) * (px - bx)) * scale
+                b = ((ax - cx) * (py - cy) - (ay - cy) * (px - cx)) * scale
+                c = 1 - a - b
+                if a < 0 or b < 0 or c < 0:
+                    continue
+                a, b, c = a * screen[i, 2], b * screen[j, 2], c * screen[k, 2]
+                near = a + b + c
+                if near <= behind[y, x] or near <= nearness[y, x, count - 1]:
+                    continue
+                u, v = _uv(mesh, f, (a / near, b / near, c / near))
+                opacity = _sample(mesh, mesh.part[f], u, v, level)[3]
+                if opacity < 8:
+                    continue
+                n = count - 1
+                while n > 0 and nearness[y, x, n - 1] < near:
+                    nearness[y, x, n] = nearness[y, x, n - 1]
+                    face[y, x, n] = face[y, x, n - 1]
+                    n -= 1
+                nearness[y, x, n] = near
+                face[y, x, n] = f
+                if opacity > 250:
+                    behind[y, x] = near
+                    for m in range(n + 1, count):
+                        nearness[y, x, m] = 0
+                        face[y, x, m] = -1
+
+
+@_compiled
+def sky_depths(vertices, dots, frames, scale, work, near, far):
+    """Coarse depths of a mesh along some axes, [D, S, S] metres from the origin: of its near side (inf where nothing
+    is) and, the other way round, of its far side (-inf).
+
+    dots    int [M, 3]    three vertices each, whose middles are drawn, a pixel each: so pixels have to be as large as
+            the gaps between them
+    frames  [D, 3, 3]     rows: right, down and away, the axis; scale: pixels a metre, the origin in the middle
+    work    [3, M]        float32
+    """
+    size = near.shape[1]
+    third, middle = np.float32(1 / 3), np.float32(size * 0.5)
+    for m in range(len(dots)):
+        i, j, k = _row(dots, m, 0)
+        for c in range(3):
+            work[c, m] = (vertices[i, c] + vertices[j, c] + vertices[k, c]) * third
+    for d in range(len(frames)):
+        for j in range(size):
+            for i in range(size):
+                near[d, j, i] = np.inf
+                far[d, j, i] = -np.inf
+        right, down, away = _row(frames[d], 0, 0), _row(frames[d], 1, 0), _row(frames[d], 2, 0)
+        for m in range(len(dots)):
+            point = _row_of(work, m)
+            u = int(_dot(right, point) * scale + middle)
+            v = int(_dot(down, point) * scale + middle)
+            z = _dot(away, point)
+            if 0 <= u < size and 0 <= v < size:
+                near[d, v, u] = min(near[d, v, u], z)
+                far[d, v, u] = max(far[d, v, u], z)
+
+
+@_compiled
+def _row_of(columns, n):
+    return columns[0, n], columns[1, n], columns[2, n]
+
+
+@_compiled
+def visibility(points, normals, frames, near, far, scale, bias, seen, facing):
+    """Which distant lights at both ends of some axes points see.
+
+    points, normals [N, 3]; frames, near, far and scale as of `sky_depths`, the maps empty along their edges
+    bias    metres by which something has to stand before a point to hide it
+    seen    float32 [2 D, N] in {0, 1}: first those from which one looks along the axes, then those opposite
+    facing  float32 [2 D, N] cosine between normal and light, 0 where it is not seen
+    """
+    size, count = near.shape[1], len(frames)
+    middle, last = np.float32(size * 0.5), np.float32(size - 1)
+    zero, one = np.float32(0), np.float32(1)
+    for d in range(count):
+        right, down, away = _row(frames[d], 0, 0), _row(frames[d], 1, 0), _row(frames[d], 2, 0)
+        for n in range(len(points)):
+            point = _row(points, n, 0)
+            i = int(min(max(_dot(right, point) * scale + middle, zero), last))
+            j = int(min(max(_dot(down, point) * scale + middle, zero), last))
+            z = _dot(away, point)
+            before = zero if near[d, j, i] < z - bias else one
+            behind = zero if far[d, j, i] > z + bias else one
+            cosine = _dot(away, _row(normals, n, 0))
+            seen[d, n], seen[count + d, n] = before, behind
+            facing[d, n], facing[count + d, n] = max(-cosine, zero) * before, max(cosine, zero) * behind
+
+
+@_compiled
+def _lit(shadow, reach, point, bias, phase):
+    """Share of a lamp's light that reaches a point: samples of its shadow map, which is empty for twice `reach` pixels
+    along its edges, about it, many at a shadow's edge."""
+    nearness, frame = shadow.nearness, shadow.frame
+    size = np.float32(nearness.shape[0])
+    u = _dot(_row(frame, 0, 0), point) * shadow.scale + size * np.float32(0.5)
+    v = _dot(_row(frame, 1, 0), point) * shadow.scale + size * np.float32(0.5)
+    own = bias - _dot(_row(frame, 2, 0), point)
+    if not (reach < u < size - reach and reach < v < size - reach):
+        return np.float32(1)
+    turn = phase % TAPS
     lit = 0
     for k in range(TAPS):
-        tap = TAPS - 1 - k * 5 % TAPS  # far ones and near ones in turn
-        radius = reach * _RADIUS[tap]
-        i = _floor(u + radius * (c * _COS[tap] - s * _SIN[tap]))
-        j = _floor(v + radius * (s * _COS[tap] + c * _SIN[tap]))
-        if not (0 <= i < size and 0 <= j < size and depth[j, i] < w):
+        if nearness[int(v + reach * _DISC[turn, k, 1]), int(u + reach * _DISC[turn, k, 0])] <= own:
             lit += 1
         if k == _SURE and (lit == 0 or lit == _SURE + 1):
-            return 1.0 if lit else 0.0
-    return lit / TAPS
+            return np.float32(1) if lit else np.float32(0)
+    return np.float32(lit) / np.float32(TAPS)
 
 
 @_compiled
-def _environment(lobes, sky, ground, x, y, z, sharpen, out):
-    """Light [3] from direction (x, y, z): a gradient and soft lamps [., 7] (direction, colour, focus)."""
-    t = min(max(0.5 + 0.9 * y, 0.0), 1.0)
-    for c in range(3):
-        out[c] = ground[c] + (sky[c] - ground[c]) * t
+def _environment(lamps, direction, sharpen):
+    """Light (r, g, b) from a direction: a gradient and soft lamps [., 7] (direction, colour, focus)."""
+    lobes = lamps.lobes
+    t = min(max(np.float32(0.5) + np.float32(0.9) * direction[1], np.float32(0)), np.float32(1))
+    light = _between3(lamps.ground, lamps.sky, t)
     for k in range(len(lobes)):
-        cosine = lobes[k, 0] * x + lobes[k, 1] * y + lobes[k, 2] * z
-        strength = math.exp((cosine - 1) * lobes[k, 6] * sharpen)
-        for c in range(3):
-            out[c] += lobes[k, 3 + c] * strength
+        cosine = _dot(_row(lobes, k, 0), direction)
+        strength = math.exp((cosine - np.float32(1)) * lobes[k, 6] * sharpen)
+        light = _moved(light, strength, _row(lobes, k, 3))
+    return light
 
 
 @_compiled
 def environment(directions, lamps, out):
     """`out` [D, 3]: light from directions [D, 3]."""
     for d in range(len(directions)):
-        x, y, z = directions[d]
-        _environment(lamps.lobes, lamps.sky, lamps.ground, x, y, z, 1.0, out[d])
+        out[d, 0], out[d, 1], out[d, 2] = _environment(lamps, _row(directions, d, 0), np.float32(1))
 
 
 @_compiled
-def shade(face, barycentric, mesh, lamps, shadow, eye, opaque, out):
+def _bumped(mesh, f, normal, slope):
+    """A normal tilted by what a normal map says: `slope` along u and, up the picture, against v."""
+    i, j, k = _row(mesh.faces, f, 0)
+    p, q, r = _row(mesh.uv_faces, f, 0)
+    uv, vertices = mesh.uv, mesh.vertices
+    du1, dv1, du2, dv2 = uv[q, 0] - uv[p, 0], uv[q, 1] - uv[p, 1], uv[r, 0] - uv[p, 0], uv[r, 1] - uv[p, 1]
+    det = du1 * dv2 - du2 * dv1
+    if abs(det) < 1e-14:
+        return normal
+    sign = np.float32(1) if det > 0 else np.float32(-1)
+    one = _moved(_row(vertices, j, POSITION), np.float32(-1), _row(vertices, i, POSITION))
+    two = _moved(_row(vertices, k, POSITION), np.float32(-1), _row(vertices, i, POSITION))
+    along = _unit_of(sign * dv2, one, -sign * dv1, two)
+    across = _unit_of(sign * du1, two, -sign * du2, one)
+    return _unit(_moved(_moved(normal, slope[0], along), -slope[1], across))
+
+
+@_compiled
+def _unit_of(a, x, b, y):
+    """a * x + b * y at length 1."""
+    sum_ = a * x[0] + b * y[0], a * x[1] + b * y[1], a * x[2] + b * y[2]
+    scale = np.float32(1) / math.sqrt(max(_dot(sum_, sum_), np.float32(1e-20)))
+    return sum_[0] * scale, sum_[1] * scale, sum_[2] * scale
+
+
+@_compiled
+def _light(mesh, lamps, shadow, eye, f, weights, uv, level, phase):
+    """What a point of triangle f sends to the eye, linear light, and its opacity: (r, g, b, a)."""
+    zero, one = np.float32(0), np.float32(1)
+    corners, part, materials = _row(mesh.faces, f, 0), mesh.part[f], mesh.materials
+    position = _between(mesh.vertices, corners, weights, POSITION)
+    normal = _unit(_between(mesh.vertices, corners, weights, NORMAL))
+    view = _unit((eye[0] - position[0], eye[1] - position[1], eye[2] - position[2]))
+    if materials[part, TWO_SIDED] > 0 and _dot(normal, view) < 0:
+        normal = -normal[0], -normal[1], -normal[2]
+    smooth = normal
+    bump = int(materials[part, NORMAL_MAP])
+    if bump >= 0 and materials[part, BUMP] > 0:
+        red, green, _, _ = _sample(mesh, bump, uv[0], uv[1], level)
+        steep = materials[part, BUMP] / np.float32(127.5)
+        slope = (red - np.float32(127.5)) * steep, (green - np.float32(127.5)) * steep
+        normal = _bumped(mesh, f, normal, slope)
+    facing = min(max(_dot(normal, view), zero), one)
+    lamp = lamps.lamp[0], lamps.lamp[1], lamps.lamp[2]
+    towards = _dot(normal, lamp)
+
+    wrap, lit = materials[part, DIFFUSE_WRAP], zero
+    if towards > -wrap:
+        bias = materials[part, SHADOW_BIAS]
+        lit = _lit(shadow, shadow.softness, _moved(position, bias, smooth), bias, phase)
+
+    glint, rim, reflected = zero, zero, (zero, zero, zero)
+    openness = _between_one(mesh.vertices, corners, weights, OPENNESS)
+    f0 = materials[part, SPECULAR]
+    if f0 > 0:
+        shine = materials[part, SHININESS]
+        mirror = _moved((-view[0], -view[1], -view[2]), facing + facing, normal)
+        reflected = _environment(lamps, mirror, min(shine / np.float32(40), np.float32(4)))
+        rim = (f0 + (one - f0) * _fifth(one - facing) * min(shine / np.float32(60), one)) * openness
+        if towards > 0 and lit > 0:
+            half = _unit(_moved(lamp, one, view))
+            fresnel = f0 + (one - f0) * _fifth(one - max(_dot(half, view), zero))
+            glint = math.exp(shine * math.log(max(_dot(half, normal), np.float32(1e-6))))
+            glint *= fresnel * (shine + np.float32(8)) / np.float32(25) * towards * lit
+
+    irradiance = _between(mesh.vertices, corners, weights, IRRADIANCE)
+    lean = _between(mesh.vertices, corners, weights, LEAN)
+    brightness = (irradiance[0] + irradiance[1] + irradiance[2]) * np.float32(1 / 3)
+    tilt = _dot(_moved(normal, -one, smooth), lean)
+    gain = min(max(one + tilt / max(brightness, np.float32(1e-6)), np.float32(0.3)), np.float32(2))
+    around = irradiance[0] * gain, irradiance[1] * gain, irradiance[2] * gain
+    if towards < 0:
+        lit *= np.float32(0.7)
+    red_wrap, wrap = wrap, wrap * np.float32(0.45)  # red light travels farthest in skin
+    red = max((towards + red_wrap) / (one + red_wrap), zero) * lit
+    other = max((towards + wrap) / (one + wrap), zero) * lit
+    colour = lamps.colour
+    arrives = around[0] + colour[0] * red, around[1] + colour[1] * other, around[2] + colour[2] * other
+
+    sheen = materials[part, SHEEN] * (one - facing) * (one - facing) * (one - facing)
+    r, g, b, opacity = _sample(mesh, part, uv[0], uv[1], level)
+    return (
+        _reflects(r, sheen) * arrives[0] + colour[0] * glint + rim * reflected[0],
+        _reflects(g, sheen) * arrives[1] + colour[1] * glint + rim * reflected[1],
+        _reflects(b, sheen) * arrives[2] + colour[2] * glint + rim * reflected[2],
+        opacity * np.float32(1 / 255),
+    )
+
+
+@_compiled
+def _fifth(x):
+    return x * x * x * x * x
+
+
+@_compiled
+def _between_one(table, corners, weights, column):
+    i, j, k = corners
+    return weights[0] * table[i, column] + weights[1] * table[j, column] + weights[2] * table[k, column]
+
+
+@_compiled
+def _reflects(byte, sheen):
+    """The share of light that a colour sends back, with a cloth's sheen; byte: between 0 and 255."""
+    t = min(int(byte), 254)
+    albedo = LINEAR[t] + (LINEAR[t + 1] - LINEAR[t]) * (byte - np.float32(t))
+    return albedo + sheen * (np.float32(0.3) + albedo)
+
+
+@_compiled
+def _alike(mesh, g, uv, near):
+    """Whether triangle g lies about a point of the texture, or within `near` of it."""
+    i, j, k = _row(mesh.uv_faces, g, 0)
+    u, v, table = uv[0], uv[1], mesh.uv
+    third = np.float32(1 / 3)
+    du = (table[i, 0] + table[j, 0] + table[k, 0]) * third - u
+    dv = (table[i, 1] + table[j, 1] + table[k, 1]) * third - v
+    reach = near + abs(table[i, 0] - table[j, 0]) + abs(table[i, 0] - table[k, 0])
+    reach += abs(table[i, 1] - table[j, 1]) + abs(table[i, 1] - table[k, 1])
+    return abs(du) < reach and abs(dv) < reach
+
+
+@_compiled
+def shade(screen, face, mesh, lamps, shadow, eye, opaque, out):
     """Lays surfaces over `out` [h, w, 4]: linear light, premultiplied, and coverage.
 
-    face [2 h, 2 w, K], barycentric [2 h, 2 w, K, 3]: K surfaces a sample, nearest first, four samples a pixel. Samples
-    of a pixel that lie side by side on one part are lit together, once.
+    screen [V, 3] as for `draw`, on which `face` [2 h, 2 w, K] holds K triangles a sample, nearest first, four samples
+    a pixel. Samples of a pixel that lie side by side on one part are lit together, once.
     opaque: what the texture says of opacity does not count.
     """
     h, w = out.shape[:2]
-    # numba counts references where a loop reads a field or hands arrays on, which costs more than the light itself
-    vertices, faces, uv_faces, uv, part, lods, pixels, starts, sizes, materials = mesh
-    lamp, lamp_colour, lobes, sky, ground = lamps
-    depth, frame, scale, softness = shadow
-    at = np.empty(SURFACE_COLUMNS, np.float32)
-    colour = np.empty(4, np.float32)
-    n = np.empty(3, np.float32)
-    view = np.empty(3, np.float32)
-    mirror = np.empty(3, np.float32)
-    along = np.empty(3, np.float32)
-    across = np.empty(3, np.float32)
-    light = np.empty(4, np.float32)
-    layer = np.empty(4, np.float32)
-    front = np.empty(4, np.float32)
-    taken = np.empty(4, np.bool_)
+    zero, half, one, four = np.float32(0), np.float32(0.5), np.float32(1), np.float32(4)
     for y in range(h):
         for x in range(w):
-            for c in range(4):  # no slices here: they cost more than the light itself
-                front[c] = 0
+            red = green = blue = covered = zero
             for k in range(face.shape[2]):
-                for c in range(4):
-                    layer[c] = 0
-                    taken[c] = False
+                share = one - covered  # what this layer's samples may add
+                done = 0  # a bit for each of the four samples
                 hit = False
                 for s in range(4):
                     f = face[2 * y + s // 2, 2 * x + s % 2, k]
-                    if f < 0 or taken[s]:
+                    if f < 0 or done >> s & 1:
                         continue
                     hit = True
-                    own = 0
-                    b0 = b1 = b2 = np.float32(0)
-                    for r in range(s, 4):  # the same face: lit in the middle of its samples
+                    count = px = py = zero
+                    for r in range(s, 4):  # the same triangle: lit in the middle of its samples
                         if face[2 * y + r // 2, 2 * x + r % 2, k] == f:
-                            taken[r] = True
-                            own += 1
-                            b0 += barycentric[2 * y + r // 2, 2 * x + r % 2, k, 0]
-                            b1 += barycentric[2 * y + r // 2, 2 * x + r % 2, k, 1]
-                            b2 += barycentric[2 * y + r // 2, 2 * x + r % 2, k, 2]
-                    share = np.float32(1) / np.float32(own)
-                    b0, b1, b2 = b0 * share, b1 * share, b2 * share
-                    i, j, q = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-                    u = b0 * uv[i, 0] + b1 * uv[j, 0] + b2 * uv[q, 0]
-                    v = b0 * uv[i, 1] + b1 * uv[j, 1] + b2 * uv[q, 1]
-                    count = own
-                    if own < 4:  # its neighbours on the same part share its light
-                        near = np.float32(5) / sizes[part[f], int(min(max(lods[f], np.float32(0)), np.float32(3)))]
+                            done |= 1 << r
+                            count += one
+                            px += np.float32(2 * x + r % 2) + half
+                            py += np.float32(2 * y + r // 2) + half
+                    weights, area = _weights(screen, _row(mesh.faces, f, 0), px / count, py / count)
+                    uv, level = _uv(mesh, f, weights), _level(mesh, f, area)
+                    if count < four:  # its neighbours on the same part share its light
+                        copy = int(min(max(level, zero), np.float32(3)))
+                        near = np.float32(5) / np.float32(mesh.sizes[mesh.part[f], copy])
                         for r in range(s + 1, 4):
                             g = face[2 * y + r // 2, 2 * x + r % 2, k]
-                            if g >= 0 and not taken[r] and part[g] == part[f]:
-                                i, j, q = uv_faces[g, 0], uv_faces[g, 1], uv_faces[g, 2]
-                                third = np.float32(1 / 3)
-                                du = (uv[i, 0] + uv[j, 0] + uv[q, 0]) * third - u
-                                dv = (uv[i, 1] + uv[j, 1] + uv[q, 1]) * third - v
-                                reach = near + abs(uv[i, 0] - uv[j, 0]) + abs(uv[i, 0] - uv[q, 0])
-                                reach += abs(uv[i, 1] - uv[j, 1]) + abs(uv[i, 1] - uv[q, 1])
-                                if abs(du) < reach and abs(dv) < reach:
-                                    taken[r] = True
-                                    count += 1
-                    i, j, q = faces[f, 0], faces[f, 1], faces[f, 2]
-                    for c in range(SURFACE_COLUMNS):
-                        at[c] = b0 * vertices[i, c] + b1 * vertices[j, c] + b2 * vertices[q, c]
-                    lod = lods[f] + (1.0 if count == 4 else 0.5 if count > 1 else 0.0)
-                    phase = x * 7 + y * 13
-
-                    m = part[f]
-                    length = 0.0
-                    distance = 0.0
-                    for c in range(3):
-                        n[c] = at[NORMAL + c]
-                        view[c] = eye[c] - at[POSITION + c]
-                        length += n[c] * n[c]
-                        distance += view[c] * view[c]
-                    length = 1 / math.sqrt(max(length, 1e-12))
-                    distance = 1 / math.sqrt(max(distance, 1e-12))
-                    facing = 0.0
-                    for c in range(3):
-                        n[c] *= length
-                        view[c] *= distance
-                        facing += n[c] * view[c]
-                    if materials[m, TWO_SIDED] > 0 and facing < 0:
-                        facing = -facing
-                        for c in range(3):
-                            n[c] = -n[c]
-                    fx, fy, fz = n[0], n[1], n[2]
-
-                    bump = int(materials[m, NORMAL_MAP])
-                    if bump >= 0 and materials[m, BUMP] > 0:
-                        _sample(pixels, starts, sizes, bump, u, v, lod, colour)
-                        i, j, q = faces[f, 0], faces[f, 1], faces[f, 2]
-                        ui, uj, uk = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-                        du1, dv1 = uv[uj, 0] - uv[ui, 0], uv[uj, 1] - uv[ui, 1]
-                        du2, dv2 = uv[uk, 0] - uv[ui, 0], uv[uk, 1] - uv[ui, 1]
-                        det = du1 * dv2 - du2 * dv1
-                        if abs(det) > 1e-14:
-                            sign = 1.0 if det > 0 else -1.0
-                            tl = 0.0
-                            sl = 0.0
-                            for c in range(3):
-                                e1 = vertices[j, c] - vertices[i, c]
-                                e2 = vertices[q, c] - vertices[i, c]
-                                along[c] = (dv2 * e1 - dv1 * e2) * sign
-                                across[c] = (du1 * e2 - du2 * e1) * sign
-                                tl += along[c] * along[c]
-                                sl += across[c] * across[c]
-                            # the map's green points up, our v down
-                            dx = (colour[0] / 127.5 - 1) * materials[m, BUMP] / math.sqrt(max(tl, 1e-20))
-                            dy = -(colour[1] / 127.5 - 1) * materials[m, BUMP] / math.sqrt(max(sl, 1e-20))
-                            length = 0.0
-                            for c in range(3):
-                                n[c] += dx * along[c] + dy * across[c]
-                                length += n[c] * n[c]
-                            length = 1 / math.sqrt(max(length, 1e-12))
-                            facing = 0.0
-                            for c in range(3):
-                                n[c] *= length
-                                facing += n[c] * view[c]
-
-                    _sample(pixels, starts, sizes, m, u, v, lod, colour)
-                    towards = n[0] * lamp[0] + n[1] * lamp[1] + n[2] * lamp[2]
-                    wrap = materials[m, DIFFUSE_WRAP]
-                    lit_share = 0.0
-                    if towards > -wrap:
-                        bias = materials[m, SHADOW_BIAS]
-                        lit_share = _lit(
-                            depth, frame, scale, softness, at[POSITION] + bias * fx, at[POSITION + 1] + bias * fy,
-                            at[POSITION + 2] + bias * fz, bias, phase,
-                        )  # fmt: skip
-                    tilt = (n[0] - fx) * at[LEAN] + (n[1] - fy) * at[LEAN + 1] + (n[2] - fz) * at[LEAN + 2]
-                    brightness = (at[IRRADIANCE] + at[IRRADIANCE + 1] + at[IRRADIANCE + 2]) / 3
-                    gain = min(max(1 + tilt / max(brightness, 1e-6), 0.3), 2.0)
-
-                    facing = min(max(facing, 0.0), 1.0)
-                    f0 = materials[m, SPECULAR]
-                    glint = 0.0
-                    rim = 0.0
-                    if f0 > 0:
-                        shine = materials[m, SHININESS]
-                        cosine = 0.0
-                        half = 0.0
-                        hl = 0.0
-                        for c in range(3):
-                            mirror[c] = 2 * facing * n[c] - view[c]
-                            a = lamp[c] + view[c]
-                            half += a * n[c]
-                            hl += a * a
-                            cosine += a * view[c]
-                        hl = math.sqrt(max(hl, 1e-12))
-                        half = max(half / hl, 0.0)
-                        cosine = max(cosine / hl, 0.0)
-                        if towards > 0:
-                            fresnel = f0 + (1 - f0) * (1 - cosine) ** 5
-                            glint = math.exp(shine * math.log(max(half, np.float32(1e-6))))
-                            glint *= fresnel * (shine + 8) / 25 * towards * lit_share
-                        rim = (f0 + (1 - f0) * (1 - facing) ** 5 * min(shine / 60, 1.0)) * at[OPENNESS]
-                        mx, my, mz = mirror[0], mirror[1], mirror[2]
-                        _environment(lobes, sky, ground, mx, my, mz, min(shine / 40, 4.0), mirror)
-                    sheen = materials[m, SHEEN] * (1 - facing) ** 3
-                    for c in range(3):
-                        t = int(colour[c])
-                        albedo = LINEAR[t] + (LINEAR[min(t + 1, 255)] - LINEAR[t]) * (colour[c] - t)
-                        soft = wrap if c == 0 else wrap * 0.45  # red light travels farthest in skin
-                        diffuse = max((towards + soft) / (1 + soft), 0.0) * lit_share
-                        if towards < 0:
-                            diffuse *= 0.7
-                        sent = at[IRRADIANCE + c] * gain + lamp_colour[c] * diffuse
-                        sent *= albedo + sheen * (0.3 + albedo)
-                        if f0 > 0:
-                            sent += lamp_colour[c] * glint + rim * mirror[c]
-                        light[c] = sent
-                    light[3] = colour[3] / 255
-
-                    cover = count * np.float32(0.25) * (np.float32(1) if opaque else light[3])
-                    for c in range(3):
-                        layer[c] += cover * light[c]
-                    layer[3] += cover
-                if not hit:
+                            if g < 0 or done >> r & 1 or mesh.part[g] != mesh.part[f]:
+                                continue
+                            if _alike(mesh, g, uv, near):
+                                done |= 1 << r
+                                count += one
+                    level += one if count == four else half if count > one else zero
+                    light = _light(mesh, lamps, shadow, eye, f, weights, uv, level, x * 7 + y * 13)
+                    cover = share * count / four * (one if opaque else light[3])
+                    red, green, blue = _moved((red, green, blue), cover, light)
+                    covered += cover
+                if not hit or covered > np.float32(0.99):
                     break
-                rest = 1 - front[3]
-                for c in range(4):
-                    front[c] += rest * layer[c]
-                if front[3] > 0.99:
-                    break
-            if front[3] > 0:
-                rest = 1 - front[3]
-                for c in range(4):
-                    out[y, x, c] = front[c] + rest * out[y, x, c]
+            if covered > 0:
+                rest = one - covered
+                out[y, x, 0] = red + rest * out[y, x, 0]
+                out[y, x, 1] = green + rest * out[y, x, 1]
+                out[y, x, 2] = blue + rest * out[y, x, 2]
+                out[y, x, 3] = covered + rest * out[y, x, 3]
 
 
 @_compiled
-def floor_light(rays, place, grid, corner, step, rim, lamp, shadow, out):
-    """Light on the floor at every second pixel, `out` [h, w, 3]: of the surroundings and of a lamp, less its shadow.
-
-    grid    float32 [n, n, 3]  light of the surroundings on a patch of floor, from corner (x, z) on, step metres apart
-    rim     float32 [3]        the same beyond the patch
-    lamp    float32 [3]        the lamp's light on the floor
-    """
-    n = len(grid)
-    eye, first, right, down = rays
-    depth, frame, scale, softness = shadow
-    middle, ground = place.middle, place.ground
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            px, py = 2 * x + 1, 2 * y + 1
-            dy = first[1] + px * right[1] + py * down[1]
-            share = 1.0
-            gx = -1.0
-            gz = -1.0
-            if dy < -1e-4:
-                t = (ground - eye[1]) / dy
-                wx = eye[0] + t * (first[0] + px * right[0] + py * down[0])
-                wz = eye[2] + t * (first[2] + px * right[2] + py * down[2])
-                gx = (wx - corner[0]) / step
-                gz = (wz - corner[1]) / step
-                wx -= middle[0]
-                wz -= middle[2]
-                if abs(wx) < 4 and abs(wz) < 4:
-                    phase = x * 7 + y * 13
-                    share = _lit(depth, frame, scale, 1.5 * softness, wx, ground - middle[1], wz, 0.01, phase)
-            if 0 <= gx < n - 1 and 0 <= gz < n - 1:
-                i, j = int(gx), int(gz)
-                a, b = gx - i, gz - j
-                for c in range(3):
-                    top = grid[j, i, c] * (1 - a) + grid[j, i + 1, c] * a
-                    bottom = grid[j + 1, i, c] * (1 - a) + grid[j + 1, i + 1, c] * a
-                    out[y, x, c] = top * (1 - b) + bottom * b + share * lamp[c]
-            else:
-                for c in range(3):
-                    out[y, x, c] = rim[c] + share * lamp[c]
+def _between3(a, b, share):
+    """The point `share` of the way from vector a [3] to b [3]."""
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share
 
 
 @_compiled
-def _weights(x, size, repeat):
+def _bilinear(picture, i0, i1, fx, j0, j1, fy):
+    """A sample [3] between columns i0 and i1 and rows j0 and j1."""
+    top = _between3(picture[j0, i0], picture[j0, i1], fx)
+    return _between3(top, _between3(picture[j1, i0], picture[j1, i1], fx), fy)
+
+
+@_compiled
+def _cell(x, size, repeat):
     """Where to sample a row of `size` pixels at x: two indices and the share of the second."""
-    x -= 0.5
+    x -= np.float32(0.5)
     if repeat:
-        x -= math.floor(x / size) * size
+        x -= np.float32(_floor(x / np.float32(size))) * np.float32(size)
     else:
-        x = min(max(x, 0.0), size - 1.0)
+        x = min(max(x, np.float32(0)), np.float32(size - 1))
     first = min(int(x), size - 1)
     second = first + 1
     if second == size:
         second = 0 if repeat else first
-    return first, second, np.float32(x - first)
+    return first, second, x - np.float32(first)
 
 
 @_compiled
-def surroundings(rays, place, falls, out):
-    """Floor and wall, linear, `out` float32 [H, W, 4]; the last is the distance, 1 = the person's.
+def _ray(rays, x, y):
+    """The direction of the ray through a point of the picture."""
+    first = rays.first[0], rays.first[1], rays.first[2]
+    return _moved(_moved(first, x, rays.right), y, rays.down)
 
-    falls float32 [H, W, 3]: light on the floor
+
+@_compiled
+def _hits(rays, place, x, y):
+    """How far along a pixel's ray, in its own length, the floor and the wall are, and the ray itself."""
+    ray = _ray(rays, x, y)
+    eye, middle = rays.eye, place.middle
+    ahead = (eye[0] - middle[0]) * place.forward[0] + (eye[2] - middle[2]) * place.forward[2]
+    forward = ray[0] * place.forward[0] + ray[2] * place.forward[2]
+    wall = (np.float32(place.distance) - ahead) / max(forward, np.float32(1e-3))
+    floor = (np.float32(place.ground) - eye[1]) / min(ray[1], np.float32(-1e-4))
+    return floor, wall, ray
+
+
+@_compiled
+def floor_light(rays, place, grid, corner, pace, rim, lamp, shadow, step, out):
+    """Light on the floor at every `step`-th pixel, `out` [h, w, 3]: of the surroundings and of a lamp, less its shadow.
+
+    grid    float32 [n, n, 3]  light of the surroundings on a patch of floor, from corner (x, z) on, `pace` metres apart
+    rim     float32 [3]        the same beyond the patch
+    lamp    float32 [3]        the lamp's light on the floor
     """
-    eye, first, to_right, down = rays
-    tiles, picture, mean, middle, ground, ahead_of, right, far_off, tile, wide, seamless = place
-    wall = np.empty(3, np.float32)
-    floor = np.empty(3, np.float32)
-    ex, ey, ez = eye[0] - middle[0], eye[1] - middle[1], eye[2] - middle[2]
-    away = 1 / math.sqrt(ex * ex + ey * ey + ez * ez)
-    to_wall = far_off - (ex * ahead_of[0] + ez * ahead_of[2])
-    offset = ex * right[0] + ez * right[2]
-    ahead = ex * ahead_of[0] + ez * ahead_of[2]
-    per_metre = picture.shape[1] / wide
-    side, height = tiles.shape[1], tiles.shape[0]
+    n = len(grid)
+    eye, middle = rays.eye, place.middle
+    reach = FLOOR_SOFTNESS * shadow.softness
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            px, py = x + 0.5, y + 0.5
-            dx = first[0] + px * to_right[0] + py * down[0]
-            dy = first[1] + px * to_right[1] + py * down[1]
-            dz = first[2] + px * to_right[2] + py * down[2]
-            forward = dx * ahead_of[0] + dz * ahead_of[2]
-            across = dx * right[0] + dz * right[2]
-            w = to_wall / max(forward, 1e-3)
-            f = (ground - eye[1]) / min(dy, -1e-4)
-            on_floor = f < w
-            blend = 0.0
-            if seamless and on_floor:
-                blend = min(max((f / w - 0.55) / 0.45, 0.0), 1.0)
-                blend *= math.sqrt(blend)
-            if blend > 0 or not on_floor:
-                up = picture.shape[0] - (ey + middle[1] + w * dy - ground) * per_metre
-                i0, i1, fx = _weights((offset + w * across + wide / 2) * per_metre, picture.shape[1], False)
-                j0, j1, fy = _weights(up, picture.shape[0], False)
-                for c in range(3):
-                    top = picture[j0, i0, c] + (picture[j0, i1, c] - picture[j0, i0, c]) * fx
-                    bottom = picture[j1, i0, c] + (picture[j1, i1, c] - picture[j1, i0, c]) * fx
-                    wall[c] = top + (bottom - top) * fy
-            if on_floor:
-                i0, i1, fx = _weights((offset + f * across) / tile * side, side, True)
-                j0, j1, fy = _weights((ahead + f * forward) / tile * height, height, True)
-                for c in range(3):
-                    top = tiles[j0, i0, c] + (tiles[j0, i1, c] - tiles[j0, i0, c]) * fx
-                    bottom = tiles[j1, i0, c] + (tiles[j1, i1, c] - tiles[j1, i0, c]) * fx
-                    floor[c] = top + (bottom - top) * fy
-                far = min(max((f * away - 1.3) / 2, 0.0), 1.0)
-                for c in range(3):
-                    lit = (floor[c] + (mean[c] - floor[c]) * far) * falls[y, x, c]
-                    out[y, x, c] = lit + (wall[c] - lit) * blend if blend > 0 else lit
-                out[y, x, 3] = f * away
-            else:
-                for c in range(3):
-                    out[y, x, c] = wall[c]
-                out[y, x, 3] = w * away
+            floor, wall, ray = _hits(rays, place, np.float32(step * (x + 0.5)), np.float32(step * (y + 0.5)))
+            light, share = (rim[0], rim[1], rim[2]), np.float32(1)
+            if floor < np.float32(1.1) * wall:
+                wx, wz = eye[0] + floor * ray[0], eye[2] + floor * ray[2]
+                gx, gz = (wx - corner[0]) / pace, (wz - corner[1]) / pace
+                if 0 <= gx < n - 1 and 0 <= gz < n - 1:
+                    i, j = int(gx), int(gz)
+                    light = _bilinear(grid, i, i + 1, gx - np.float32(i), j, j + 1, gz - np.float32(j))
+                wx, wz = wx - middle[0], wz - middle[2]
+                if abs(wx) < 4 and abs(wz) < 4:
+                    point = wx, np.float32(place.ground) - middle[1], wz
+                    share = _lit(shadow, reach, point, np.float32(0.01), x * 7 + y * 13)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = _moved(light, share, lamp)
 
 
 @_compiled
-def compose(person, top, left, behind, soft, out):
-    """A person [h, w, 4] (premultiplied), whose first pixel is at (top, left), before a place [H, W, 4]; `soft`
-    [H, W, 4] is the same place out of focus. Writes linear light [H, W, 3]."""
+def _floor_colour(rays, place, floor, ray):
+    """What share of light the floor sends back where a ray meets it."""
+    tiles, forward, right = place.floor, place.forward, place.right
+    x, z = rays.eye[0] - place.middle[0] + floor * ray[0], rays.eye[2] - place.middle[2] + floor * ray[2]
+    per_metre = np.float32(1 / place.tile)
+    height, width = tiles.shape[:2]
+    i0, i1, fx = _cell((x * right[0] + z * right[2]) * per_metre * np.float32(width), width, True)
+    j0, j1, fy = _cell((x * forward[0] + z * forward[2]) * per_metre * np.float32(height), height, True)
+    return _bilinear(tiles, i0, i1, fx, j0, j1, fy)
+
+
+@_compiled
+def _blur(distance):
+    """How far out of focus something is, in [0, 1]; distance: as a multiple of the one in focus."""
+    return min(max((distance - np.float32(1.05)) * np.float32(2), np.float32(0)), np.float32(1))
+
+
+@_compiled
+def surroundings(rays, place, falls, near, step, out, blur):
+    """Floor and wall at every `step`-th pixel, linear, `out` float32 [h, w, 3], and how far out of focus they are,
+    `blur` [h, w].
+
+    falls float32 [h, w, 3]: light on the floor; near: 1 / the distance that is in focus
+    """
+    eye, middle, right, picture = rays.eye, place.middle, place.right, place.wall
+    offset = (eye[0] - middle[0]) * right[0] + (eye[2] - middle[2]) * right[2]
+    per_metre = np.float32(picture.shape[1] / place.wide)
+    zero, one = np.float32(0), np.float32(1)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            floor, wall, ray = _hits(rays, place, np.float32(step * (x + 0.5)), np.float32(step * (y + 0.5)))
+            blend = one
+            if floor < wall:
+                blend = zero
+                if place.seamless:
+                    blend = min(max((floor / wall - np.float32(0.55)) / np.float32(0.45), zero), one)
+                    blend *= math.sqrt(blend)
+            light = zero, zero, zero
+            if blend > 0:
+                across = offset + wall * (ray[0] * right[0] + ray[2] * right[2]) + np.float32(place.wide * 0.5)
+                up = eye[1] + wall * ray[1] - np.float32(place.ground)
+                i0, i1, fx = _cell(across * per_metre, picture.shape[1], False)
+                j0, j1, fy = _cell(np.float32(picture.shape[0]) - up * per_metre, picture.shape[0], False)
+                light = _bilinear(picture, i0, i1, fx, j0, j1, fy)
+            if blend < 1:
+                far = min(max((floor * near - np.float32(1.3)) * np.float32(0.5), zero), one)
+                colour = _between3(_floor_colour(rays, place, floor, ray), place.mean, far)
+                below = colour[0] * falls[y, x, 0], colour[1] * falls[y, x, 1], colour[2] * falls[y, x, 2]
+                light = _between3(below, light, blend)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = light
+            blur[y, x] = _blur(min(floor, wall) * near)
+
+
+@_compiled
+def compose(person, top, left, rays, place, falls, near, out):
+    """Lays a person over a place whose floor is drawn anew where it is in focus.
+
+    person  float32 [h, w, 4]  premultiplied; its first pixel is at (top, left)
+    falls   float32 [H, W, 3]  light on the floor; near: 1 / the distance that is in focus
+    out     float32 [H, W, 3]  the place, linear light
+    """
     h, w = person.shape[:2]
+    width = out.shape[1]
+    zero, one, half = np.float32(0), np.float32(1), np.float32(0.5)
     for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            amount = min(max((behind[y, x, 3] - np.float32(1.05)) * np.float32(2), np.float32(0)), np.float32(1))
+        fy = np.float32(y) + half
+        nearest = min(_hits(rays, place, zero, fy)[0], _hits(rays, place, np.float32(width), fy)[0])
+        sharp = not place.seamless and _blur(nearest * near) < one
+        for x in range(width):
             inside = top <= y < top + h and left <= x < left + w
-            rest = np.float32(1) - person[y - top, x - left, 3] if inside else np.float32(1)
-            for c in range(3):
-                light = (behind[y, x, c] + (soft[y, x, c] - behind[y, x, c]) * amount) * rest
-                out[y, x, c] = light + person[y - top, x - left, c] if inside else light
+            rest = one - person[y - top, x - left, 3] if inside else one
+            if sharp and rest > np.float32(1e-3):
+                floor, wall, ray = _hits(rays, place, np.float32(x) + half, fy)
+                blur = _blur(floor * near)
+                if floor < wall and blur < one:
+                    colour = _floor_colour(rays, place, floor, ray)
+                    for c in range(3):
+                        light = colour[c] * falls[y, x, c]
+                        out[y, x, c] = light + (out[y, x, c] - light) * blur
+            if inside:
+                for c in range(3):
+                    out[y, x, c] = out[y, x, c] * rest + person[y - top, x - left, c]
 
 
 @_compiled
-def develop(light, gain, vignette, noise, normal, starts, tone, steps, out):
-    """A camera's sRGB picture, `out` [3, H, W], of linear light [H, W, 3].
+def develop(light, gain, across, above, noise, normal, starts, tone, steps, row, out):
+    """A camera's sRGB picture, `out` [H, 3 W], of linear light [H, 3 W] (three colours a pixel).
 
-    gain [3]; noise: its spread in full light; normal [.] random numbers, starts [3, H] where in them a row begins
-    tone [.]: sRGB for the square root of light, `steps` entries for 1
+    gain [3 W] multiplies a row; across [3 W] and above [H]: shares of the light that it loses
+    noise: its spread in full light; normal [.] random numbers, starts [H] where in them a row begins
+    tone [.]: sRGB for the square root of light, `steps` entries for 1; row [3 W]: room to work in
     """
-    h, w = light.shape[:2]
-    last = np.int32(len(tone) - 2)
-    zero, one, floor = np.float32(0), np.float32(1), np.float32(0.02)
-    scale = np.float32(steps)
-    grain = np.float32(noise)
-    corners = np.float32(vignette * 4 / (w * w + h * h))
-    across = (np.arange(w).astype(np.float32) - np.float32(w / 2)) ** 2 * corners
-    for y in range(h):
-        up = one - np.float32((y - h / 2) ** 2) * corners
-        for c in range(3):
-            start = starts[c, y]
-            for x in range(w):
-                value = light[y, x, c] * gain[c] * (up - across[x])
-                value += grain * normal[start + x] * math.sqrt(min(max(value, zero), one) + floor)
-                place = math.sqrt(max(value, zero)) * scale
-                k = min(np.int32(place), last)
-                part = min(place - np.float32(k), one)
-                out[c, y, x] = tone[k] + (tone[k + 1] - tone[k]) * part
+    count = light.shape[1]
+    last = len(tone) - 2
+    zero, one = np.float32(0), np.float32(1)
+    for y in range(len(light)):
+        start, up = starts[y], one - above[y]
+        for x in range(count):  # apart from the second loop, so that this one uses the processor's vectors
+            value = light[y, x] * gain[x] * (up - across[x])
+            value += noise * normal[start + x] * math.sqrt(min(max(value, zero), one) + np.float32(0.02))
+            row[x] = min(math.sqrt(max(value, zero)) * steps, np.float32(last))
+        for x in range(count):
+            k = int(row[x])
+            out[y, x] = tone[k] + (tone[k + 1] - tone[k]) * (row[x] - np.float32(k))
+
+
+@_compiled
+def to_bytes(light, out):
+    """Linear light in [0, 1] as sRGB bytes, `out` uint8, both flat."""
+    for n in range(len(light)):
+        out[n] = _SRGB[int(min(max(light[n], np.float32(0)), np.float32(1)) * np.float32(65535))]

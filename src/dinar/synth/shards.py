@@ -3,6 +3,8 @@
 A sample `000012` of `people-00000.tar` is `000012.json` and, for each view, `000012.<view>.image.jpg` and
 `000012.<view>.mask.png`. The JSON holds `seed`, `female`, `years`, `tone`, `wears`, `model`, `shape`, `poses` (each
 with pose, expression and translation) and `views` (each with the number of its pose and its camera's K, R, t, size).
+Of people out of files `wears` is the file's name, what is not known is null, and `registration` holds how far the body
+and their mesh are apart at rest, metres (see `rigged.Distances`).
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ import multiprocessing
 import os
 import signal
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -31,6 +33,7 @@ from dinar.files import atomic_file, check_file
 from dinar.progress import Progress
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
+from dinar.synth.rigged import load_person, rigged_files
 from dinar.synth.sets import random_background, random_lens, random_light
 from dinar.synth.studio import arrange, frame_camera, illuminate, take
 from dinar.synth.wardrobe import Wardrobe
@@ -66,18 +69,30 @@ class Plan:
 
 
 def write_shards(
-    assets: Path, out: Path, plan: Plan, *, workers: int = 2, progress: Progress | None = None
+    assets: Path,
+    out: Path,
+    plan: Plan,
+    *,
+    rigged: Path | None = None,  # a folder of .glb people; they are taken by name, each once
+    workers: int = 2,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Makes a set in the folder `out`, with a contact sheet; shards that are there already stay. Returns the shards.
 
-    Raises InputError where the assets are missing or damaged, or `out` holds something else or cannot be written.
+    Raises InputError where the assets are missing or damaged, or too few, or `out` holds something else or cannot be
+    written.
     """
     progress = progress or Progress()
     Wardrobe(assets)
-    _claim(out, plan)
+    files = rigged_files(rigged) if rigged else []
+    if rigged and plan.people > len(files):
+        raise InputError(f"{rigged} holds {len(files)} people, not {plan.people}")
+    files = files[: plan.people]
+    _claim(out, plan, [file.name for file in files])
     paths = [out / f"people-{k:05d}.tar" for k in range(plan.shards)]
     wanted = [k for k, path in enumerate(paths) if not path.exists()]
-    jobs = [(str(assets), plan, number) for k in wanted for number in _members(plan, k)]
+    members = [number for k in wanted for number in _members(plan, k)]
+    jobs = [(str(assets), plan, number, files[number] if files else None) for number in members]
     if jobs:
         with _pool(min(workers, len(jobs))) as pool:
             samples = progress.track(pool.imap(_work, jobs), len(jobs), "render")
@@ -93,15 +108,20 @@ def write_shards(
     return paths
 
 
-def make_sample(wardrobe: Wardrobe, plan: Plan, number: int) -> list[tuple[str, bytes]]:
-    """One person's files, name and content.
+def make_sample(wardrobe: Wardrobe, plan: Plan, number: int, file: Path | None = None) -> list[tuple[str, bytes]]:
+    """One person's files, name and content: of somebody made up, or out of a rigged `file`.
 
     A person is photographed as on one day: in one light, with one camera's exposure and colours, in several poses and
     places, from all around. So what is seen in one view holds for the others.
     """
     seed = plan.seed * 1_000_003 + number
     rng = np.random.default_rng([plan.seed, number, 11])
-    person = random_person(wardrobe, seed, texture=512 if plan.size <= 640 else 1024)
+    known = {}
+    if file is None:
+        person = random_person(wardrobe, seed, texture=512 if plan.size <= 640 else 1024)
+    else:
+        person, distances = load_person(file)
+        known["registration"] = asdict(distances)
     motions = tuple(sorted((wardrobe.root / "poses").glob("*.bvh")))
     light = random_light(rng, rng.normal(0, 20))
     session = random_lens(rng)
@@ -111,6 +131,8 @@ def make_sample(wardrobe: Wardrobe, plan: Plan, number: int) -> list[tuple[str, 
     files, poses, views, meter = [], [], [], None
     for p in range(plan.poses):
         body = random_body(person, rng, lively=0.5, motions=motions)
+        if file is not None:
+            body = replace(body, expression=torch.zeros_like(body.expression))  # their faces do not move
         lit = illuminate(arrange(person, body), light)
         meter = meter or lit.meter
         background = random_background(rng, wardrobe)
@@ -134,7 +156,7 @@ def make_sample(wardrobe: Wardrobe, plan: Plan, number: int) -> list[tuple[str, 
     facts = {
         "seed": seed, "female": person.female, "years": person.years, "tone": person.tone, "wears": person.wears,
         "model": person.model.name, "shape": person.shape[0].tolist(), "poses": poses,
-        "views": [entry for _, entry in sorted(views, key=lambda view: view[0])],
+        "views": [entry for _, entry in sorted(views, key=lambda view: view[0])], **known,
     }  # fmt: skip
     return [(f"{key}.json", json.dumps(facts).encode()), *sorted(files)]
 
@@ -159,9 +181,11 @@ def _members(plan: Plan, shard: int) -> range:
     return range(shard * PEOPLE_A_SHARD, min((shard + 1) * PEOPLE_A_SHARD, plan.people))
 
 
-def _claim(out: Path, plan: Plan) -> None:
+def _claim(out: Path, plan: Plan, rigged: Sequence[str] = ()) -> None:
     """Writes the plan to `out`, or sees that it is the one that is there."""
     wanted = {"people": plan.people, "views": plan.views, "seed": plan.seed, "size": plan.size}
+    if rigged:
+        wanted["rigged"] = list(rigged)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give the name of a folder")
     marker = out / MARKER
@@ -203,9 +227,9 @@ def _begin() -> None:
     cv2.setNumThreads(1)
 
 
-def _work(job: tuple[str, Plan, int]) -> list[tuple[str, bytes]]:
-    assets, plan, number = job
-    return make_sample(_wardrobe(assets), plan, number)
+def _work(job: tuple[str, Plan, int, Path | None]) -> list[tuple[str, bytes]]:
+    assets, plan, number, file = job
+    return make_sample(_wardrobe(assets), plan, number, file)
 
 
 @lru_cache(maxsize=1)

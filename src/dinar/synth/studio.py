@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -14,20 +14,21 @@ from torch import Tensor
 
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
-from dinar.raster.rasterize import rasterize
 from dinar.synth import shading
 from dinar.synth.people import Person, vertex_normals
 from dinar.synth.view import View
 
 SUPERSAMPLING = 2
 LAYERS = 4  # transparent surfaces that a pixel shows at most
-DIRECTIONS = 48  # from which the light of the surroundings is gathered
+AXES = 24  # from both ends of which the light of the surroundings is gathered
+DIRECTIONS = 2 * AXES
 SKY_MAP = 88  # pixels a side of what each of them sees: 2 to 3 cm, as large as faces
-SHADOW_MAP = 768
+SHADOW_MAP = 768  # pixels a side of what a lamp sees; half as many do where shadows are soft
 FLOOR = 48  # points a side of the lit patch of floor
 FLOOR_REACH = 1.4  # metres from the person to the patch's edges
 _TONES = 1536  # steps of the tone curve
-_FAR = 100.0  # metres: orthographic lights are that far away, so perspective does not show
+_PLACE_STEP = 2  # pixels: the place behind is drawn this coarsely, but for the floor where it is in focus
+_FAR = 100.0  # metres: farther than anything is from a scene's middle
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Background:
     blur: float
     seamless: bool
 
+    @cached_property
+    def floor_mean(self) -> np.ndarray:
+        """The floor's colour from afar, float32 [3]."""
+        return self.floor.mean((0, 1))
+
 
 @dataclass(frozen=True)
 class Lens:
@@ -100,7 +106,7 @@ class Scene:
     vertices, normals  float32 [N, 3]
     floor              height of the ground, metres
     patch              float32 [FLOOR * FLOOR, 3]  points on it about the person
-    facing             float32 [D, N + FLOOR * FLOOR]  cosine to each direction, 0 where it is hidden
+    facing             float32 [D, N + FLOOR * FLOOR]  cosine to each of `_directions`, 0 where it is hidden
     seen               float32 [D, N + FLOOR * FLOOR]  1 where it is not
     """
 
@@ -149,26 +155,23 @@ def photograph(
 
 def arrange(person: Person, body: Body) -> Scene:
     """A person in a pose, and how much of the surroundings each vertex and the floor about it see."""
-    vertices = person.posed(body).astype(np.float32)
+    vertices = person.posed(body)
     normals = _normals(person, vertices)
-    box = shading.bounds(vertices)
+    box = _bounds(vertices)
     floor, middle = float(box[0, 1]), box.mean(0)
     line = np.linspace(-FLOOR_REACH, FLOOR_REACH, FLOOR, dtype=np.float32)
     x, z = np.meshgrid(line + middle[0], line + middle[2])
     patch = np.stack([x, np.full_like(x, floor), z], axis=2).reshape(-1, 3)
 
-    points = np.concatenate([vertices + 0.008 * normals, patch + np.float32([0, 0.004, 0])]) - middle
-    ways = _directions()
-    frames = _sky_frames()
+    lifted = np.concatenate([vertices + np.float32(0.008) * normals, patch + np.float32([0, 0.004, 0])]) - middle
+    upwards = np.concatenate([normals, np.tile(np.float32([[0, 1, 0]]), (len(patch), 1))])
     reach = float(np.linalg.norm(vertices - middle, axis=1).max()) * 1.02
-    scale = SKY_MAP / 2 / reach
-    depths = np.empty((DIRECTIONS, SKY_MAP, SKY_MAP), np.float32)
-    shading.sky_depths(vertices - middle, person.faces, frames, scale, depths)
-    seen = np.empty((DIRECTIONS, len(points)), np.float32)
-    shading.visibility(points, frames, depths, scale, 0.018, seen)
-    facing = ways @ np.concatenate([normals, np.tile(np.float32([[0, 1, 0]]), (len(patch), 1))]).T
-    np.maximum(facing, 0, out=facing)
-    facing *= seen
+    frames, scale = _sky_frames(), np.float32((SKY_MAP / 2 - 1) / reach)
+    maps = np.empty((2, AXES, SKY_MAP, SKY_MAP), np.float32)
+    work = np.empty((3, len(person.dots)), np.float32)
+    shading.sky_depths(vertices - middle, person.dots, frames, scale, work, *maps)
+    seen, facing = np.empty((2, DIRECTIONS, len(lifted)), np.float32)
+    shading.visibility(lifted, upwards, frames, *maps, scale, np.float32(0.018), seen, facing)
     return Scene(person, body, vertices, normals, floor, patch, facing, seen)
 
 
@@ -190,13 +193,14 @@ def illuminate(scene: Scene, light: Light) -> LitScene:
     surface[:, 9:13] = (of_ways.T.astype(np.float32) @ scene.seen[:, :n]).T
 
     reach = float(np.linalg.norm(surface[:, :3], axis=1).max()) * 1.02
-    scale = SHADOW_MAP / 2 / reach
+    size = SHADOW_MAP if light.softness < 0.03 else SHADOW_MAP // 2
+    scale = np.float32(size / 2 / (reach + 2.1 * shading.FLOOR_SOFTNESS * light.softness))
     frame = _frame(light.lamp)
-    middle_of_map = np.float32([SHADOW_MAP / 2, SHADOW_MAP / 2, _FAR])
-    points = surface[:, :3] @ frame.T * np.float32([scale, scale, 1]) + middle_of_map
-    depth = rasterize(torch.from_numpy(points)[None], torch.from_numpy(person.faces), (SHADOW_MAP, SHADOW_MAP)).depth
-    shadow = shading.Shadow(depth[0].numpy() - np.float32(_FAR), frame, scale, light.softness * scale)
-    towards = np.clip(scene.normals @ light.lamp, 0, None).mean()
+    screen = surface[:, :3] @ (frame * np.float32([[scale], [scale], [-1]])).T
+    screen += np.float32([size / 2, size / 2, _FAR])
+    _, nearness = _drawn(screen, _mesh(person, surface), (size, size))
+    shadow = shading.Shadow(nearness - np.float32(_FAR), frame, scale, np.float32(light.softness * scale))
+    towards = np.maximum(scene.normals @ light.lamp, 0).mean()
     meter = float(0.26 * surface[:, 6:9].mean() + 0.20 * towards * light.colour.mean())
     return LitScene(scene, lamps, shadow, surface, irradiance[n:].reshape(FLOOR, FLOOR, 3), middle, meter)
 
@@ -221,64 +225,80 @@ def take(
     lens = lens or Lens()
     scene = lit.scene
     h, w = camera.size
-    screen = camera.resized((h * SUPERSAMPLING, w * SUPERSAMPLING)).project(torch.from_numpy(scene.vertices)).numpy()
+    screen = np.empty_like(scene.vertices)
+    shading.projected(scene.vertices, _matrix(camera), scene.person.under, screen)
     x0, y0, x1, y1 = _box(screen, (h, w))
     person = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0), 4), np.float32)
     if person.size:
-        screen -= np.float32([x0 * SUPERSAMPLING, y0 * SUPERSAMPLING, 0])
+        screen[:, :2] -= np.float32([x0, y0]) * SUPERSAMPLING
         _draw(lit, screen, camera.position.numpy(), person)
     mask = np.zeros((h, w), np.float32)
     mask[y0:y1, x0:x1] = np.clip(person[..., 3], 0, 1)
-
-    behind, soft = _surroundings(lit, camera, background)
-    light = np.empty((h, w, 3), np.float32)
-    shading.compose(person, y0, x0, behind, soft, light)
     return View(
-        image=torch.from_numpy(_developed(light, lens, seed, meter)),
+        image=torch.from_numpy(_developed(_composed(lit, camera, background, person, y0, x0), lens, seed, meter)),
         mask=torch.from_numpy(mask)[None],
         camera=camera,
         body=scene.body,
     )
 
 
+def _matrix(camera: Camera) -> np.ndarray:
+    """What takes points of the world to samples of a picture, float32 [3, 4]."""
+    moved = torch.cat([camera.R, camera.t[:, None]], dim=1)
+    return (torch.tensor([[SUPERSAMPLING], [SUPERSAMPLING], [1.0]]) * camera.K @ moved).numpy()
+
+
+def _mesh(person: Person, surface: np.ndarray) -> shading.Mesh:
+    images = person.images
+    return shading.Mesh(
+        surface, person.faces, person.uv_faces, person.uv, person.part, person.opaque, person.detail, images.pixels,
+        images.starts, images.sizes, person.materials,
+    )  # fmt: skip
+
+
+def _drawn(screen: np.ndarray, mesh: shading.Mesh, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The opaque triangle at each pixel and its nearness [H, W]; see `shading.draw`."""
+    face, nearness = np.empty(size, np.int32), np.empty(size, np.float32)
+    shading.draw(screen, mesh, face, nearness)
+    return face, nearness
+
+
 def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray) -> None:
     """Lays a person whose vertices are at `screen` [N, 3], SUPERSAMPLING samples a pixel's side, over out [h, w, 4]."""
-    person, images = lit.scene.person, lit.scene.person.images
-    lod = np.empty(len(person.faces), np.float32)
-    shading.levels(screen, person.faces, person.uv, person.uv_faces, person.part, images.sizes, lod)
-    mesh = shading.Mesh(
-        lit.surface, person.faces, person.uv_faces, person.uv, person.part, lod, images.pixels, images.starts,
-        images.sizes, person.materials,
-    )  # fmt: skip
+    person = lit.scene.person
+    mesh = _mesh(person, lit.surface)
     eye = (eye - lit.middle).astype(np.float32)
-    size = (out.shape[0] * SUPERSAMPLING, out.shape[1] * SUPERSAMPLING)
-    pushed = screen.copy()
-    pushed[:, 2] += person.under
-    fragments = rasterize(torch.from_numpy(pushed)[None], torch.from_numpy(person.faces[: person.opaque]), size)
-    face, barycentric = fragments.face[0].numpy()[..., None], fragments.barycentric[0].numpy()[..., None, :]
-    shading.shade(face, barycentric, mesh, lit.lamps, lit.shadow, eye, True, out)
+    face, behind = _drawn(screen, mesh, (out.shape[0] * SUPERSAMPLING, out.shape[1] * SUPERSAMPLING))
+    shading.shade(screen, face[..., None], mesh, lit.lamps, lit.shadow, eye, True, out)
 
-    if person.opaque == len(person.faces):
+    if mesh.opaque == len(mesh.faces):
         return
-    points = screen[person.faces[person.opaque :].ravel()]
-    x0, y0, x1, y1 = _box(points, out.shape[:2])
+    first = person.faces[person.opaque :].min()  # transparent parts, their vertices too, come last
+    x0, y0, x1, y1 = _box(screen[first:], out.shape[:2])
     if x0 >= x1 or y0 >= y1:
         return
     rows, columns = slice(y0 * SUPERSAMPLING, y1 * SUPERSAMPLING), slice(x0 * SUPERSAMPLING, x1 * SUPERSAMPLING)
-    nearest = fragments.depth[0].numpy()[rows, columns].copy()
-    many = (*nearest.shape, LAYERS)
-    face, barycentric = np.empty(many, np.int32), np.empty((*many, 3), np.float32)
+    behind = behind[rows, columns].copy()
+    many = (*behind.shape, LAYERS)
+    face = np.empty(many, np.int32)
     moved = screen - np.float32([columns.start, rows.start, 0])
-    shading.layers(moved, person.opaque, mesh, nearest, face, barycentric, np.empty(many, np.float32))
-    shading.shade(face, barycentric, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1])
+    shading.layers(moved, mesh, behind, face, np.empty(many, np.float32))
+    shading.shade(moved, face, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1])
 
 
 def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The pixels (left, top, right, bottom) of an image of `size` (H, W) that samples [N, 3] lie in."""
-    low, high = shading.bounds(points)[:, :2] / SUPERSAMPLING
+    low, high = _bounds(points)[:, :2] / SUPERSAMPLING
     x0, y0 = np.clip(np.floor(low).astype(int), 0, size[::-1])
     x1, y1 = np.clip(np.ceil(high).astype(int), 0, size[::-1])
     return int(x0), int(y0), int(x1), int(y1)
+
+
+def _bounds(points: np.ndarray) -> np.ndarray:
+    """Least and greatest coordinates [2, 3] of points [N, 3]."""
+    out = np.empty((2, 3), np.float32)
+    shading.bounds(points, out)
+    return out
 
 
 def _normals(person: Person, vertices: np.ndarray) -> np.ndarray:
@@ -295,19 +315,21 @@ def _normals(person: Person, vertices: np.ndarray) -> np.ndarray:
     return normals
 
 
+@lru_cache(maxsize=1)
 def _directions() -> np.ndarray:
-    """DIRECTIONS unit vectors spread over the sphere, float32 [D, 3]."""
-    k = np.arange(DIRECTIONS) + 0.5
+    """DIRECTIONS unit vectors spread over the sphere, float32 [D, 3]: AXES ones and their opposites."""
+    k = np.arange(AXES) + 0.5
     y = 1 - 2 * k / DIRECTIONS
     angle = np.pi * (1 + math.sqrt(5)) * k
     r = np.sqrt(1 - y * y)
-    return np.stack([r * np.cos(angle), y, r * np.sin(angle)], axis=1).astype(np.float32)
+    upper = np.stack([r * np.cos(angle), y, r * np.sin(angle)], axis=1).astype(np.float32)
+    return np.concatenate([upper, -upper])
 
 
 @lru_cache(maxsize=1)
 def _sky_frames() -> np.ndarray:
-    """The axes of what is seen from each of `_directions`, float32 [D, 3, 3]."""
-    return np.stack([_frame(d) for d in _directions()])
+    """The axes of what is seen from each of the first AXES of `_directions`, float32 [AXES, 3, 3]."""
+    return np.stack([_frame(d) for d in _directions()[:AXES]])
 
 
 def _frame(direction: np.ndarray) -> np.ndarray:
@@ -318,10 +340,50 @@ def _frame(direction: np.ndarray) -> np.ndarray:
     return np.stack([right, np.cross(away, right), away]).astype(np.float32)
 
 
-def _surroundings(lit: LitScene, camera: Camera, background: Background) -> tuple[np.ndarray, np.ndarray]:
-    """Floor and wall [H, W, 4] with the person's shadow, linear, with their distance (1 = the person's); and the same
-    out of focus."""
-    h, w = camera.size
+def _composed(
+    lit: LitScene, camera: Camera, background: Background, person: np.ndarray, top: int, left: int
+) -> np.ndarray:
+    """Linear light [H, W, 3]: a drawn person [h, w, 4], whose first pixel is at (top, left), in a place, with the
+    person's shadow and the lens out of focus for what is far behind."""
+    rays, place = _place(lit, camera, background)
+    near = np.float32(1 / np.linalg.norm(rays.eye - lit.middle))
+    coarse = (-(-camera.size[0] // _PLACE_STEP), -(-camera.size[1] // _PLACE_STEP))
+
+    grid = lit.patch_light
+    rim = np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]]).mean(0)
+    lamp = lit.lamps.colour * np.float32(max(float(lit.lamps.lamp[1]), 0.0))
+    falls = np.empty((*coarse, 3), np.float32)
+    corner, pace = lit.scene.patch[0, [0, 2]], np.float32(2 * FLOOR_REACH / (FLOOR - 1))
+    shading.floor_light(rays, place, grid, corner, pace, rim, lamp, lit.shadow, _PLACE_STEP, falls)
+    falls = cv2.GaussianBlur(falls, (5, 5), max(camera.size[0] / 1000, 0.6))
+
+    behind, blur = np.empty((*coarse, 3), np.float32), np.empty(coarse, np.float32)
+    shading.surroundings(rays, place, falls, near, _PLACE_STEP, behind, blur)
+    sigma = background.blur * coarse[0]
+    if sigma > 0:
+        behind += (_blurred(behind, sigma) - behind) * blur[..., None]
+    light, falls = _enlarged(behind, camera.size), _enlarged(falls, camera.size)
+    shading.compose(person, top, left, rays, place, falls, near, light)
+    return light
+
+
+def _blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    if sigma < 2:
+        return cv2.GaussianBlur(image, (0, 0), sigma)
+    h, w = image.shape[:2]
+    small = cv2.resize(image, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 2), (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+def _enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What was made at every _PLACE_STEP-th pixel, at all [H, W, 3]."""
+    h, w = coarse.shape[:2]
+    fine = cv2.resize(coarse, (w * _PLACE_STEP, h * _PLACE_STEP), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(fine[: size[0], : size[1]])
+
+
+def _place(lit: LitScene, camera: Camera, background: Background) -> tuple[shading.Rays, shading.Place]:
+    """A camera's rays, and the place as it looks to it: the far wall is always ahead."""
     K, R, eye = camera.K.numpy(), camera.R.numpy(), camera.position.numpy()
     first = np.float32([-K[0, 2] / K[0, 0], -K[1, 2] / K[1, 1], 1]) @ R
     rays = shading.Rays(eye, first, R[0] / K[0, 0], R[1] / K[1, 1])
@@ -331,32 +393,14 @@ def _surroundings(lit: LitScene, camera: Camera, background: Background) -> tupl
     forward = np.float32([forward[0] * c + forward[2] * s, 0, forward[2] * c - forward[0] * s])
     right = np.float32([-forward[2], 0, forward[0]])
     place = shading.Place(
-        background.floor, background.wall, background.floor.mean((0, 1)), lit.middle, lit.scene.floor, forward, right,
+        background.floor, background.wall, background.floor_mean, lit.middle, lit.scene.floor, forward, right,
         float(background.distance), float(background.tile), float(background.wide), background.seamless,
     )  # fmt: skip
-    grid = lit.patch_light
-    rim = np.concatenate([grid[0], grid[-1], grid[:, 0], grid[:, -1]]).mean(0)
-    lamp = lit.lamps.colour * max(float(lit.lamps.lamp[1]), 0.0)
-    falls = np.empty((-(-h // 2), -(-w // 2), 3), np.float32)
-    corner, step = lit.scene.patch[0, [0, 2]], 2 * FLOOR_REACH / (FLOOR - 1)
-    shading.floor_light(rays, place, grid, corner, step, rim, lamp, lit.shadow, falls)
-    falls = cv2.GaussianBlur(falls, (5, 5), max(h / 1000, 0.6))
-    falls = cv2.resize(falls, (falls.shape[1] * 2, falls.shape[0] * 2), interpolation=cv2.INTER_LINEAR)
-    picture = np.empty((h, w, 4), np.float32)
-    shading.surroundings(rays, place, falls, picture)
-    sigma = background.blur * h
-    if sigma <= 0:
-        return picture, picture
-    if sigma < 2:
-        return picture, cv2.GaussianBlur(picture, (0, 0), sigma)
-    shrunk = 2 if sigma < 4 else 4
-    small = cv2.resize(picture, (-(-w // shrunk), -(-h // shrunk)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / shrunk)
-    return picture, cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
+    return rays, place
 
 
 def _developed(light: np.ndarray, lens: Lens, seed: int, meter: float | None = None) -> np.ndarray:
-    """Linear light [H, W, 3] as a camera's sRGB picture float32 [3, H, W]."""
+    """Linear light [H, W, 3] as a camera's sRGB picture float32 [3, H, W]; in memory a pixel's colours are together."""
     rng = np.random.default_rng([seed, 7])
     h, w = light.shape[:2]
     if meter is None:
@@ -365,12 +409,16 @@ def _developed(light: np.ndarray, lens: Lens, seed: int, meter: float | None = N
     if lens.blur > 0:
         light = cv2.GaussianBlur(light, (5, 5), lens.blur)
     normal = _grain()
-    starts = rng.integers(0, len(normal) - w, (3, h))
-    out = np.empty((3, h, w), np.float32)
+    starts = rng.integers(0, len(normal) - 3 * w, h)
+    loss = np.float32(lens.vignette * 4 / (w * w + h * h))  # per square pixel from the middle
+    across = np.repeat((np.arange(w, dtype=np.float32) - np.float32(w / 2)) ** 2 * loss, 3)
+    above = (np.arange(h, dtype=np.float32) - np.float32(h / 2)) ** 2 * loss
+    out = np.empty((h, w, 3), np.float32)
     shading.develop(
-        light, gain, float(lens.vignette), float(lens.noise), normal, starts, _tone(lens.contrast), _TONES, out
-    )
-    return out
+        light.reshape(h, -1), np.tile(gain, w), across, above, np.float32(lens.noise), normal, starts,
+        _tone(lens.contrast), np.float32(_TONES), np.empty(3 * w, np.float32), out.reshape(h, -1),
+    )  # fmt: skip
+    return out.transpose(2, 0, 1)
 
 
 @lru_cache(maxsize=1)
@@ -379,6 +427,7 @@ def _grain() -> np.ndarray:
     return np.random.default_rng(0).standard_normal(1 << 19, np.float32)
 
 
+@lru_cache(maxsize=8)
 def _tone(contrast: float) -> np.ndarray:
     """sRGB values for the square roots 0, 1 / _TONES, ... 1.5 of linear light."""
     light = (np.arange(_TONES * 3 // 2 + 2) / _TONES) ** 2
@@ -400,32 +449,34 @@ def frame_camera(
 ) -> Camera:
     """A camera that has all of a person in its picture, as close as its margins let it."""
     a = math.radians(azimuth)
-    points = torch.from_numpy(scene.vertices[::8])  # neighbours are next to one another
-    middle = (points.amin(0) + points.amax(0)) / 2
+    points = scene.vertices[::8]  # neighbours are next to one another
+    middle = _bounds(points).mean(0)
     focal = size[0] / 2 / math.tan(math.radians(fov) / 2)
+    wanted = np.float32([size[1] * (1 - 1.2 * margin), size[0] * (1 - 2 * margin)])
     distance = 2.0
-    for _ in range(12):
-        eye = middle + torch.tensor([math.sin(a) * distance, 0.0, math.cos(a) * distance])
+    for _ in range(30):
+        eye = middle + np.float32([math.sin(a) * distance, 0.0, math.cos(a) * distance])
         eye[1] = scene.floor + height
-        camera = _aimed(eye, middle, focal, size, roll)
-        p = camera.project(points)
-        low, high = p[:, :2].amin(0), p[:, :2].amax(0)
-        wanted = torch.tensor([size[1] * (1 - 1.2 * margin), size[0] * (1 - 2 * margin)])
+        R = _aimed(eye, middle, roll)
+        place = (points - eye) @ R.T
+        place[:, :2] *= np.float32(focal) / np.maximum(place[:, 2:], np.float32(1e-3))
+        low, high = _bounds(place)[:, :2]
         excess = float(((high - low) / wanted).max())
-        distance *= excess
+        distance *= excess**0.7                       # whole steps swing about somebody who lies end on
         if abs(excess - 1) < 1e-3:
             break
-    shift = (low + high) / 2 - torch.tensor([size[1] / 2, size[0] / 2])
+    shift = (low + high) / 2
+    camera = Camera(intrinsics(focal, size), torch.from_numpy(R), torch.from_numpy(-R @ eye), size)
     return camera.cropped(float(shift[0]), float(shift[1]), size)
 
 
-def _aimed(eye: Tensor, target: Tensor, focal: float, size: tuple[int, int], roll: float) -> Camera:
-    forward = torch.nn.functional.normalize(target - eye, dim=0)
-    right = torch.nn.functional.normalize(torch.linalg.cross(forward, torch.tensor([0.0, 1.0, 0.0])), dim=0)
-    down = torch.linalg.cross(forward, right)
+def _aimed(eye: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
+    """A camera's rotation float32 [3, 3], rolled by some degrees."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.float32([-forward[2], 0, forward[0]]) / math.hypot(forward[0], forward[2])
+    down = np.cross(forward, right)
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
-    R = torch.stack([c * right + s * down, c * down - s * right, forward])
-    return Camera(intrinsics(focal, size), R, -R @ eye, size)
+    return np.stack([c * right + s * down, c * down - s * right, forward]).astype(np.float32)
 
 
 def daylight() -> Light:

@@ -20,7 +20,7 @@ KINDS = ("clothes", "hair", "eyebrows", "eyelashes", "eyes", "teeth")
 _IMAGES = {"diffuseTexture": "diffuse", "normalmapTexture": "normal", "aomapTexture": "occlusion"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asset:
     """One thing to wear.
 

@@ -43,18 +43,40 @@ def draw(
     supersample: int = 2,          # samples a pixel along each axis
 ) -> Rendering:
     """B bodies in their texture, antialiased: the mean of `supersample`^2 samples a pixel; differentiable in `rgb`."""
+    values, mask = antialiased(rgb, vertices, faces, layout, camera, supersample=supersample)
+    return Rendering(values.clamp(0, 1), mask)
+
+
+def antialiased(
+    texture: Tensor,               # [B or 1, C, R, R]
+    vertices: Tensor,              # [B, V, 3] world, metres
+    faces: Tensor,                 # [F, 3] the body's triangles
+    layout: UVLayout,              # the same triangles in UV space
+    camera: Camera,
+    *,
+    supersample: int = 2,          # samples a pixel along each axis
+) -> tuple[Tensor, Tensor]:
+    """A texture on B bodies: its mean over the covered part of each pixel [B, C, H, W], and that part [B, 1, H, W].
+
+    Both are 0 where no body is seen; differentiable in `texture`.
+    """
     x, y, width, height = window(vertices, camera)
     size = (height * supersample, width * supersample)
     camera_there = camera.cropped(x, y, (height, width)).resized(size)
     fragments = rasterize(camera_there.project(vertices), faces, size)
     uv = interpolate(fragments, layout.uv[None], layout.faces)
+    values = sampled_at(texture, uv) * fragments.mask
+    means = _block_mean(torch.cat([values, fragments.mask], dim=1), supersample)
+    means = functional.pad(means, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
+    mask = means[:, -1:]
+    return means[:, :-1] / torch.where(mask > 0, mask, 1), mask
+
+
+def sampled_at(texture: Tensor, uv: Tensor) -> Tensor:
+    """A texture [B or 1, C, R, R] at UV coordinates [B, 2, H, W]: float32 [B, C, H, W]."""
     grid = (uv * 2 - 1).permute(0, 2, 3, 1).float()
-    texture = rgb.float().expand(len(vertices), -1, -1, -1)
-    colour = functional.grid_sample(texture, grid, padding_mode="border", align_corners=False) * fragments.mask
-    drawn = _block_mean(torch.cat([colour, fragments.mask], dim=1), supersample)
-    drawn = functional.pad(drawn, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
-    mask = drawn[:, 3:]
-    return Rendering((drawn[:, :3] / torch.where(mask > 0, mask, 1)).clamp(0, 1), mask)
+    texture = texture.float().expand(len(uv), -1, -1, -1)
+    return functional.grid_sample(texture, grid, padding_mode="border", align_corners=False)
 
 
 def _block_mean(image: Tensor, side: int) -> Tensor:

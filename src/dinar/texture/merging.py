@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -33,11 +34,29 @@ def merge(textures: Sequence[NeuralTexture], *, tau: float = TAU) -> NeuralTextu
     generated = None
     if textures[0].generated is not None:
         stack = torch.stack([t.generated for t in textures])
-        coarse = functional.interpolate(frontality.flatten(0, 1), stack.shape[-2:], mode="area")
-        coarse = coarse.unflatten(0, stack.shape[:2])
-        generated = (stack * (coarse / tau).softmax(0)).sum(0)
+        generated = (stack * shares(frontality, stack.shape[-1], tau=tau)).sum(0)
     return NeuralTexture(
         generated, (rgb * weight).sum(0), sampled.amax(0), filled.amax(0), (frontality * weight).sum(0)
+    )
+
+
+def shares(frontality: Tensor, size: int, *, tau: float = TAU) -> Tensor:
+    """How much each texture's generated channels count in the merged ones; they are everywhere, so none is left out.
+
+    frontality [N, B, 1, R, R] of N textures -> [N, B, 1, size, size], which sum to 1 over N.
+    """
+    coarse = functional.interpolate(frontality.flatten(0, 1), (size, size), mode="area")
+    return (coarse.unflatten(0, frontality.shape[:2]) / tau).softmax(0)
+
+
+def seen_part(texture: NeuralTexture) -> NeuralTexture:
+    """What photos showed of a texture: without the texels that were painted, which have no frontality.
+
+    Generated channels stay, painted or not.
+    """
+    seen = (texture.frontality > 0).to(texture.filled)
+    return replace(
+        texture, rgb=texture.rgb * seen, sampled=texture.sampled * seen, filled=texture.filled * seen
     )
 
 

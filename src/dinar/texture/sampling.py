@@ -85,11 +85,12 @@ def sample_photo(
     *,
     erosion: int = EROSION,        # pixels of the photo taken off the mask's edge
     min_frontality: float = MIN_FRONTALITY,
+    most: int = MAX_SUPERSAMPLING,  # times finer than the photo that the UV image is at most
 ) -> NeuralTexture:
     """What a photo shows of fitted bodies: `sample` with a UV image as fine as the texture wants it."""
     x, y, width, height = window(vertices, camera)
     there = camera.cropped(x, y, (height, width))
-    factor = supersampling(vertices, faces, layout, there, size)
+    factor = min(supersampling(vertices, faces, layout, there, size), most)
     uv = uv_image(vertices, faces, layout, there.resized((height * factor, width * factor)))
     image, mask = (i[..., y : y + height, x : x + width] for i in (image, mask))
     return sample(image, mask, uv, size, erosion=erosion, min_frontality=min_frontality)

@@ -52,7 +52,7 @@ class GeneratorTerms:
 def generator_loss(
     drawn: NeuralRendering,
     truth: Truth,
-    logits: Tensor,
+    logits: Tensor | None,
     lpips: LPIPS,
     weights: AppearanceTraining,
     rng: torch.Generator,
@@ -60,7 +60,7 @@ def generator_loss(
     """Eq. 4 for one batch without R1, which is the discriminator's; every term is a mean over the images.
 
     drawn   its rgb already in front of the background that the photos have
-    logits  [B, 1] of the discriminator for drawn.rgb
+    logits  [B, 1] of the discriminator for drawn.rgb; None while there is none
     rng     on the CPU; places the crops that LPIPS sees
 
     An image without a face counts as one whose face is perfect.
@@ -75,7 +75,7 @@ def generator_loss(
         "l2": functional.mse_loss(rgb, image),
         "lpips": lpips(crop, image_crop).mean(),
         "dice": torch.stack([dice(mask, other) for mask, other in masks]).mean(),
-        "adversarial": adversarial(logits),
+        "adversarial": rgb.new_zeros(()) if logits is None else adversarial(logits),
         "face_l2": share * functional.mse_loss(face, image_face) if share else rgb.new_zeros(()),
         "face_lpips": share * lpips(face, image_face).mean() if share else rgb.new_zeros(()),
     }

@@ -1,0 +1,1 @@
+"""How good avatars are, in numbers and pictures (sections 4.3 and 5)."""

@@ -1,0 +1,165 @@
+"""Is it the same person? Face, clothes, and the user's own network for re-identification (section 4.3)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.errors import InputError
+from dinar.images import to_bytes
+from dinar.raster.rasterize import interpolate, rasterize
+
+if TYPE_CHECKING:
+    from dinar.body.model import Body, BodyModel
+    from dinar.camera import Camera
+    from dinar.store import Store
+
+SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
+FACE_SIDE = 112
+LOOKS = 0.5            # cosine between the face's direction and that to the camera from which a face is compared
+SMALLEST_FACE = 16     # pixels between the eyes and the mouth, below which a face is a smudge
+CELLS = 8              # of the histogram, along each axis of Lab
+INCEPTION_SIZE = (299, 299)
+REID_SIZE = (256, 128)   # (H, W) that networks for re-identification usually take
+
+# Where SFace wants right and left eye, nose and the mouth's corners in 112 x 112 pixels (as ArcFace does).
+_TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+_POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Network:
+    """An ONNX network of one input and one output, run by OpenCV."""
+
+    path: Path
+
+    def __call__(self, inputs: Tensor) -> Tensor:   # [1, C, H, W] -> float32 [D]
+        """Raises InputError where the network does not take it."""
+        try:
+            self._net.setInput(np.ascontiguousarray(inputs.numpy(), np.float32))
+            return torch.from_numpy(self._net.forward().copy()).float().flatten()
+        except cv2.error as error:
+            raise InputError(f"{self.path} does not run on an input of {list(inputs.shape)}") from error
+
+    @functools.cached_property
+    def _net(self) -> cv2.dnn.Net:
+        # OpenCV 5's own engine does not run block-quantised networks yet
+        engine = (cv2.dnn.ENGINE_CLASSIC,) if hasattr(cv2.dnn, "ENGINE_CLASSIC") else ()
+        try:
+            return cv2.dnn.readNetFromONNX(str(self.path), *engine)
+        except cv2.error as error:
+            raise InputError(f"{self.path} is no ONNX network that OpenCV reads") from error
+
+
+def load_face(store: Store) -> Network:
+    """SFace. Raises InputError where it is neither at hand nor to be had."""
+    return Network(store.path(SFACE))
+
+
+def face_points(model: BodyModel, body: Body, camera: Camera) -> Tensor | None:
+    """The pixels of both eyes, the nose and the mouth's corners [5, 2]; None where the face looks away or is too small.
+
+    Raises InputError for a body without these landmarks.
+    """
+    missing = [name for name in _POINTS if name not in model.landmark_names]
+    if missing:
+        raise InputError(f"the body {model.name} has no {missing[0]}, so faces cannot be compared")
+    with torch.no_grad():
+        few = model.only_landmarks()
+        points = few.landmarks(few(body))[0]
+    points = points[[list(model.landmark_names).index(name) for name in _POINTS]]
+    right, left, nose, mouth = points[0], points[1], points[2], points[3:].mean(0)
+    ahead = functional.normalize(torch.linalg.cross(left - right, (right + left) / 2 - mouth), dim=0)
+    view = functional.normalize(camera.position - nose, dim=0)
+    pixels = camera.project(points)
+    height = float((pixels[:2, :2].mean(0) - pixels[3:, :2].mean(0)).norm())
+    if float(ahead @ view) < LOOKS or height < SMALLEST_FACE or not bool((pixels[:, 2] > 0).all()):
+        return None
+    return pixels[:, :2]
+
+
+def aligned_face(image: Tensor, points: Tensor) -> Tensor:
+    """The face of [3, H, W] in [0, 1], its `points` [5, 2] where SFace wants them: [3, 112, 112]."""
+    x, y = points.double().T
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    rows = torch.cat([torch.stack([x, -y, one, zero], 1), torch.stack([y, x, zero, one], 1)])   # of a similarity
+    goal = torch.tensor(_TEMPLATE, dtype=torch.float64).T.flatten()
+    a, b, dx, dy = torch.linalg.lstsq(rows, goal[:, None]).solution[:, 0].tolist()
+    matrix = np.array([[a, -b, dx], [b, a, dy]])
+    picture = image.permute(1, 2, 0).contiguous().numpy()
+    face = cv2.warpAffine(picture, matrix, (FACE_SIDE, FACE_SIDE), flags=cv2.INTER_LINEAR, borderValue=(0.5,) * 3)
+    return torch.from_numpy(face).permute(2, 0, 1)
+
+
+def face_distance(network: Network, image: Tensor, truth: Tensor, points: Tensor) -> float:
+    """1 - cosine between two pictures [3, H, W] of a face at the same place."""
+    return cosine_distance(*(network(aligned_face(picture, points)[None] * 255) for picture in (image, truth)))
+
+
+def reid_distance(network: Network, image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor) -> float:
+    """1 - cosine between two pictures [3, H, W] of a person, each cut to its own mask [1, H, W].
+
+    The network takes [1, 3, 256, 128], RGB, normalised as ImageNet's.
+    """
+    mean, deviation = (torch.tensor(values)[:, None, None] for values in _IMAGENET)
+    found = []
+    for picture, there in ((image, mask), (truth, true_mask)):
+        rows, columns = ((there[0] > 0.5).any(axis).nonzero().flatten() for axis in (1, 0))
+        if len(rows):
+            picture = picture[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        scaled = functional.interpolate(picture[None], REID_SIZE, mode="bilinear", antialias=True)
+        found.append(network((scaled - mean) / deviation))
+    return cosine_distance(*found)
+
+
+def inception_features(network: Network, image: Tensor) -> Tensor:
+    """Features [D] of a picture [1, 3, H, W] for KID: the network takes [1, 3, 299, 299], RGB in [0, 1]."""
+    return network(functional.interpolate(image, INCEPTION_SIZE, mode="bilinear", antialias=True))
+
+
+def cosine_distance(a: Tensor, b: Tensor) -> float:
+    """1 - cosine of two vectors [D]."""
+    return float(1 - functional.cosine_similarity(a.double(), b.double(), dim=0))
+
+
+def clothed(model: BodyModel, body: Body, camera: Camera) -> Tensor:
+    """Where the camera sees the body below the neck and above the wrists: bool [H, W]."""
+    bare = torch.zeros(len(model.parents), dtype=torch.bool)
+    for joint, parent in enumerate(model.parents):
+        named = joint in {model.humanoid[bone] for bone in ("head", "leftHand", "rightHand")}
+        bare[joint] = named or (parent >= 0 and bool(bare[parent]))
+    with torch.no_grad():
+        vertices = model(body).vertices
+        fragments = rasterize(camera.project(vertices), model.faces, camera.size)
+        share = interpolate(fragments, model.skin_weights[:, ~bare].sum(1)[None, :, None], model.faces)
+    return share[0, 0] > 0.5
+
+
+def clothing_distance(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, region: Tensor) -> float:
+    """Hellinger distance of the Lab histograms of two pictures [3, H, W] in `region` [H, W]; 1 where one is empty."""
+    first, second = (
+        _histogram(picture, region & (there[0] > 0.5)) for picture, there in ((image, mask), (truth, true_mask))
+    )
+    return float(np.sqrt(max(0.0, 1 - np.sqrt(first * second).sum())))
+
+
+def _histogram(picture: Tensor, where: Tensor) -> np.ndarray:
+    """Shares of the cells [8, 8, 8], each pixel divided among the nearest eight: a faint shift of light is no jump."""
+    lab = cv2.cvtColor(to_bytes(picture), cv2.COLOR_RGB2LAB)[where.numpy()].astype(np.float64)
+    place = np.clip(lab / 256 * CELLS - 0.5, 0, CELLS - 1)
+    low = np.minimum(place.astype(int), CELLS - 2)
+    part = place - low
+    cells = np.zeros((CELLS,) * 3)
+    for corner in np.ndindex(2, 2, 2):
+        weight = np.where(corner, part, 1 - part).prod(1)
+        np.add.at(cells, tuple((low + corner).T), weight)
+    return cells / max(len(lab), 1)

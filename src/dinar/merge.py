@@ -1,0 +1,51 @@
+"""Avatars of one person made into one (section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from dinar.avatar import Avatar
+from dinar.errors import InputError
+from dinar.pipeline import paint
+from dinar.progress import Progress
+from dinar.texture import merging
+
+
+def merge(avatars: Sequence[Avatar], *, progress: Progress | None = None) -> Avatar:
+    """One avatar that shows what the photos of all showed (eq. 5), their order of no matter.
+
+    What was painted in one of them counts for nothing: it may have been seen in another, and is filled anew if not. The
+    shape is the mean over the photos. The first avatar's photo stays the first, the one of the "photo" view.
+
+    Raises InputError for less than two avatars, or such as wear different bodies, layouts, sizes or weights.
+    """
+    if len(avatars) < 2:
+        raise InputError("merging needs two avatars or more of one person")
+    first, progress = avatars[0], progress or Progress()
+    for other in avatars[1:]:
+        _check(first, other)
+    with progress.stage("merge"):
+        texture = merging.merge([merging.seen_part(avatar.texture) for avatar in avatars])
+        photos = torch.tensor([float(max(len(avatar.shots), 1)) for avatar in avatars], dtype=torch.float64)
+        shapes = torch.stack([avatar.shape for avatar in avatars]).double()
+        shape = (shapes * (photos / photos.sum())[:, None].to(shapes)).sum(0).to(first.shape)
+    with progress.stage("fill"):
+        painted = paint(texture, first.model, first.layout)
+    shots = tuple(shot for avatar in avatars for shot in avatar.shots)
+    return replace(first, texture=texture, painted=painted, shape=shape, shots=shots)
+
+
+def _check(one: Avatar, other: Avatar) -> None:
+    """Raises InputError where two avatars do not go together."""
+    facts = {
+        "wear different bodies": [avatar.model.name for avatar in (one, other)],
+        "have different UV layouts": [avatar.layout.name for avatar in (one, other)],
+        "were made with different weights": [avatar.weights or "none" for avatar in (one, other)],
+        "have textures of different sizes": [str(avatar.texture.rgb.shape[-1]) for avatar in (one, other)],
+    }
+    for what, (mine, theirs) in facts.items():
+        if mine != theirs:
+            raise InputError(f"these avatars {what} ({mine} and {theirs}); make one of them again like the other")

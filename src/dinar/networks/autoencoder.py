@@ -1,0 +1,184 @@
+"""The VQGAN: a whole neural texture as a small grid of codes, and back (sections 3.3 and 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Latents snapped to the codebook.
+
+    latent      float32 [B, L, s, s]  the nearest codes; gradients pass to the latents as if nothing had been snapped
+    codes       int64   [B, s, s]     their numbers
+    commitment  float32 scalar        what draws latents and codes to each other, each towards where the other stands
+    """
+
+    latent: Tensor
+    codes: Tensor
+    commitment: Tensor
+
+
+class Autoencoder(nn.Module):
+    """VQGAN on packed neural textures (`inpainting.packing`), a quarter of their side when encoded.
+
+    Encoder, codebook and decoder are diffusers' `VQModel`. Channels are scaled inside to mean 0 and deviation 1
+    (`measure_channels`), so that no channel drowns the others, and so are the latents that diffusion works on
+    (`measure_latents`); both are part of the weights.
+
+    The paper's "no attention" holds for the levels; one attention layer in the middle of encoder and decoder belongs to
+    the published 5.6 and 8.3 M parameters (DESIGN section 7).
+    """
+
+    channel_mean: Tensor
+    channel_deviation: Tensor
+    latent_mean: Tensor
+    latent_deviation: Tensor
+
+    def __init__(
+        self,
+        generated: int = 16,                        # generated channels (section 3.1)
+        fold: int = 1,                              # texels of colour a side for one generated texel
+        latent: int = 6,                            # section 4.1
+        codes: int = 8192,                          # section 4.1
+        width: int = 64,                            # features at full side: DESIGN section 4
+        multipliers: Sequence[int] = (1, 2, 4),     # of the width, level by level: DESIGN section 4
+        blocks: int = 2,                            # residual blocks a level: DESIGN section 4
+        attention: bool = True,                     # in the middle
+        groups: int = 32,                           # of the normalisation
+    ) -> None:
+        from diffusers.models.autoencoders.vq_model import VQModel  # seconds, and only those who paint need it
+
+        super().__init__()
+        self.fold = fold
+        self.generated = generated
+        self.shrinkage = 1 << (len(multipliers) - 1)   # texels a side of one latent
+        channels = generated + 3 * fold**2 + 2
+        self.vq = VQModel(
+            in_channels=channels,
+            out_channels=channels,
+            down_block_types=("DownEncoderBlock2D",) * len(multipliers),
+            up_block_types=("UpDecoderBlock2D",) * len(multipliers),
+            block_out_channels=tuple(width * multiplier for multiplier in multipliers),
+            layers_per_block=blocks,
+            latent_channels=latent,
+            vq_embed_dim=latent,
+            num_vq_embeddings=codes,
+            norm_num_groups=groups,
+            mid_block_add_attention=attention,
+        )
+        with torch.no_grad():   # the texels of a block start alike, else their pattern takes long to train away
+            for part in (self.vq.decoder.conv_out.weight, self.vq.decoder.conv_out.bias):
+                texels = part[generated:-2].unflatten(0, (3, fold**2))
+                texels.copy_(texels[:, :1].expand_as(texels).clone())
+        for name, count in {"channel": channels, "latent": latent}.items():
+            self.register_buffer(f"{name}_mean", torch.zeros(count, 1, 1))
+            self.register_buffer(f"{name}_deviation", torch.ones(count, 1, 1))
+
+    @property
+    def codebook(self) -> nn.Parameter:
+        """The codes [codes, latent], in the encoder's own scale."""
+        return self.vq.quantize.embedding.weight
+
+    def encode(self, packed: Tensor) -> Tensor:
+        """packed [B, C, S, S] -> float32 latents [B, L, S / 4, S / 4], not snapped to codes."""
+        scaled = (packed.float() - self.channel_mean) / self.channel_deviation
+        return (self.vq.encode(scaled).latents.float() - self.latent_mean) / self.latent_deviation
+
+    def quantize(self, latent: Tensor) -> Quantized:
+        """latent [B, L, s, s], as `encode` gives it."""
+        with torch.autocast(latent.device.type, enabled=False):
+            raw = latent.float() * self.latent_deviation + self.latent_mean
+            snapped, commitment, (_, _, codes) = self.vq.quantize(raw)
+        snapped = (snapped - self.latent_mean) / self.latent_deviation
+        return Quantized(snapped, codes.view(len(latent), *latent.shape[2:]), commitment)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """latent [B, L, s, s] on codes (`Quantized.latent`) -> float32 packed texture [B, C, S, S], any range."""
+        raw = latent * self.latent_deviation + self.latent_mean
+        packed = self.vq.decode(raw, force_not_quantize=True).sample.float()
+        return packed * self.channel_deviation + self.channel_mean
+
+    def scaled(self, packed: Tensor) -> Tensor:
+        """A packed texture [B, C, S, S] in the scale in which all channels count alike: losses belong there."""
+        return (packed - self.channel_mean) / self.channel_deviation
+
+    @torch.no_grad()
+    def measure_channels(self, packed: Tensor, weight: Tensor) -> None:
+        """Learns the channels' scale from packed textures [B, C, S, S]; weight [B or 1, 1, S, S] 1 where they count."""
+        _measure(packed, weight, self.channel_mean, self.channel_deviation)
+
+    @torch.no_grad()
+    def measure_latents(self, latent: Tensor, weight: Tensor) -> None:
+        """Learns the latents' scale, once the encoder is trained, from `encode`'s [B, L, s, s] before any scale is set.
+
+        weight [B or 1, 1, s, s]: 1 where they count. Raises ValueError where a scale is set already.
+        """
+        if not torch.equal(self.latent_deviation, torch.ones_like(self.latent_deviation)):
+            raise ValueError("these latents are scaled already")
+        _measure(latent, weight, self.latent_mean, self.latent_deviation)
+
+
+class CodebookUse(nn.Module):
+    """Who uses the codebook: counts codes while the autoencoder trains, and gives dead ones a new life.
+
+    A code that no latent is near gets no gradient and would stay where it is for ever. After `patience` steps without
+    use it moves to a latent of the current batch. At first all codes count as dead: the first `revive` spreads the
+    codebook over the encoder's outputs. Its buffers belong to the state of a training, not to the weights.
+    """
+
+    counts: Tensor
+    idle: Tensor
+
+    def __init__(self, codes: int, *, patience: int = 100, decay: float = 0.99) -> None:
+        super().__init__()
+        self.patience, self.decay = patience, decay
+        self.register_buffer("counts", torch.zeros(codes))                              # uses a step, running mean
+        self.register_buffer("idle", torch.full((codes,), patience, dtype=torch.long))  # steps since the last use
+
+    @torch.no_grad()
+    def update(self, codes: Tensor) -> None:
+        """One step's codes, any shape."""
+        found = torch.bincount(codes.flatten(), minlength=len(self.counts))
+        self.counts.lerp_(found.to(self.counts), 1 - self.decay)
+        self.idle.copy_(torch.where(found > 0, 0, self.idle + 1))
+
+    @property
+    def used(self) -> float:
+        """The share of the codes that are alive."""
+        return float((self.idle < self.patience).float().mean())
+
+    @property
+    def perplexity(self) -> float:
+        """As many codes would carry as much if all were used alike: from 1 to all of them."""
+        share = self.counts / self.counts.sum().clamp(min=1e-12)
+        return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
+
+    @torch.no_grad()
+    def revive(self, codebook: Tensor, latents: Tensor, rng: torch.Generator) -> Tensor:
+        """Moves the dead codes of `codebook` [codes, L] in place to some of the latents [N, L]; rng on the CPU.
+
+        Returns the numbers of those that were moved, so that an optimiser can forget what it knew of them.
+        """
+        dead = (self.idle >= self.patience).nonzero().flatten()
+        if len(dead) and len(latents):
+            chosen = torch.randperm(len(latents), generator=rng)
+            chosen = chosen.repeat(-(-len(dead) // len(chosen)))[: len(dead)].to(latents.device)
+            spread = 0.02 * latents.std(0, correction=0)     # two codes at one place would never part
+            noise = torch.randn(len(dead), latents.shape[1], generator=rng).to(latents.device)
+            codebook[dead] = (latents[chosen] + noise * spread).to(codebook.dtype)
+            self.idle[dead] = 0
+        return dead
+
+
+def _measure(values: Tensor, weight: Tensor, mean: Tensor, deviation: Tensor) -> None:
+    weight = weight.double().expand(len(values), -1, -1, -1)
+    total = weight.sum()
+    centre = (values.double() * weight).sum((0, 2, 3)) / total
+    spread = ((values.double() - centre[:, None, None]).square() * weight).sum((0, 2, 3)) / total
+    mean.copy_(centre[:, None, None])
+    deviation.copy_(spread.sqrt().clamp(min=1e-3)[:, None, None])

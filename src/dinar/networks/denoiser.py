@@ -1,0 +1,59 @@
+"""The denoiser of the inpainting: a U-Net that finds the noise in a latent texture (sections 3.3 and 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Denoiser(nn.Module):
+    """Denoiser epsilon: diffusers' `UNet2DModel` with BigGAN's residual blocks where the side changes (section 4.1).
+
+    Its input is the noisy latent, the latent of the partial texture and the part of that which a photo shows: for the
+    paper 6 + 6 + 1 channels. With these widths the parameters are the published 387 M (DESIGN section 7).
+    """
+
+    def __init__(
+        self,
+        latent: int = 6,                              # section 4.1
+        width: int = 256,                             # features at full side: DESIGN section 4
+        multipliers: Sequence[int] = (1, 2, 3, 4),    # of the width, level by level: DESIGN section 4
+        blocks: int = 2,                              # residual blocks a level: DESIGN section 4
+        attention: Sequence[int] = (2, 4, 8),         # how many times smaller the sides with attention are
+        heads: int = 8,                               # of the attention: DESIGN section 4
+        groups: int = 32,                             # of the normalisation
+        dropout: float = 0.5,                         # section 4.1
+    ) -> None:
+        from diffusers.models.attention_processor import Attention
+        from diffusers.models.unets.unet_2d import UNet2DModel  # seconds, and only those who paint need it
+
+        super().__init__()
+        attends = [1 << level in attention for level in range(len(multipliers))]
+        self.unet = UNet2DModel(
+            in_channels=2 * latent + 1,
+            out_channels=latent,
+            down_block_types=tuple("AttnDownBlock2D" if a else "ResnetDownsampleBlock2D" for a in attends),
+            up_block_types=tuple("AttnUpBlock2D" if a else "ResnetUpsampleBlock2D" for a in reversed(attends)),
+            block_out_channels=tuple(width * multiplier for multiplier in multipliers),
+            layers_per_block=blocks,
+            downsample_type="resnet",
+            upsample_type="resnet",
+            dropout=dropout,
+            norm_num_groups=groups,
+            attention_head_dim=width // heads,
+        )
+        for module in self.unet.modules():
+            if isinstance(module, Attention):      # diffusers gives wider levels more heads, the paper all the same
+                module.heads = heads
+
+    def forward(self, noisy: Tensor, condition: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+        """The noise in `noisy` (eq. 1): float32 [B, L, s, s].
+
+        noisy      [B, L, s, s]  a standardised latent with the noise of its step
+        condition  [B, L, s, s]  the partial texture's latent (`inpainting.condition`)
+        mask       [B, 1, s, s]  the part of each latent that a photo shows, [0, 1]
+        step       int64 [B]     how far the noise has come, from 0
+        """
+        return self.unet(torch.cat([noisy, condition, mask * 2 - 1], dim=1), step).sample.float()

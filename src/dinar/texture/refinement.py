@@ -1,0 +1,193 @@
+"""Colours of a texture tuned until its drawing looks like the photos (appendix B)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dinar import images
+from dinar.networks.discriminator import Discriminator
+from dinar.perceptual.adversarial import adversarial as pleased
+from dinar.perceptual.adversarial import discriminator_loss
+from dinar.perceptual.lpips import LPIPS
+from dinar.texture.drawing import Rendering
+from dinar.texture.merging import TAU
+from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.neural_texture import window as window_of
+
+if TYPE_CHECKING:
+    from dinar.camera import Camera
+
+MARGIN = 0.08               # of the person's larger side, seen around them
+BACKGROUNDS = (0.0, 1.0)    # in turn: an outline that is right on both is right
+CHANNELS = 2048, 64         # the discriminator's base and most channels: it sees one person for some seconds
+
+Draw = Callable[[Tensor, Tensor, "Camera"], Rendering]
+"""painted [1, 3, R, R], vertices [1, V, 3], camera -> the drawn person; differentiable in `painted`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A photo that the drawing should look like.
+
+    image       float32 [3, H, W]     colours in [0, 1]
+    mask        float32 [1, H, W]     the person's share of each pixel
+    vertices    float32 [1, V, 3]     the fitted body, metres
+    camera      Camera                that took the photo, of size (H, W)
+    frontality  float32 [1, 1, R, R]  how frontal the photo shows each texel, 0 where it does not
+    """
+
+    image: Tensor
+    mask: Tensor
+    vertices: Tensor
+    camera: Camera
+    frontality: Tensor
+
+
+def refine(
+    texture: NeuralTexture,            # batch 1, the targets' merged
+    painted: Tensor,                   # [1, 3, R, R] its colours without holes
+    targets: Sequence[Target],
+    draw: Draw,
+    metric: LPIPS,
+    *,
+    steps: int,
+    learning_rate: float,              # of the colours
+    discriminator_learning_rate: float,
+    betas: tuple[float, float],        # Adam, both
+    epsilon: float,                    # Adam's, of the colours: smaller gradients move a texel less
+    l2: float,                         # this and the next four: the weights of eq. 4
+    lpips: float,
+    adversarial: float,
+    r1: float,
+    r1_every: int,                     # steps between two R1
+    sides: tuple[int, int],            # least and most pixels of the person's larger side
+    window: int,                       # most pixels a side of the part that is compared in a step
+    crop: int,                         # pixels a side of what the discriminator sees, a power of two
+    seed: int = 0,                     # of sizes, parts and the discriminator's first weights
+    progress: Callable[[float], None] = lambda _: None,    # called with the part that is done
+) -> NeuralTexture:
+    """The texture with tuned `rgb`, in [0, 1] (appendix B).
+
+    What `draw` makes of the colours is compared with each photo: L2, LPIPS, and a discriminator that is trained on the
+    way. A texel moves by its frontality: Adam makes steps of all gradients alike, so the weight is on the step and not
+    on the gradient. Texels that no photo shows stay. Of several photos each texel follows those that show it best, with
+    the weights of eq. 5.
+
+    Every step looks at another part of the person in another size: noise that pleases LPIPS on one grid of pixels
+    displeases it on the next.
+    """
+    shares = _shares([target.frontality for target in targets])
+    weight = texture.frontality * texture.filled
+    change = torch.zeros_like(painted)                                # as it is before it is weighted
+    least, most = ((bound - painted) / weight.clamp(min=1e-6) for bound in (0, 1))
+    rng = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        judge = Discriminator(crop, *CHANNELS).to(painted.device)
+    optimiser = torch.optim.Adam([change], lr=learning_rate, betas=betas, eps=epsilon)
+    judge_optimiser = torch.optim.Adam(judge.parameters(), lr=discriminator_learning_rate, betas=betas)
+    for step in range(steps):
+        colours = (painted + weight * change).requires_grad_()
+        change.grad = torch.zeros_like(change)
+        shown, real = [], []
+        judge.requires_grad_(False)
+        for target, share in zip(targets, shares, strict=True):
+            view = _View.of(target, BACKGROUNDS[step % 2], sides, window, crop, rng)
+            drawn = draw(colours, view.vertices, view.camera).over(view.background)
+            shown.append(view.middle(drawn, crop))
+            real.append(view.middle(view.photo, crop))
+            loss = (
+                l2 * functional.mse_loss(drawn, view.photo)
+                + lpips * metric(drawn, view.photo).sum()
+                + adversarial * pleased(judge(shown[-1]))
+            )
+            change.grad += share * torch.autograd.grad(loss, colours)[0]
+        optimiser.step()
+        change = change.clamp_(least, most)
+        judge.requires_grad_(True)
+        judge_optimiser.zero_grad()
+        weights = {"weight": adversarial, "r1_weight": r1, "r1_every": r1_every}
+        discriminator_loss(judge, torch.cat(shown), torch.cat(real), step=step, **weights).total.backward()
+        judge_optimiser.step()
+        progress((step + 1) / steps)
+    return replace(texture, rgb=(texture.rgb + weight * change).clamp(0, 1) * texture.filled)
+
+
+@dataclass(frozen=True)
+class _View:
+    """A part of a photo on a plain background.
+
+    photo       float32 [1, 3, h, w]
+    background  its shade, [0, 1]
+    vertices    float32 [1, V, 3]     metres
+    camera      Camera                of size (h, w)
+    """
+
+    photo: Tensor
+    background: float
+    vertices: Tensor
+    camera: Camera
+
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        background: float,
+        sides: tuple[int, int],
+        window: int,
+        least: int,                    # pixels a side that the part has at least
+        rng: torch.Generator,
+    ) -> Self:
+        """A part about some pixel of the person, who is made `sides` pixels large but not larger than in the photo."""
+        box, person = _box(target), _person(target.mask)
+        side = int(torch.randint(sides[0], sides[1] + 1, (), generator=rng))
+        centre = person[int(torch.randint(len(person), (), generator=rng))].tolist()
+        scale = min(1.0, side / max(box[1] - box[0], box[3] - box[2]))
+        size = tuple(max(1, round(length * scale)) for length in target.camera.size)
+        y, height = _part(centre[0] * scale, box[0] * scale, box[1] * scale, window, least)
+        x, width = _part(centre[1] * scale, box[2] * scale, box[3] * scale, window, least)
+        image = images.crop(images.resize(target.image, size), x, y, (height, width))[None]
+        mask = images.crop(images.resize(target.mask, size), x, y, (height, width), outside=0)[None]
+        camera = target.camera.resized(size).cropped(x, y, (height, width))
+        return cls(image * mask + background * (1 - mask), background, target.vertices, camera)
+
+    def middle(self, image: Tensor, side: int) -> Tensor:
+        """The square in the middle of an image of this part."""
+        y, x = ((most - side) // 2 for most in self.camera.size)
+        return image[..., y : y + side, x : x + side]
+
+
+def _part(centre: float, start: float, end: float, most: int, least: int) -> tuple[int, int]:
+    """First pixel and length of a part of start..end about `centre`, within it where it is long enough."""
+    length = max(min(round(end - start), most), least)
+    if length >= end - start:
+        return round((start + end - length) / 2), length
+    return round(min(max(centre - length / 2, start), end - length)), length
+
+
+def _box(target: Target) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of what holds body and mask, with a margin; it may reach beyond the photo."""
+    x, y, width, height = window_of(target.vertices, target.camera)
+    rows, columns = _person(target.mask).T
+    left, right = min(x, int(columns.amin())), max(x + width, int(columns.amax()) + 1)
+    top, bottom = min(y, int(rows.amin())), max(y + height, int(rows.amax()) + 1)
+    margin = round(MARGIN * max(right - left, bottom - top))
+    return top - margin, bottom + margin, left - margin, right + margin
+
+
+def _person(mask: Tensor) -> Tensor:
+    """Rows and columns [N, 2] of the person in a mask [1, H, W]; every pixel where there is nobody."""
+    return (mask[0] >= mask.amax() / 2).nonzero()
+
+
+def _shares(frontalities: Sequence[Tensor]) -> Tensor:
+    """How much each photo counts for a texel [N, 1, 1, R, R]: eq. 5's weights, 0 where it does not show it."""
+    frontality = torch.stack(list(frontalities))
+    weight = (frontality / TAU).exp() * (frontality > 0)
+    return weight / weight.sum(0).clamp(min=1e-6)

@@ -1,0 +1,274 @@
+"""Training of the denoiser on latents of textures (eq. 1, sections 3.3 and 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+from torch.utils.data import Dataset
+
+from dinar.errors import InputError
+from dinar.files import atomic_file
+from dinar.inpainting.diffusion import STEPS, Sampler, noised
+from dinar.inpainting.inpainter import Inpainter, latent_mask
+from dinar.inpainting.packing import unpack
+from dinar.networks.appearance import Appearance
+from dinar.networks.autoencoder import Autoencoder
+from dinar.presets import Preset, build_denoiser
+from dinar.progress import Progress
+from dinar.texture.islands import Islands
+from dinar.train.loop import Stage, Turn
+from dinar.train.textures import GAIN, Dressed, TextureLesson, TextureSets
+
+VARIANTS = 4      # of each person's colours: a latent cannot be recoloured
+LOOKED_AT = 6     # textures that every examination paints
+MEASURED = 64     # textures that every examination measures the loss on
+_CHUNK = 8        # textures that are encoded at once
+
+
+@dataclass(frozen=True)
+class Latents:
+    """B textures as diffusion sees them, standardised.
+
+    truth      float32 [B, L, s, s]  T_c, of the merged texture
+    condition  float32 [B, L, s, s]  T_c^j, of the texture that one view shows
+    mask       float32 [B, 1, s, s]  b(B_fill^j)
+    """
+
+    truth: Tensor
+    condition: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+
+class LatentSets(Dataset):
+    """The latents of all people, made by `encode`: `latents[position]` is a truth and one of its conditions.
+
+    A function of seed and position alone. Raises InputError where the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path, seed: int = 0) -> None:
+        self.path, self.seed = Path(path), seed
+        self._facts  # noqa: B018 (the file is sound, and says so now)
+
+    @cached_property
+    def _facts(self) -> dict[str, Tensor]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}   # noqa: SIM118 (no mapping)
+            wanted = {"truth", "condition", "mask", "owner", "mean", "deviation"}
+            if set(tensors) != wanted or len(tensors["condition"]) != len(tensors["owner"]):
+                raise ValueError("its tensors are others")
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path} is missing") from error
+        except (SafetensorError, OSError, ValueError) as error:
+            raise InputError(f"{self.path} is damaged ({error})") from error
+        return tensors
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "seed": self.seed}   # each process reads the file itself
+
+    def __len__(self) -> int:
+        """The number of conditions."""
+        return len(self._facts["owner"])
+
+    def __getitem__(self, position: int) -> Latents:
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + position)
+        number = int(torch.randint(len(self), (), generator=rng))
+        return self.at(number)
+
+    def at(self, number: int) -> Latents:
+        """The latents of one condition, batch 1."""
+        facts = self._facts
+        parts = facts["truth"][facts["owner"][number]], facts["condition"][number], facts["mask"][number]
+        return Latents(*(part[None].float() for part in parts))
+
+    @property
+    def scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation [L, 1, 1] of the latents, which are standardised with them."""
+        return self._facts["mean"], self._facts["deviation"]
+
+
+@torch.no_grad()
+def encode(
+    sets: TextureSets,
+    appearance: Appearance,
+    autoencoder: Autoencoder,              # its latents not scaled yet, or scaled already as these shall be
+    path: Path,
+    *,
+    variants: int = VARIANTS,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> None:
+    """Writes the latents of all people's textures: each truth and each view, in so many colours.
+
+    Measures the latents' scale on the truths where the autoencoder has none. The networks stay on `device`.
+    """
+    islands = Islands.of(sets.tailor.layout, sets.preset.generator.size).to(device)
+    autoencoder.to(device).eval()
+    parts: dict[str, list[Tensor]] = {"truth": [], "condition": [], "mask": [], "owner": []}
+    rng = torch.Generator().manual_seed(seed)
+    fresh = bool((autoencoder.latent_deviation == 1).all())
+    for number in (progress or Progress()).track(range(len(sets)), len(sets), "encode"):
+        views = [sets.partial(number, k) for k in range(sets.people.views(number))]
+        for variant in range(variants):
+            gain = torch.exp(GAIN * bool(variant) * torch.randn(3, generator=rng))    # the first as they are
+            packed = _packed([sets.merged(number), *views], gain, appearance, autoencoder, islands, device)
+            latents = autoencoder.encode(packed).half().cpu()
+            parts["owner"].append(torch.full((len(views),), len(parts["truth"])))
+            parts["truth"].append(latents[:1])
+            parts["condition"].append(latents[1:])
+            parts["mask"].append(latent_mask(packed[1:, -1:], islands, autoencoder.shrinkage).half().cpu())
+    tensors = {name: torch.cat(part) for name, part in parts.items()}
+    if fresh:
+        shown = islands.latent_weight(autoencoder.shrinkage).cpu()
+        autoencoder.cpu().measure_latents(tensors["truth"].float(), shown)
+        for name in ("truth", "condition"):
+            scaled = (tensors[name].float() - autoencoder.latent_mean) / autoencoder.latent_deviation
+            tensors[name] = scaled.half()
+        autoencoder.to(device)
+    tensors |= {"mean": autoencoder.latent_mean.cpu(), "deviation": autoencoder.latent_deviation.cpu()}
+    with atomic_file(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+
+
+def _packed(
+    dressed: Iterable[Dressed],
+    gain: Tensor,
+    appearance: Appearance,
+    autoencoder: Autoencoder,
+    islands: Islands,
+    device: torch.device | str,
+) -> Tensor:
+    """Textures of one person in one colouring, packed and extended [N, C, S, S]."""
+    packed = []
+    encoder, generator = appearance.encoder.to(device), appearance.generator.to(device)
+    for one in dressed:
+        lesson = _bare(one, gain).to(device)
+        packed.append(islands.extended(lesson.packed(encoder, generator, autoencoder.fold)))
+    return torch.cat(packed)
+
+
+def _bare(dressed: Dressed, gain: Tensor) -> TextureLesson:
+    """A texture as a lesson of which nothing is drawn."""
+    nothing = torch.zeros(1, 0)
+    return TextureLesson(
+        dressed.photos, dressed.shares, torch.zeros(len(dressed.photos), dtype=torch.long), dressed.painted[None],
+        dressed.masks[None], gain[None], *([nothing] * 5),
+    )  # fmt: skip
+
+
+class InpaintingStage(Stage):
+    """The last stage of training.
+
+    precision  torch.bfloat16 or torch.float32 of the denoiser's convolutions
+    """
+
+    name = "inpainting"
+    averaged = ("denoiser",)
+
+    def __init__(
+        self,
+        preset: Preset,
+        appearance: Appearance,
+        autoencoder: Autoencoder,
+        latents: LatentSets,
+        islands: Islands,                            # as large as the generated channels
+        *,
+        seed: int = 0,
+        examples: LatentSets | None = None,          # people that are not trained on; default: those that are
+        sampler: Sampler = Sampler(),                # noqa: B008 (frozen); what examinations paint with
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.preset, self.precision, self.appearance = preset, precision, appearance
+        self.data, self.examples, self.sampler = latents, examples or latents, sampler
+        self.autoencoder, self.islands = autoencoder.requires_grad_(False).eval(), islands
+        mean, deviation = latents.scale
+        autoencoder.latent_mean.copy_(mean)
+        autoencoder.latent_deviation.copy_(deviation)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            denoiser = build_denoiser(preset)
+        self.networks = {"denoiser": denoiser}
+        self.optimizers = {"denoiser": AdamW(denoiser.parameters(), preset.inpainting.learning_rate)}
+
+    def collate(self, samples: list[Latents]) -> Latents:
+        return Latents(*(torch.cat([getattr(sample, f.name) for sample in samples]) for f in fields(Latents)))
+
+    def learn(self, batch: Latents, turn: Turn) -> dict[str, float]:
+        device = batch.truth.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(int(torch.randint(1 << 62, (), generator=turn.rng)))   # dropout asks nobody else
+            loss = self._loss(self.networks["denoiser"], batch, turn.rng)
+        self.update("denoiser", loss)
+        return {"loss": float(loss.detach())}
+
+    def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
+        """Eq. 1's loss on people at the start of `examples`, and how far what is painted is from the truth.
+
+        `unseen` is the mean difference of colours on islands where no photo reaches, `plain` that of the plain filling.
+        The picture has a row a texture: plain filling, painting and truth, all decoded; the photo's part is not put
+        back.
+        """
+        denoiser = averaged["denoiser"]
+        device = next(denoiser.parameters()).device
+        rng = torch.Generator().manual_seed(0)
+        numbers = {"loss": 0.0}
+        count = min(MEASURED, len(self.examples))
+        for first in range(0, count, _CHUNK):
+            some = range(first, min(first + _CHUNK, count))
+            batch = self.collate([self.examples[k] for k in some]).to(device)
+            with torch.no_grad():
+                numbers["loss"] += float(self._loss(denoiser, batch, rng)) * len(some) / count
+        batch = self.collate([self.examples[k] for k in range(min(LOOKED_AT, len(self.examples)))]).to(device)
+        with torch.no_grad():
+            latent = self.sampler.draw(
+                lambda noisy, step: denoiser(noisy, batch.condition, batch.mask, step),
+                tuple(batch.truth.shape),
+                rng,
+                device,
+            )
+            plain, painted, truth = (self._colours(part) for part in (batch.condition, latent, batch.truth))
+        size = truth.shape[-2:]
+        unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
+            device
+        )
+        for name, colours in {"unseen": painted, "plain": plain}.items():
+            difference = (colours - truth).abs().mean(1, keepdim=True) * unseen
+            numbers[name] = float(difference.sum() / unseen.sum().clamp(min=1))
+        rows = [torch.cat(row, dim=2) for row in zip(plain, painted, truth, strict=True)]
+        return numbers, torch.cat(rows, dim=1).cpu()
+
+    def ship(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
+        networks = Inpainter.named(
+            self.preset.name, self.appearance.name, self.autoencoder, averaged["denoiser"]
+        )
+        networks.save(folder, {part: getattr(self.preset, part) for part in ("autoencoder", "denoiser")})
+
+    def _loss(self, denoiser: nn.Module, batch: Latents, rng: torch.Generator) -> Tensor:
+        """Eq. 1, beside islands too: there each step of a sampler builds on the one before as well."""
+        device = batch.truth.device
+        step = torch.randint(STEPS, (len(batch.truth),), generator=rng).to(device)
+        noise = torch.randn(batch.truth.shape, generator=rng).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            found = denoiser(noised(batch.truth, noise, step), batch.condition, batch.mask, step)
+        return functional.mse_loss(found, noise)
+
+    def _colours(self, latent: Tensor) -> Tensor:
+        """What latents decode to: colours [B, 3, R, R]."""
+        autoencoder = self.autoencoder.to(latent.device)
+        packed = autoencoder.decode(autoencoder.quantize(latent).latent)
+        packed = self.islands.to(latent.device).extended(packed)
+        return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)

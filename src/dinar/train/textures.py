@@ -1,0 +1,310 @@
+"""Textures to learn from: each person's merged one, which is the truth, and those of single photos (section 3.3)."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from dinar.body.uv import UVLayout
+from dinar.camera import Camera
+from dinar.data.dataset import Augmentation, MultiView, Pair, augmented
+from dinar.errors import InputError
+from dinar.files import atomic_file
+from dinar.inpainting.packing import pack
+from dinar.networks.appearance import framed
+from dinar.presets import Preset
+from dinar.raster.rasterize import interpolate, rasterize
+from dinar.synth.view import View
+from dinar.texture.drawing import sampled_at
+from dinar.texture.filling import fill
+from dinar.texture.merging import merge, shares
+from dinar.texture.neural_drawing import Surface
+from dinar.texture.neural_texture import window
+from dinar.train.lessons import Tailor
+from dinar.train.losses import Truth
+
+if TYPE_CHECKING:
+    from dinar.networks.encoder import Encoder
+    from dinar.networks.texture_generator import TextureGenerator
+
+VIEWS = 8            # that a truth is merged from at least (sections 3.3 and 4.2)
+MARKER = "textures.json"
+SAMPLES = 2          # a pixel and side, in which colours are looked up: as `texture.drawing` does
+GAIN = 0.12          # spread of the logarithm of each channel's gain: the colour shifts of section 4.2
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A texture as it is kept, without generated channels, and the photos those come from.
+
+    painted  uint8 [3, R, R]     colours without holes
+    masks    uint8 [2, S, S]     sampled and filled, {0, 1}
+    photos   uint8 [P, 4, E, E]  colours and mask, framed for the encoder
+    shares   float32 [P, 1, S, S] how much the generated channels of each photo count (eq. 5)
+    """
+
+    painted: Tensor
+    masks: Tensor
+    photos: Tensor
+    shares: Tensor
+
+
+class TextureSets:
+    """The textures of the people of some shards, made when first asked for and kept in a folder.
+
+    A person's truth is the merge of all views (eq. 5), the bodies and masks exact. A person's input from a view is what
+    `dinar create` would make of it: the body a little off, the picture worn as `Augmentation` says, the occlusion
+    detector on. Poses may differ between views: the texture does not know them.
+
+    Raises InputError where the folder holds other textures, or a person has fewer views than `least`.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Path],                    # folders of shards
+        cache: Path,                               # where textures are kept
+        preset: Preset,
+        *,
+        seed: int = 0,
+        augmentation: Augmentation | None = Augmentation(),   # noqa: B008 (frozen); None: inputs are exact
+        least: int = VIEWS,
+    ) -> None:
+        self.places, self.cache, self.preset, self.seed, self.least = list(places), Path(cache), preset, seed, least
+        self.augmentation = augmentation and replace(augmentation, colour=0.0)   # that is cheap enough for every lesson
+        facts = {
+            "places": [str(Path(place).resolve()) for place in places],
+            "sizes": [preset.colour_size, preset.generator.size, preset.encoder.resolution],
+            "seed": seed,
+            "augmentation": repr(self.augmentation),
+        }
+        marker = self.cache / MARKER
+        if marker.exists():
+            if json.loads(marker.read_text(encoding="utf-8")) != facts:
+                raise InputError(f"{cache} holds other textures; give the name of a new folder")
+        else:
+            with atomic_file(marker) as temporary:
+                temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    @cached_property
+    def people(self) -> MultiView:
+        return MultiView(*self.places, seed=self.seed)
+
+    @cached_property
+    def tailor(self) -> Tailor:
+        return Tailor(self.preset.colour_size)
+
+    def __getstate__(self) -> dict:
+        """A process that prepares lessons opens the files itself."""
+        return {name: value for name, value in vars(self).items() if name not in ("people", "tailor")}
+
+    def __len__(self) -> int:
+        """The number of people."""
+        return len(self.people)
+
+    def source(self, number: int, view: int) -> View:
+        """A view as a photo of it would be seen, segmented and fitted."""
+        clean = self.people.view(number, view)
+        if self.augmentation is None:
+            return clean
+        rng = np.random.default_rng([self.seed, number, view, 5])
+        return augmented(Pair(clean, clean, ""), self.augmentation, rng).source
+
+    def partial(self, number: int, view: int) -> Dressed:
+        """What one view shows of person `number`."""
+        with self._opened(number) as kept:
+            painted, masks, photo = (torch.from_numpy(kept[f"{name}{view}"]) for name in ("painted", "masks", "photo"))
+        side = self.preset.generator.size
+        return Dressed(painted, masks, photo[None], torch.ones(1, 1, side, side))
+
+    def merged(self, number: int) -> Dressed:
+        """What all views show of person `number`: the truth."""
+        with self._opened(number) as kept:
+            photos = torch.stack([torch.from_numpy(kept[f"photo{k}"]) for k in range(self.people.views(number))])
+            painted, masks, share = (torch.from_numpy(kept[name]) for name in ("painted", "masks", "shares"))
+        return Dressed(painted, masks, photos, share.float())
+
+    def _opened(self, number: int) -> np.lib.npyio.NpzFile:
+        path = self.cache / f"{number:06d}.npz"
+        if not path.exists():
+            with atomic_file(path) as temporary, torch.no_grad():
+                np.savez_compressed(temporary, **self._made(number))
+        try:
+            return np.load(path, allow_pickle=False)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+
+    def _made(self, number: int) -> dict[str, np.ndarray]:
+        count, tailor, side = self.people.views(number), self.tailor, self.preset.generator.size
+        if count < self.least:
+            raise InputError(
+                f"person {number} of {self.places[0]} has {count} views; textures are merged from {self.least} or more "
+                f"(`dinar synth --views {self.least}`)"
+            )
+        found, exact = {}, []
+        for k in range(count):
+            exact.append(tailor.dress(self.people.view(number, k))[0])
+            view = self.source(number, k)
+            texture, painted = tailor.dress(view)
+            photo = torch.cat(framed(view.image[None], view.mask[None], self.preset.encoder.resolution), dim=1)
+            found[f"photo{k}"] = _bytes(photo[0])
+            found[f"painted{k}"] = _bytes(painted[0])
+            found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
+        truth = merge(exact)
+        painted = fill(truth, tailor.model.faces, tailor.layout, mirror=tailor.mirror, guide=tailor.guide)
+        found["painted"] = _bytes(painted[0])
+        found["masks"] = _small(truth.sampled, truth.filled, side)
+        found["shares"] = shares(torch.stack([t.frontality for t in exact]), side)[:, 0].half().numpy()
+        return found
+
+
+@dataclass(frozen=True)
+class TextureLesson:
+    """B textures and a window of a view that each belongs to.
+
+    photos   uint8 [P, 4, E, E]      all photos of all textures, framed for the encoder
+    shares   float32 [P, 1, S, S]    how much each counts in its texture's generated channels
+    owners   int64 [P]               the texture that it belongs to
+    painted  uint8 [B, 3, R, R]      colours without holes
+    masks    uint8 [B, 2, S, S]      sampled and filled
+    gain     float32 [B, 3]          of the colours, the photos' and the truth's as well
+    uv       float32 [B, 3, H, W]    the UV image and its mask at the pixels' centres
+    fine     float32 [B, 3, 2H, 2W]  the same at four points a pixel
+    truth    float32 [B, 3, H, W]    the view, [0, 1]
+    person   float32 [B, 1, H, W]    its mask
+    face     float32 [B, 4]          box of the face: left, top, right, bottom in pixels; NaN where it is not seen
+    """
+
+    photos: Tensor
+    shares: Tensor
+    owners: Tensor
+    painted: Tensor
+    masks: Tensor
+    gain: Tensor
+    uv: Tensor
+    fine: Tensor
+    truth: Tensor
+    person: Tensor
+    face: Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    @classmethod
+    def stacked(cls, lessons: Sequence[Self]) -> Self:
+        """One lesson of several of one texture each."""
+        parts = {f.name: torch.cat([getattr(lesson, f.name) for lesson in lessons]) for f in fields(cls)}
+        counts = torch.tensor([len(lesson.owners) for lesson in lessons])
+        return cls(**parts | {"owners": torch.arange(len(lessons)).repeat_interleave(counts)})
+
+    def packed(self, encoder: Encoder, generator: TextureGenerator, fold: int) -> Tensor:
+        """The whole textures as the autoencoder sees them [B, C, S, S]; no gradient passes."""
+        with torch.no_grad():
+            gain = self.gain[:, :, None, None]
+            photos = self.photos.float() / 255
+            mask = photos[:, 3:]
+            image = (photos[:, :3] * gain[self.owners]).clamp(0, 1) * mask + photos[:, :3] * (1 - mask)
+            each = generator(encoder(image, mask)).float() * self.shares
+            generated = each.new_zeros(len(self.painted), *each.shape[1:]).index_add_(0, self.owners, each)
+            painted = (self.painted.float() / 255 * gain).clamp(0, 1)
+            return pack(generated, painted, *self.masks.float().split(1, dim=1), fold=fold)
+
+    def surface(self, painted: Tensor, masks: Tensor) -> Surface:
+        """The bodies in their windows in colours [B, 3, R, R] and masks [B, 2, S, S]; differentiable in both."""
+        uv, hit = self.fine.split([2, 1], dim=1)
+        values = torch.cat([sampled_at(painted, uv), sampled_at(masks, uv)], dim=1) * hit
+        values, share = (functional.avg_pool2d(part, SAMPLES) for part in (values, hit))
+        return Surface(values / torch.where(share > 0, share, 1), self.uv[:, :2], share)
+
+    def target(self, backgrounds: Tensor) -> Truth:
+        """The view's windows before plain colours [B, 3]."""
+        image = (self.truth * self.gain[:, :, None, None]).clamp(0, 1)
+        image = image * self.person + backgrounds[:, :, None, None] * (1 - self.person)
+        return Truth(image, self.person, self.face)
+
+
+class TextureLessons(Dataset):
+    """`lessons[position]` is a `TextureLesson` of one texture, a function of seed and position alone.
+
+    partial  share of the textures that one photo shows, which is drawn as that photo; the others are merged, and drawn
+             as any view
+    colours  whether each lesson has its own gain
+    """
+
+    def __init__(self, sets: TextureSets, seed: int, *, partial: float, colours: bool = True) -> None:
+        self.sets, self.seed, self.share, self.colours = sets, seed, partial, colours
+
+    def __len__(self) -> int:
+        """The number of people."""
+        return len(self.sets)
+
+    def __getitem__(self, position: int) -> TextureLesson:
+        rng = np.random.default_rng([self.seed, position, 4])
+        sets, how = self.sets, self.sets.preset.appearance
+        number = int(rng.integers(len(sets)))
+        view = int(rng.integers(sets.people.views(number)))
+        gain = torch.from_numpy(np.exp(rng.normal(0, GAIN * self.colours, (1, 3))).astype(np.float32))
+        if rng.random() < self.share:
+            dressed, seen = sets.partial(number, view), sets.source(number, view)
+        else:
+            dressed, seen = sets.merged(number), sets.people.view(number, view)
+        tailor = sets.tailor
+        with torch.no_grad():
+            vertices = tailor.model(seen.body).vertices
+            face = tailor.face(vertices, seen.camera)
+        x, y = _place(window(vertices, seen.camera), seen.camera.size, how.window, rng)
+        camera = seen.camera.cropped(x, y, (how.window, how.window))
+        cut = (..., slice(y, y + how.window), slice(x, x + how.window))
+        box = face - torch.tensor([x, y, x, y])
+        inside = bool(((box >= 0) & (box <= how.window)).all())
+        return TextureLesson(
+            photos=dressed.photos,
+            shares=dressed.shares,
+            owners=torch.zeros(len(dressed.photos), dtype=torch.long),
+            painted=dressed.painted[None],
+            masks=dressed.masks[None],
+            gain=gain,
+            uv=_looked_up(vertices, tailor.model.faces, tailor.layout, camera),
+            fine=_looked_up(
+                vertices, tailor.model.faces, tailor.layout, camera.resized((how.window * SAMPLES,) * 2)
+            ),
+            truth=seen.image[cut][None],
+            person=seen.mask[cut][None],
+            face=torch.where(torch.tensor(inside), box, torch.nan)[None],
+        )
+
+
+def _looked_up(vertices: Tensor, faces: Tensor, layout: UVLayout, camera: Camera) -> Tensor:
+    """The UV image and its mask [1, 3, H, W]."""
+    fragments = rasterize(camera.project(vertices), faces, camera.size)
+    uv = interpolate(fragments, layout.uv[None], layout.faces)
+    return torch.cat([uv, fragments.mask], dim=1).contiguous()
+
+
+def _place(
+    person: tuple[int, int, int, int], size: tuple[int, int], side: int, rng: np.random.Generator
+) -> tuple[int, int]:
+    """The top left corner of a window with its middle on the person's box, inside the image."""
+    if min(size) < side:
+        raise InputError(f"these views are smaller than {side} pixels; make them anew with `dinar synth --size {side}`")
+    x, y, width, height = person
+    left, top = x + rng.uniform() * width - side / 2, y + rng.uniform() * height - side / 2
+    return int(np.clip(left, 0, size[1] - side)), int(np.clip(top, 0, size[0] - side))
+
+
+def _bytes(image: Tensor) -> np.ndarray:
+    return (image * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _small(sampled: Tensor, filled: Tensor, side: int) -> np.ndarray:
+    return functional.adaptive_max_pool2d(torch.cat([sampled, filled], dim=1), side)[0].to(torch.uint8).numpy()

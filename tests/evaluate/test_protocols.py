@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dinar.avatar import open_body
+from dinar.errors import InputError
+from dinar.evaluate import protocols
+from dinar.evaluate.protocols import BEHIND, NOVEL, SAME, Photos, Sets, azimuth_of, groups_of, opened
+from dinar.images import save
+
+
+def test_the_front_most_view_is_the_input(shards: Path) -> None:
+    cases = Sets("synthetic", shards)
+    assert cases.people == ("0000", "0001") and Sets("synthetic", shards, most=1).people == ("0000",)
+    case = cases.case("0001")
+    assert [(t.name, t.same, t.moved) for t in case.targets] == [
+        ("view000", True, False), ("view002", False, True), ("view003", False, True), ("view001", False, False)
+    ]  # fmt: skip
+    assert [t.azimuth for t in case.targets] == pytest.approx([3, 20, 150, 177], abs=4)
+    assert torch.equal(case.source.image, case.targets[0].view.image)
+    assert len(Sets("synthetic", shards, views=1).case("0000").targets) == 3
+
+
+def test_azimuth_is_of_the_chest_and_not_of_the_world(shards: Path) -> None:
+    view = Sets("synthetic", shards).case("0000").source
+    pose = view.body.pose.clone()
+    pose[0, 0] = torch.tensor([0.0, torch.pi / 2, 0.0])
+    assert azimuth_of(replace(view, body=replace(view.body, pose=pose)), open_body()) == pytest.approx(90, abs=4)
+
+
+def test_groups() -> None:
+    assert groups_of(same=True, moved=False, azimuth=150) == (SAME,)
+    assert groups_of(same=False, moved=True, azimuth=150) == (NOVEL, BEHIND)
+    assert groups_of(same=False, moved=True, azimuth=20) == (NOVEL,)
+    assert groups_of(same=False, moved=False, azimuth=179) == (BEHIND,)
+
+
+def test_other_data_are_told_apart(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "people-00000.tar").write_bytes((shards / "people-00000.tar").read_bytes() + b"\0" * 512)
+    same = Sets("synthetic", shards).facts
+    assert same == Sets("synthetic", shards, most=1).facts      # more people continue what fewer began
+    assert same != Sets("synthetic", tmp_path).facts and same != Sets("synthetic", shards, views=1).facts
+
+
+def test_a_found_shape_stands_where_the_true_one_does(shards: Path) -> None:
+    model = open_body()
+    cases = Sets("synthetic", shards)
+    one, other = cases.case("0000"), cases.case("0001")
+    view = one.targets[1].view
+    moved = protocols._reshaped(view, other.source.body, model)
+    assert torch.equal(moved.body.shape, other.source.body.shape) and torch.equal(moved.body.pose, view.body.pose)
+    hips = model.humanoid["hips"]
+    torch.testing.assert_close(model(moved.body).joints[:, hips], model(view.body).joints[:, hips])
+
+
+def test_photos_are_pictures_of_a_folder(tmp_path: Path) -> None:
+    for name in ("b.png", "a.jpg"):
+        save(tmp_path / name, torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert Photos(tmp_path).people == ("a.jpg", "b.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no pictures"):
+        _ = Photos(tmp_path / "empty").people
+
+
+def test_missing_data_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        opened("valid", tmp_path / "none", tmp_path / "made", people=1, views=1)
+    with pytest.raises(InputError, match="holds no shards"):
+        _ = opened("valid", tmp_path, tmp_path / "made", people=1, views=1).people

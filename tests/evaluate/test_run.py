@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from evaluate.conftest import Shelf
+from evaluate.networks import mean_network
+from perceptual.pairs import at_hand
+
+from dinar import presets
+from dinar.errors import InputError
+from dinar.evaluate import report, rows, run
+from dinar.evaluate.metrics import Judges, kid
+from dinar.evaluate.protocols import Cases, Sets
+from dinar.evaluate.rows import Drawer, Material, Row
+from dinar.networks.appearance import Appearance
+
+TINY = presets.TINY
+
+
+def plan(shards: Path, names: tuple[str, ...] = ("texture",), most: int = 2, **options: object) -> run.Plan:
+    return run.Plan(Sets("synthetic", shards, most), names, **{"walk": False, "face": False} | options)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_killed_and_continued_it_ends_the_same(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    whole = run.run(plan(shards), tmp_path / "whole", store=Shelf())
+    assert {(r.person, r.target) for r in whole.results} == {(f"000{p}", f"view00{v}") for p in "01" for v in "0123"}
+    part = tmp_path / "part"
+    run.run(plan(shards, most=1), part, store=Shelf())
+    with (part / run.RESULTS).open("a") as file:
+        file.write('{"person": "0001", "target": "vie')         # the disk's last word before the plug was pulled
+    continued = run.run(plan(shards), part, store=Shelf())
+    assert continued == whole and content(part) == content(tmp_path / "whole")
+    untouched = {path: path.stat().st_mtime_ns for path in part.rglob("*.webp")}
+    assert run.run(plan(shards), part, store=Shelf()) == whole
+    assert untouched == {path: path.stat().st_mtime_ns for path in part.rglob("*.webp")}     # nothing was done twice
+
+
+def test_rows_are_added_to_earlier_ones(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    run.run(plan(shards, ("mean-colour",), 1), tmp_path / "a", store=Shelf())
+    later = run.run(plan(shards, ("texture",), 1), tmp_path / "a", store=Shelf())
+    once = run.run(plan(shards, ("texture", "mean-colour"), 1), tmp_path / "b", store=Shelf())
+    assert later == once and [r.row for r in later.results] == ["texture"] * 4 + ["mean-colour"] * 4
+    kept = run.features_of(tmp_path / "a", "0000")
+    assert {f"{row}/view000" for row in ("texture", "mean-colour", "truth")} <= set(kept)
+
+
+def test_other_settings_and_other_files_are_not_mixed(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    run.run(plan(shards, most=1), tmp_path / "a", store=Shelf())
+    other = run.Plan(Sets("synthetic", shards, 1, views=1), ("texture",), walk=False, face=False)
+    with pytest.raises(InputError, match="other views"):
+        run.run(other, tmp_path / "a", store=Shelf())
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="holds other files"):
+        run.run(plan(shards), tmp_path / "mine", store=Shelf())
+    (tmp_path / "a" / run.RESULTS).write_text("{}\n")
+    with pytest.raises(InputError, match="damaged"):
+        run.run(plan(shards), tmp_path / "a", store=Shelf())
+
+
+def test_the_users_networks_have_their_columns(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    network = mean_network(tmp_path / "mean.onnx", (1, 3, 299, 299))
+    found = run.run(plan(shards, inception=network), tmp_path / "a", store=Shelf())
+    (table, *_) = report.tables(found, tmp_path / "a")
+    assert [c.measure.label for c in table.columns][-2:] == ["KID-VGG16", "KID"]
+    features = [run.features_of(tmp_path / "a", person) for person in ("0000", "0001")]
+    sets = [torch.stack([f[f"inception/{row}/view000"] for f in features]) for row in ("texture", run.TRUTH)]
+    assert sets[0].shape == (2, 3) and table.rows[0][1][-1].mean == pytest.approx(1000 * kid(*sets))
+    with pytest.raises(InputError, match="other inception"):
+        run.run(plan(shards), tmp_path / "a", store=Shelf())
+
+
+class Half(Sets):
+    """Half of the people are no use."""
+
+    def case(self, person: str):
+        if person == "0000":
+            raise InputError("nobody is there")
+        return super().case(person)
+
+
+def test_who_cannot_be_measured_is_listed(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    cases: Cases = Half("synthetic", shards)
+    found = run.run(run.Plan(cases, ("texture",), walk=False, face=False), tmp_path / "a", store=Shelf())
+    assert found.failures == (run.Failure("0000", "nobody is there"),) and {r.person for r in found.results} == {"0001"}
+    report.write(found, cases, tmp_path / "a", "dinar evaluate")
+    assert "nobody is there" in (tmp_path / "a" / report.TABLES).read_text()
+    none = run.run(
+        run.Plan(Half("synthetic", shards, 1), ("texture",), walk=False, face=False), tmp_path / "b", store=Shelf()
+    )
+    with pytest.raises(InputError, match="nobody is there"):
+        report.write(none, cases, tmp_path / "b", "dinar evaluate")
+
+
+def swapped(m: Material) -> Drawer:
+    return m.plain(m.painted.flip(1))
+
+
+def shifted(m: Material) -> Drawer:
+    return m.plain(m.painted.roll(m.size // 20, 3))
+
+
+def test_a_broken_avatar_is_caught(
+    shards: Path, judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (Row("swapped", "colour channels swapped", swapped), Row("shifted", "texture moved by 5 %", shifted))
+    everything = (*rows.ROWS, *broken)
+    for module in (run, report):
+        monkeypatch.setattr(module, "ROWS", everything)
+    names = ("texture", "texture-holes", "swapped", "shifted")
+    found = run.run(plan(shards, names), tmp_path / "a", store=Shelf())
+    made = {table.group.name: table for table in report.tables(found, tmp_path / "a")}
+    assert set(made) == {"same view", "new view and pose", "back"}
+    for name, table in made.items():
+        values = {row: dict(zip([c.key for c in table.columns], cells, strict=True)) for row, cells in table.rows}
+        for row in names[1:]:
+            # holes are not seen from the photo's camera, and what is made up behind is wrong with or without a shift
+            if (name, row) in (("same view", "texture-holes"), ("back", "shifted")):
+                continue
+            sound, wrong = values["texture"], values[row]
+            assert wrong["psnr"].mean < sound["psnr"].mean - 1, (name, row)                    # dB
+            assert 1 - wrong["ms_ssim"].mean > 1.1 * (1 - sound["ms_ssim"].mean), (name, row)
+            assert wrong["lpips"].mean > 1.1 * sound["lpips"].mean, (name, row)
+        assert name == "same view" or table.best([c.key for c in table.columns].index("psnr")) == "texture"
+
+
+def test_every_row_draws_somebody(shards: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    parts = {"encoder": presets.build_encoder, "generator": presets.build_generator, "renderer": presets.build_renderer}
+    networks = Appearance.named("tiny", **{name: build(TINY) for name, build in parts.items()})
+    for network in (networks.encoder, networks.generator, networks.renderer):
+        network.eval()
+    case = Sets("synthetic", shards).case("0000")
+    source, target = case.targets[1].view, case.source      # the arms hang before the trunk: the detector has work
+    seen = {}
+    for row in rows.ROWS:
+        if row.name == "neural+tuning":       # refinement has its own tests; here it would take a minute
+            continue
+        material = Material(source, rows.pipeline.open_body(), networks if row.neural else None, size=128)
+        drawn = row.make(material)(target.body, target.camera)
+        assert drawn.rgb.shape == (1, 3, *target.camera.size) and drawn.rgb.isfinite().all()
+        seen[row.name] = drawn.over(0.5)
+    names = list(seen)
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            assert not torch.equal(seen[name], seen[other]), (name, other)
+
+
+def test_rows_are_chosen_by_name() -> None:
+    assert [row.name for row in rows.chosen("system", neural=False)] == ["texture"]
+    assert [row.name for row in rows.chosen("telea,texture,telea", neural=False)] == ["telea", "texture"]
+    assert len(rows.chosen("all", neural=True)) == len(rows.ROWS)
+    with pytest.raises(InputError, match="no row is called sharper"):
+        rows.chosen("sharper", neural=True)
+    with pytest.raises(InputError, match="needs trained weights"):
+        rows.chosen("neural", neural=False)
+
+
+def test_a_walk_flickers_more_when_colours_jump(shards: Path, judges: Judges, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dinar.evaluate import walk
+
+    monkeypatch.setattr(walk, "SECONDS", 0.3)
+    monkeypatch.setattr(walk, "SIDE", 96)
+    case = Sets("synthetic", shards).case("0000")
+    material = Material(case.source, rows.pipeline.open_body(), size=64)
+    steady, count = material.plain(material.painted), 0
+
+    def jumping(body, camera):
+        nonlocal count
+        count += 1
+        return material.plain(material.painted * (0.6 if count % 2 else 1.0))(body, camera)
+
+    shape = case.source.body.shape[0]
+    calm, nervous = (walk.flicker(judges.alex, walk.frames(d, material.model, shape)) for d in (steady, jumping))
+    assert count == 9 and 0 < calm < nervous / 1.5
+
+
+def test_the_number_of_processes_changes_nothing(shards: Path, tmp_path: Path) -> None:
+    at_hand(*run.WEIGHTS)
+    for workers in (1, 2):
+        run.run(plan(shards), tmp_path / str(workers), workers=workers)
+    assert content(tmp_path / "1") == content(tmp_path / "2")
+
+
+def test_lines_come_back_as_they_went(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    found = run.run(plan(shards, most=1), tmp_path / "a", store=Shelf())
+    settings, lines = run.read_lines(tmp_path / "a" / run.RESULTS)
+    assert settings == found.settings and len(lines) == 4
+    first = json.loads((tmp_path / "a" / run.RESULTS).read_text().splitlines()[1])
+    assert "face" not in first["scores"] and math.isnan(lines[0].scores.face)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from texture.shapes import paint
+
+from dinar.inpainting.colours import Look, match_colours
+from dinar.texture.neural_texture import NeuralTexture
+
+SIZE = 32
+GAIN, SHIFT = torch.tensor([0.7, 1.1, 0.9])[:, None, None], torch.tensor([0.12, -0.03, 0.05])[:, None, None]
+
+
+def whole(rgb: torch.Tensor) -> NeuralTexture:
+    zero = torch.zeros(1, 1, SIZE, SIZE)
+    return NeuralTexture(None, rgb, zero, zero + 1, zero)
+
+
+def seen(rgb: torch.Tensor) -> NeuralTexture:
+    """The left half."""
+    mask = (torch.arange(SIZE) < SIZE // 2).float().expand(1, 1, SIZE, SIZE)
+    return NeuralTexture(None, rgb * mask, mask, mask, mask)
+
+
+def test_texels_alone_tell_the_colours() -> None:
+    proposal = whole(paint(SIZE) * 0.8)
+    truth = proposal.rgb * GAIN + SHIFT
+    found = match_colours(proposal, seen(truth), [])
+    assert torch.allclose(found.rgb, truth, atol=0.01)      # the pull costs a little
+    assert torch.equal(found.filled, proposal.filled)
+
+
+def test_the_renderer_has_the_last_word() -> None:
+    """A renderer that darkens: what matches in texture space does not match when drawn."""
+    proposal = whole(paint(SIZE) * 0.8)
+    truth = proposal.rgb * GAIN + SHIFT
+
+    def draw(texture: NeuralTexture) -> torch.Tensor:
+        return texture.rgb[..., : SIZE // 2] * 0.9
+
+    look = Look(draw, truth[..., : SIZE // 2], torch.ones(1, 1, SIZE, SIZE // 2))
+
+    def error(steps: int) -> float:
+        found = match_colours(proposal, seen(truth), [look], steps=steps)
+        return float((draw(found) - look.image).abs().mean())
+
+    assert error(0) > 0.03 and error(8) < 0.01
+
+
+def test_the_renderers_weights_learn_nothing() -> None:
+    proposal, weight = whole(paint(SIZE)), torch.nn.Parameter(torch.tensor(0.8))
+    look = Look(lambda t: t.rgb * weight, proposal.rgb, torch.ones(1, 1, SIZE, SIZE))
+    found = match_colours(proposal, seen(proposal.rgb), [look])
+    assert weight.grad is None and not found.rgb.requires_grad
+
+
+def test_pixels_without_weight_say_nothing() -> None:
+    proposal = whole(paint(SIZE) * 0.8)
+    truth = proposal.rgb * GAIN + SHIFT
+    weight = torch.ones(1, 1, SIZE, SIZE)
+    weight[..., SIZE // 2 :] = 0
+    spoilt = truth.clone()
+    spoilt[..., SIZE // 2 :] = 1
+    clean, other = (Look(lambda t: t.rgb, image, weight) for image in (truth, spoilt))
+    first, second = (match_colours(proposal, seen(truth), [look]).rgb for look in (clean, other))
+    assert torch.equal(first, second) and torch.allclose(first, truth, atol=0.02)
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_plain_cloth_is_moved_and_not_stretched(looks: int) -> None:
+    """One colour fits any gain: what differs in it must not blow up what else there is."""
+    rgb = torch.full((1, 3, SIZE, SIZE), 0.4)
+    rgb[..., SIZE // 2 :] = 0.6                              # only the unseen half has another
+    truth = torch.full((1, 3, SIZE, SIZE), 0.45)
+    look = Look(lambda t: t.rgb[..., : SIZE // 2], truth[..., : SIZE // 2], torch.ones(1, 1, SIZE, SIZE // 2))
+    found = match_colours(whole(rgb), seen(truth), [look] * looks).rgb
+    assert torch.allclose(found[..., 0], truth[..., 0], atol=0.01)
+    assert torch.allclose(found[..., -1], torch.tensor(0.65), atol=0.03)
+
+
+def test_nothing_seen_changes_nothing() -> None:
+    proposal = whole(paint(SIZE))
+    empty = replace(seen(paint(SIZE)), sampled=torch.zeros(1, 1, SIZE, SIZE))
+    assert torch.allclose(match_colours(proposal, empty, []).rgb, proposal.rgb, atol=1e-6)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dinar.errors import InputError
+from dinar.inpainting.diffusion import BETAS, PUBLISHED, STEPS, Sampler, noised, signal
+
+SPREAD, CENTRE = 0.3, torch.tensor([1.0, -2.0])[None, :, None, None]
+
+
+def best(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """The best guess of the noise where latents are normal about CENTRE: what a perfect denoiser says."""
+    kept = signal(step)[:, None, None, None]
+    latent = CENTRE + kept.sqrt() * SPREAD**2 / (kept * SPREAD**2 + 1 - kept) * (noisy - kept.sqrt() * CENTRE)
+    return (noisy - kept.sqrt() * latent) / (1 - kept).sqrt()
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [Sampler("ddpm", 200), Sampler("ddim", 100, 1.0), Sampler("ddim", 50, 0.0), Sampler("dpm", 25), PUBLISHED],
+    ids=str,
+)
+def test_every_sampler_finds_the_distribution_of_a_perfect_denoiser(sampler: Sampler) -> None:
+    found = sampler.draw(best, (1, 2, 64, 64), torch.Generator().manual_seed(0))
+    assert torch.allclose(found.mean((0, 2, 3)), CENTRE.flatten(), atol=0.05)
+    assert torch.allclose(found.std((0, 2, 3)), torch.tensor(SPREAD), atol=0.06)
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm"])
+def test_a_seed_says_it_all(method: str) -> None:
+    def draw(seed: int) -> torch.Tensor:
+        torch.rand(seed + 1)                      # whatever else uses the global generator
+        return Sampler(method, 5).draw(best, (1, 2, 8, 8), torch.Generator().manual_seed(seed))
+
+    assert torch.equal(draw(3), draw(3)) and not torch.equal(draw(3), draw(4))
+
+
+def test_steps_come_from_the_noisiest_to_the_last() -> None:
+    seen = []
+
+    def denoise(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        assert step.shape == (len(noisy),)
+        seen.append(int(step[0]))
+        return torch.zeros_like(noisy)
+
+    for method in ("ddpm", "ddim", "dpm"):
+        seen.clear()
+        Sampler(method, 10).draw(denoise, (2, 2, 4, 4), torch.Generator())
+        assert len(seen) == 10 and seen == sorted(seen, reverse=True) and seen[0] >= STEPS - 1
+
+
+def test_the_noise_is_the_designs() -> None:
+    betas = torch.linspace(*BETAS, STEPS, dtype=torch.float64)
+    assert signal(torch.tensor([0]))[0] == pytest.approx(1 - BETAS[0])
+    assert signal(torch.tensor([STEPS - 1]))[0] == pytest.approx(float((1 - betas).prod()), rel=1e-3)
+    latent, noise = torch.randn(2, 3, 64, 64), torch.randn(2, 3, 64, 64)
+    found = noised(latent, noise, torch.tensor([0, STEPS - 1]))
+    assert torch.allclose(found[0], latent[0], atol=0.1) and torch.allclose(found[1], noise[1], atol=0.1)
+    assert found.var() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("wrong", [{"method": "euler"}, {"steps": 0}, {"steps": 1001}, {"eta": -0.1}, {"eta": 1.5}])
+def test_samplers_that_are_none(wrong: dict) -> None:
+    with pytest.raises(InputError):
+        Sampler(**wrong)

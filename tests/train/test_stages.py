@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from train.test_inpainting import networks
+
+from dinar.errors import InputError
+from dinar.networks import pretrained
+from dinar.perceptual.alexnet import AlexNet
+from dinar.perceptual.lpips import LPIPS
+from dinar.presets import PAPER, TINY
+from dinar.train import autoencoder as module
+from dinar.train.inpainting import InpaintingStage
+from dinar.train.stages import Plan, StageName, numbers, opened
+
+LATER = get_args(StageName)[1:]
+CONFIGS = {part: getattr(TINY, part) for part in ("encoder", "generator", "renderer")}
+
+
+@pytest.fixture
+def plan(people, tmp_path, monkeypatch) -> Plan:
+    monkeypatch.setattr(module, "load_lpips", lambda *_: LPIPS(AlexNet()))
+    appearance, autoencoder = networks()
+    appearance.save(tmp_path / "first", CONFIGS)
+    appearance.save(tmp_path / "second" / "appearance", CONFIGS)
+    pretrained.save(tmp_path / "second" / "autoencoder", autoencoder, TINY.autoencoder)
+    return Plan((people,), (), tmp_path / "first", tmp_path / "textures", least=4)
+
+
+def test_each_stage_starts_from_the_one_before(plan, tmp_path) -> None:
+    stage = opened("autoencoder", TINY, plan, tmp_path / "run")
+    assert stage.name == "autoencoder" and not stage.measured
+    second = replace(plan, after=tmp_path / "second")
+    stage = opened("finetune", TINY, second, tmp_path / "run")
+    assert stage.name == "finetune" and stage.measured
+    assert any(p.requires_grad for p in stage.networks["redrawer"].renderer.parameters())
+
+
+def test_latents_are_made_once(plan, tmp_path) -> None:
+    second = replace(plan, after=tmp_path / "second")
+    stage = opened("inpainting", TINY, second, tmp_path / "run")
+    assert isinstance(stage, InpaintingStage) and len(stage.data) == 3 * 4 * 4
+    path = tmp_path / "run" / "latents.safetensors"
+    made = path.stat().st_mtime_ns
+    again = opened("inpainting", TINY, second, tmp_path / "run")
+    assert path.stat().st_mtime_ns == made
+    assert torch.equal(again.autoencoder.latent_mean, stage.autoencoder.latent_mean)
+    assert not torch.equal(again.autoencoder.latent_deviation, torch.ones(6, 1, 1))
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_stage_without_the_one_before(plan, tmp_path, name) -> None:
+    with pytest.raises(InputError, match="--after"):
+        opened(name, TINY, replace(plan, after=None), tmp_path / "run")
+    with pytest.raises(InputError, match="no trained weights"):
+        opened(name, TINY, replace(plan, after=tmp_path / "nowhere"), tmp_path / "run")
+
+
+def test_the_papers_numbers() -> None:
+    found = {name: numbers(name, PAPER)[:2] for name in get_args(StageName)}
+    assert found == {
+        "appearance": (100_000, 4), "autoencoder": (300_000, 4), "finetune": (20_000, 4), "inpainting": (50_000, 128),
+    }  # section 4.1
