@@ -1,7 +1,7 @@
 """Makes the weights that ship: data, training, packing, in runs of minutes that go on where the last one ended.
 
     python tools/train.py run --assets ../shared/assets --state state/small --seconds 540
-    python tools/train.py pack --state state/small --out src/dinar/weights
+    python tools/train.py pack --state state/small --out src/dinar/weights --machine "2 CPU cores"
 
 `run` first makes what is missing of the data (about 40 MB a hundred people), then trains until the time is over. On a
 lent GPU: carry the assets, the wheels of the `train` extra and, from the second call on, nothing else if the folder of
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import time
 from pathlib import Path
@@ -29,7 +28,6 @@ from dinar.terminal import Bars
 from dinar.train import loop
 from dinar.train.appearance import LOOKED_AT, AppearanceStage
 
-HOURS = "hours.json"
 VIEWS = 8
 LIMITS = """\
 - Trained on made-up people only: real cloth, hair and light differ. What a photo shows is copied from it, so faces and
@@ -52,6 +50,7 @@ def run(
     workers: int = 1,
     save_every: int = 50,
     look_every: int = 400,
+    rate: float = 1.0,                    # factor on the learning rates, for the end
     bf16: bool = False,
 ) -> None:
     """Data and training for so many seconds."""
@@ -75,15 +74,20 @@ def run(
             save_every=save_every,
             look_every=look_every,
             workers=workers,
+            rate=rate,
         )
-        start = time.monotonic()
         with progress.stage("train"):
             step = loop.train(stage, state / "run", options, resume=True, progress=progress)
-    _add_hours(state, (time.monotonic() - start) / 3600)
     print(f"step {step}")
 
 
-def pack(state: Path, out: Path, preset: str = "small") -> None:
+def pack(
+    state: Path,
+    out: Path,
+    machine: str,                         # that trained, for the model card
+    extra: tuple[Path, ...] = (),         # as of `run`
+    preset: str = "small",
+) -> None:
     """The averaged weights, with a model card, as they ship."""
     run = state / "run"
     lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
@@ -95,14 +99,17 @@ def pack(state: Path, out: Path, preset: str = "small") -> None:
         grid = grid.resize((grid.width // 2, grid.height // 2), Image.Resampling.LANCZOS)
         grid.save(fresh / "samples.webp", quality=80)
         (fresh / "curves.svg").write_text(_curves(lines, ("total", "lpips", "l2", "dice")), encoding="utf-8")
-        (fresh / "README.md").write_text(_card(state, preset, lines, looked), encoding="utf-8")
+        (fresh / "README.md").write_text(_card(state, preset, machine, extra, lines, looked), encoding="utf-8")
 
 
-def _card(state: Path, preset: str, lines: list[dict], looked: list[dict]) -> str:
-    sizes, last, hours = presets.PRESETS[preset], lines[-1], _hours(state)
+def _card(
+    state: Path, preset: str, machine: str, extra: tuple[Path, ...], lines: list[dict], looked: list[dict]
+) -> str:
+    sizes, last = presets.PRESETS[preset], lines[-1]
     name = json.loads((state / "run" / loop.WEIGHTS / "appearance.json").read_text(encoding="utf-8"))["name"]
-    where = ", ".join(f"{spent:.1f} h on {machine}" for machine, spent in hours.items())
+    hours = sum(line["seconds"] for line in lines) / 3600
     people = len(MultiView(state / "people"))
+    others = "".join(f"; {len(MultiView(folder))} people of `{folder.name}`" for folder in extra)
     rows = "\n".join(
         f"| {line['step']} | {line['examined/psnr']:.2f} | {line['examined/plain_psnr']:.2f} | "
         f"{line['examined/lpips']:.4f} | {line['examined/plain_lpips']:.4f} |"
@@ -120,10 +127,10 @@ What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR 
 
 | | |
 |---|---|
-| data | {people} people that never were, {VIEWS} views each (`dinar synth`, seed 1); MakeHuman's assets (CC0) |
+| data | {people} people that never were, {VIEWS} views each (`dinar synth`, seed 1; MakeHuman's assets, CC0){others} |
 | steps | {last["step"]} of {sizes.appearance.batch} people with {sizes.appearance.windows} windows of \
 {sizes.appearance.window} pixels each |
-| time | {where} |
+| time | {hours:.1f} h on {machine} |
 | losses at the end | total {last["total"]:.4f}, L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, \
 Dice {last["dice"]:.4f}; adversarial from step {sizes.appearance.adversarial_from} |
 | format | float16 safetensors of the moving average, config.json |
@@ -167,19 +174,6 @@ def _curves(lines: list[dict], names: tuple[str, ...]) -> str:
         parts.append(f'<text x="4" y="{top + height - 12}">{low:.3g}</text>')
         parts.append(f'<polyline fill="none" stroke="#2060a0" points="{points}"/>')
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _hours(state: Path) -> dict[str, float]:
-    path = state / HOURS
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _add_hours(state: Path, spent: float) -> None:
-    gpu = torch.cuda.is_available()
-    machine = torch.cuda.get_device_name() if gpu else f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    hours = _hours(state)
-    hours[machine] = hours.get(machine, 0.0) + spent
-    (state / HOURS).write_text(json.dumps(hours), encoding="utf-8")
 
 
 if __name__ == "__main__":

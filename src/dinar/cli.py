@@ -253,6 +253,7 @@ def train(
     save_every: Annotated[int, _option("steps between two checkpoints (default: 200)", "N")] = 200,
     look_every: Annotated[int, _option("steps between two pictures (default: 1000)", "N")] = 1000,
     workers: Annotated[int, _option("processes that prepare samples (default: 1)", "N")] = 1,
+    rate: Annotated[float, _option("factor on the learning rates, for the end of a run (default: 1)", "X")] = 1.0,
     bf16: Annotated[bool, tyro.conf.FlagCreatePairsOff, _option("compute in bfloat16, on a GPU")] = False,
     seed: _Seed = 0,
     as_json: _Json = False,
@@ -278,6 +279,7 @@ def train(
             save_every=save_every,
             look_every=look_every,
             workers=workers,
+            rate=rate,
         )
         precision = torch.bfloat16 if bf16 else torch.float32
         device = "cuda" if torch.cuda.is_available() else "cpu"

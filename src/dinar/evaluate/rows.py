@@ -142,7 +142,7 @@ def _tuned(m: Material) -> Drawer:
     texture, camera = replace(m.texture, generated=m.generated), m.view.camera
     target = refinement.Target(m.view.image, m.view.mask, m.vertices, camera, texture.frontality)
 
-    def drawn(painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
+    def drawn(texture: NeuralTexture, painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
         return draw_neural(m.networks.renderer, texture, painted, vertices, m.model.faces, m.layout, camera)
 
     metric = load_lpips("alex", Store())
@@ -198,11 +198,11 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
-SYSTEM = ("texture", "neural", "neural+tuning")
+SYSTEM = ("texture", "neural")   # tuning takes minutes a person on a CPU: ask for it by name
 
 
 def chosen(names: str, *, neural: bool) -> tuple[Row, ...]:
-    """Rows by their names, comma-separated; "system": the whole system and the plain texture; "all".
+    """Rows by their names, comma-separated; "system": `SYSTEM`; "all".
 
     neural  whether there are weights; without them "system" and "all" leave neural rows out
 

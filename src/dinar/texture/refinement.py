@@ -1,4 +1,4 @@
-"""Colours of a texture tuned until its drawing looks like the photos (appendix B)."""
+"""A texture tuned until its drawing looks like the photos (appendix B)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ MARGIN = 0.08               # of the person's larger side, seen around them
 BACKGROUNDS = (0.0, 1.0)    # in turn: an outline that is right on both is right
 CHANNELS = 2048, 64         # the discriminator's base and most channels: it sees one person for some seconds
 
-Draw = Callable[[Tensor, Tensor, "Camera"], Rendering]
-"""painted [1, 3, R, R], vertices [1, V, 3], camera -> the drawn person; differentiable in `painted`."""
+Draw = Callable[[NeuralTexture, Tensor, Tensor, "Camera"], Rendering]
+"""Texture, painted [1, 3, R, R], vertices [1, V, 3], camera -> the drawn person.
+
+Differentiable in `painted` and in the texture's generated channels, if it has any.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ def refine(
     *,
     steps: int,
     learning_rate: float,              # of the colours
+    generated_learning_rate: float,    # of the generated channels; 0: they stay
     discriminator_learning_rate: float,
-    betas: tuple[float, float],        # Adam, both
+    betas: tuple[float, float],        # Adam, all
     epsilon: float,                    # Adam's, of the colours: smaller gradients move a texel less
     l2: float,                         # this and the next four: the weights of eq. 4
     lpips: float,
@@ -72,7 +76,7 @@ def refine(
     seed: int = 0,                     # of sizes, parts and the discriminator's first weights
     progress: Callable[[float], None] = lambda _: None,    # called with the part that is done
 ) -> NeuralTexture:
-    """The texture with tuned `rgb`, in [0, 1] (appendix B).
+    """The texture with tuned `rgb`, in [0, 1], and generated channels (appendix B).
 
     What `draw` makes of the colours is compared with each photo: L2, LPIPS, and a discriminator that is trained on the
     way. A texel moves by its frontality: Adam makes steps of all gradients alike, so the weight is on the step and not
@@ -85,21 +89,31 @@ def refine(
     shares = _shares([target.frontality for target in targets])
     weight = texture.frontality * texture.filled
     change = torch.zeros_like(painted)                                # as it is before it is weighted
+    generated = None
+    if generated_learning_rate and texture.generated is not None:
+        generated = texture.generated.detach().clone()
     least, most = ((bound - painted) / weight.clamp(min=1e-6) for bound in (0, 1))
     rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         judge = Discriminator(crop, *CHANNELS).to(painted.device)
-    optimiser = torch.optim.Adam([change], lr=learning_rate, betas=betas, eps=epsilon)
+    groups = [{"params": [change], "lr": learning_rate, "eps": epsilon}]
+    if generated is not None:
+        groups.append({"params": [generated], "lr": generated_learning_rate})
+    optimiser = torch.optim.Adam(groups, betas=betas)
     judge_optimiser = torch.optim.Adam(judge.parameters(), lr=discriminator_learning_rate, betas=betas)
     for step in range(steps):
         colours = (painted + weight * change).requires_grad_()
+        tried, tunable = texture, [colours]
         change.grad = torch.zeros_like(change)
+        if generated is not None:
+            tunable.append(generated.detach().requires_grad_())
+            tried, generated.grad = replace(texture, generated=tunable[1]), torch.zeros_like(generated)
         shown, real = [], []
         judge.requires_grad_(False)
         for target, share in zip(targets, shares, strict=True):
             view = _View.of(target, BACKGROUNDS[step % 2], sides, window, crop, rng)
-            drawn = draw(colours, view.vertices, view.camera).over(view.background)
+            drawn = draw(tried, colours, view.vertices, view.camera).over(view.background)
             shown.append(view.middle(drawn, crop))
             real.append(view.middle(view.photo, crop))
             loss = (
@@ -107,7 +121,10 @@ def refine(
                 + lpips * metric(drawn, view.photo).sum()
                 + adversarial * pleased(judge(shown[-1]))
             )
-            change.grad += share * torch.autograd.grad(loss, colours)[0]
+            gradients = torch.autograd.grad(loss, tunable)
+            change.grad += share * gradients[0]
+            if generated is not None:
+                generated.grad += gradients[1] / len(targets)
         optimiser.step()
         change = change.clamp_(least, most)
         judge.requires_grad_(True)
@@ -116,7 +133,8 @@ def refine(
         discriminator_loss(judge, torch.cat(shown), torch.cat(real), step=step, **weights).total.backward()
         judge_optimiser.step()
         progress((step + 1) / steps)
-    return replace(texture, rgb=(texture.rgb + weight * change).clamp(0, 1) * texture.filled)
+    rgb = (texture.rgb + weight * change).clamp(0, 1) * texture.filled
+    return replace(texture, rgb=rgb, generated=texture.generated if generated is None else generated)
 
 
 @dataclass(frozen=True)

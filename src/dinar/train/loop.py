@@ -47,6 +47,7 @@ class Options:
     save_every  steps between two checkpoints
     look_every  steps between two examinations; one that is no checkpoint's is left out
     workers     processes that prepare samples; 0: this one
+    rate        factor on all learning rates: smaller ones for the end of a run
 
     Raises InputError where a number is not possible.
     """
@@ -60,12 +61,15 @@ class Options:
     save_every: int = 200
     look_every: int = 1000
     workers: int = 1
+    rate: float = 1.0
 
     def __post_init__(self) -> None:
         least = {"steps": 1, "batch": 1, "accumulate": 1, "save_every": 1, "look_every": 1, "workers": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InputError(f"{name.replace('_', '-')} {getattr(self, name)} is not possible; at least {value} is")
+        if not 0 < self.rate < math.inf:
+            raise InputError(f"rate {self.rate} is not possible; it is a factor above 0")
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,8 @@ def train(stage: Stage, out: Path, options: Options, *, resume: bool = False, pr
     count = options.batch * accelerator.num_processes                   # samples of one micro-batch of all processes
     step, position = _begin(stage, averages, out, options, resume)
     for name, network in stage.networks.items():
+        for group in stage.optimizers[name].param_groups:
+            group["lr"] *= options.rate
         prepared = accelerator.prepare(network.train(), stage.optimizers[name])
         stage.networks[name], stage.optimizers[name] = prepared
     for average in averages.values():
