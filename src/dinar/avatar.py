@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from safetensors import SafetensorError
@@ -34,6 +34,9 @@ from dinar.progress import Progress
 from dinar.texture.drawing import Rendering, draw
 from dinar.texture.neural_drawing import draw_neural
 from dinar.texture.neural_texture import NeuralTexture, window
+
+if TYPE_CHECKING:
+    from dinar.export.vrm import Licence
 
 FORMAT = 1
 MARKER = "avatar.json"
@@ -209,6 +212,47 @@ class Avatar:
         motion = motion.resampled(fps) if fps else motion
         frames = (composed(r, background) for r in self.moving(motion, size, azimuth=azimuth))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
+
+    def export(
+        self,
+        path: Path,                                     # .glb, .vrm, .obj or .ply
+        *,
+        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, by their names
+        colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture; default: `painted`
+        texture_size: int | None = None,                # texels a side; default: the colours' own
+        influences: int = 4,                            # joints that a vertex follows: 4 or 8
+        lit: bool = False,                              # let lamps shade the person
+        licence: Licence | None = None,                 # of a .vrm, which has to have one
+    ) -> tuple[Path, ...]:
+        """The person for other programs: rigged, or standing at rest; the files written, `path` first.
+
+        Raises InputError where `path` cannot be written, is of another kind, or has no place for what is given.
+        """
+        from dinar.export import gltf, plain, vrm
+        from dinar.export.figure import Figure
+
+        path, person = Path(path), self.to("cpu")
+        figure = Figure(person.model, person.layout, person.shape, person.painted if colours is None else colours.cpu())
+        kind = path.suffix.lower()
+        if motions and kind != ".glb":
+            raise InputError(f"{path} has no place for motions; export a .glb")
+        if licence is not None and kind != ".vrm":
+            raise InputError(f"{path} has no place for a licence; export a .vrm")
+        rigged = {"texture_size": texture_size, "influences": influences, "lit": lit}
+        match kind:
+            case ".glb":
+                gltf.write(path, figure, motions=motions, **rigged)
+            case ".vrm" if licence is None:
+                raise InputError("a VRM file says who made it and what others may do with it; give --author")
+            case ".vrm":
+                vrm.write(path, figure, licence, **rigged)
+            case ".obj":
+                return plain.write_obj(path, figure, texture_size=texture_size)
+            case ".ply":
+                plain.write_ply(path, figure)
+            case _:
+                raise InputError(f"{path} is no kind of file that people are exported to: .glb, .vrm, .obj or .ply")
+        return (path,)
 
     def drawn(self, painted: Tensor, vertices: Tensor, camera: Camera, *, supersample: int = 2) -> Rendering:
         """Bodies [B, V, 3] in colours [1, 3, R, R] in place of `painted`; differentiable in these."""

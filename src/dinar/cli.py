@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dinar.avatar import Avatar, Shot
     from dinar.body.model import BodyModel
+    from dinar.motion.motion import Motion
     from dinar.pipeline import Source
     from dinar.progress import Progress
 
@@ -35,6 +36,7 @@ def _out(what: str) -> Any:
 
 _Positional = tyro.conf.Positional
 _AvatarPath = Annotated[Path, _Positional, _option("what `dinar create` made: a folder or a .zip", "AVATAR")]
+_MOTIONS = "walk, turn, wave, dance, or a .bvh, .npz (AMASS too), .smpl, .glb (.glb#clip), .vrma or .json"
 _Smplx = Annotated[Path | None, _option("your own SMPLX_*.npz in place of the open body", "FILE")]
 _Seed = Annotated[int, _option("the same seed gives the same result (default: 0)", "N")]
 _Device = Annotated[str, _option("cpu (default), or cuda where there is one", "NAME")]
@@ -132,7 +134,7 @@ def merge(
 
 def animate(
     avatar: _AvatarPath,
-    motion: Annotated[str, _Positional, _option("walk, turn, wave, dance, or a .bvh, .npz or .json", "MOTION")],
+    motion: Annotated[str, _Positional, _option(_MOTIONS, "MOTION")],
     out: Annotated[Path, _out("the video (.mp4, .webm), or a folder for PNG frames")],
     view: Annotated[Literal["front", "back", "left", "right"], _option("from where (default: front)")] = "front",
     size: _Size = None,
@@ -148,17 +150,38 @@ def animate(
 
     with Bars() as progress:
         from dinar.avatar import VIEWS
-        from dinar.motion.motion import Motion
 
         colour, pixels, where = _colour(background, out), _size(size), _device(device)
         with progress.stage("load"):
-            clip = Motion.load(motion)
-            if seconds is not None:
-                clip = clip.looped(_positive("--seconds", seconds))
-            if fps is not None:
-                clip = clip.resampled(_positive("--fps", fps))
+            clip = _clip(motion, fps, seconds)
             person = _load(avatar, renderer).to(where)
         person.animate(clip, out, size=pixels or (768, 768), azimuth=VIEWS[view], background=colour, progress=progress)
+    _report([out], progress, as_json, frames=len(clip), fps=clip.fps)
+
+
+def convert(
+    motion: Annotated[str, _Positional, _option(_MOTIONS, "MOTION")],
+    out: Annotated[Path, _out("the motion (.bvh, .npz, .json, .smpl; .amass.npz in AMASS's layout)")],
+    fps: Annotated[float | None, _option("frames a second (default: the motion's)", "N")] = None,
+    seconds: Annotated[float | None, _option("repeat or cut the motion to last so long", "N")] = None,
+    in_place: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("take the travel over the ground out")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Turn a motion into another kind of file."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.files import check_file
+        from dinar.motion.motion import check_name
+
+        check_name(out)
+        check_file(out)
+        with progress.stage("load"):
+            clip = _clip(motion, fps, seconds)
+        with progress.stage("save"):
+            (clip.in_place() if in_place else clip).save(out)
     _report([out], progress, as_json, frames=len(clip), fps=clip.fps)
 
 
@@ -198,6 +221,73 @@ def render(
             with progress.stage("draw"):
                 images.save(out, composed(person.view(view, pixels), colour))
     _report([out], progress, as_json)
+
+
+def export(
+    avatar: _AvatarPath,
+    out: Annotated[Path, _out("the person for other programs (.glb, .vrm, .obj, .ply)")],
+    motion: Annotated[
+        tuple[str, ...],
+        tyro.conf.UseAppendAction,
+        _option("an animation of a .glb: a clip or a file as for animate; may be given again", "MOTION"),
+    ] = (),
+    texture_size: Annotated[int | None, _option("texels a side (default: the avatar's)", "N")] = None,
+    influences: Annotated[Literal[4, 8], _option("joints a vertex follows (default: 4, which all programs read)")] = 4,
+    lit: Annotated[bool, tyro.conf.FlagCreatePairsOff, _option("let lamps shade it, once more")] = False,
+    author: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, _option("of a .vrm: who made it; may be given again", "NAME")
+    ] = (),
+    title: Annotated[str | None, _option("of a .vrm: its name (default: the file's)", "NAME")] = None,
+    licence: Annotated[str | None, _option("of a .vrm: address of a licence beside VRM's own", "URL")] = None,
+    who: Annotated[
+        Literal["author", "licensed", "everyone"], _option("of a .vrm: who may act as this person (default: author)")
+    ] = "author",
+    commerce: Annotated[
+        Literal["none", "personal", "corporate"], _option("of a .vrm: what it may earn (default: none)")
+    ] = "none",
+    modify: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("of a .vrm: others may change it (default: they may not)")
+    ] = False,
+    redistribute: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("of a .vrm: others may pass it on (default: they may not)")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Write an avatar as a rigged or plain mesh for engines, viewers and Blender."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.avatar import Avatar
+        from dinar.export import vrm
+        from dinar.files import check_file
+        from dinar.motion.motion import Motion
+
+        check_file(out)
+        terms = None
+        if out.suffix.lower() == ".vrm":
+            allowed = "allowModificationRedistribution" if modify and redistribute else "allowModification"
+            terms = vrm.Licence(
+                title=title or out.stem,
+                authors=author,
+                avatar=vrm.WHO[who],
+                commerce=vrm.COMMERCE[commerce],
+                modification=allowed if modify else "prohibited",
+                redistribution=redistribute,
+                url=licence,
+            )
+        elif author or title or licence or who != "author" or commerce != "none" or modify or redistribute:
+            raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
+        with progress.stage("load"):
+            names = [Path(one).stem for one in motion]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise InputError(f"two motions are called {twice[0]}; animations need different names")
+            motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
+            person = Avatar.load(avatar)
+        with progress.stage("export"):
+            files = person.export(
+                out, motions=motions, texture_size=texture_size, influences=influences, lit=lit, licence=terms
+            )
+    _report(list(files), progress, as_json)
 
 
 def synth(
@@ -354,7 +444,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit,
     "merge": merge,
     "animate": animate,
+    "motion": convert,
     "render": render,
+    "export": export,
     "synth": synth,
     "evaluate": evaluate,
     "train": train,
@@ -432,6 +524,18 @@ def _load(path: Path, renderer: Literal["neural", "texture"] | None) -> Avatar:
         note = f"{path} was made with the weights {avatar.weights}, which this version does not have"
         print(f"dinar: {note}; the plain renderer draws it", file=sys.stderr)
     return avatar
+
+
+def _clip(motion: str, fps: float | None, seconds: float | None) -> Motion:
+    """A motion, repeated or cut and resampled where asked for."""
+    from dinar.motion.motion import Motion
+
+    clip = Motion.load(motion)
+    if seconds is not None:
+        clip = clip.looped(_positive("--seconds", seconds))
+    if fps is not None:
+        clip = clip.resampled(_positive("--fps", fps))
+    return clip
 
 
 def _body(smplx: Path | None) -> BodyModel | None:

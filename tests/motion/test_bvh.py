@@ -10,7 +10,8 @@ import roma
 import torch
 
 from dinar.errors import InputError
-from dinar.motion.bvh import humanoid_chains, read_bvh
+from dinar.motion.bvh import read_bvh
+from dinar.motion.joint_names import humanoid_chains
 from dinar.motion.motion import Motion
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets" / "motion"

@@ -46,6 +46,46 @@ PARENT = _bones()
 """Bone -> parent bone, parents before children; hips has none."""
 
 
+def _t_pose() -> dict[str, tuple[float, float, float]]:
+    offsets = {
+        "hips": (0.0, 0.0, 0.0),
+        "spine": (0.0, 0.10, 0.0),
+        "chest": (0.0, 0.13, 0.0),
+        "upperChest": (0.0, 0.13, 0.0),
+        "neck": (0.0, 0.18, 0.0),
+        "head": (0.0, 0.10, 0.02),
+    }
+    for side, x in (("left", 1.0), ("right", -1.0)):
+        offsets |= {
+            f"{side}Eye": (0.035 * x, 0.07, 0.09),
+            f"{side}Shoulder": (0.03 * x, 0.12, 0.0),
+            f"{side}UpperArm": (0.16 * x, 0.0, 0.0),
+            f"{side}LowerArm": (0.29 * x, 0.0, 0.0),
+            f"{side}Hand": (0.27 * x, 0.0, 0.0),
+            f"{side}ThumbMetacarpal": (0.03 * x, -0.01, 0.03),
+            f"{side}ThumbProximal": (0.03 * x, 0.0, 0.02),
+            f"{side}ThumbDistal": (0.03 * x, 0.0, 0.02),
+            f"{side}UpperLeg": (0.095 * x, -0.05, 0.0),
+            f"{side}LowerLeg": (0.0, -0.44, 0.0),
+            f"{side}Foot": (0.0, -0.43, 0.0),
+            f"{side}Toes": (0.0, -0.055, 0.14),
+        }
+        for finger, z in (("Index", 0.02), ("Middle", 0.0), ("Ring", -0.02), ("Little", -0.04)):
+            offsets |= {
+                f"{side}{finger}Proximal": (0.10 * x, 0.0, z),
+                f"{side}{finger}Intermediate": (0.04 * x, 0.0, 0.0),
+                f"{side}{finger}Distal": (0.025 * x, 0.0, 0.0),
+            }
+    return offsets
+
+
+T_POSE = _t_pose()
+"""Bone -> where it starts in the T-pose, from its parent's start, of somebody whose hips are 1 above the ground."""
+
+SOLE = 0.025
+"""How far the ground is below the toes' joints there."""
+
+
 def nearest_parent(bone: str, present: set[str]) -> str | None:
     """The closest ancestor of `bone` that is in `present`: skeletons may lack any bone but the hips."""
     parent = PARENT[bone]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -16,11 +15,15 @@ from torch import Tensor
 
 from dinar.errors import InputError
 from dinar.files import atomic_file
-from dinar.motion.bvh import read_bvh
+from dinar.motion.amass import is_smpl, read_smpl, write_amass, write_smpl
+from dinar.motion.arrays import read_arrays
+from dinar.motion.bvh import read_bvh, write_bvh
+from dinar.motion.gltf import read_gltf
 from dinar.motion.humanoid import PARENT
+from dinar.motion.recording import MAX_FRAMES, Recording
 
 FORMAT = 1
-MAX_FRAMES = 1_000_000
+GLTF = (".glb", ".gltf", ".vrm", ".vrma")
 
 
 @dataclass(frozen=True)
@@ -52,40 +55,59 @@ class Motion:
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Self:
-        """A shipped clip by its name, or a .bvh, .npz or .json file.
+        """A shipped clip by its name, or a file: .bvh; .npz (dinar's own or AMASS's); .smpl; .glb, .gltf, .vrm or .vrma
+        with an animation (`person.glb#wave`: the one named wave); .json.
 
         Raises InputError for an unknown clip, another kind of file, a damaged one, or joints that are no person's.
         """
-        path = Path(name_or_path)
+        path, clip = Path(name_or_path), None
         if str(name_or_path) in cls.shipped():
-            with resources.as_file(_clips() / f"{name_or_path}.npz") as clip:
-                return cls._from_arrays(_read_npz(clip), clip)
+            with resources.as_file(_clips() / f"{name_or_path}.npz") as shipped:
+                return cls._from_arrays(read_arrays(shipped, _FIELDS), shipped)
+        if "#" in path.name and not path.exists():
+            file, _, clip = path.name.partition("#")
+            path = path.with_name(file)
         if not path.is_file():
             known = ", ".join(cls.shipped())
             raise InputError(f"{name_or_path} is neither a motion file nor one of dinar's clips ({known})")
-        match path.suffix.lower():
-            case ".bvh":
-                bvh = read_bvh(path)
-                return cls(*bvh.to_humanoid(), fps=bvh.fps)
-            case ".npz":
-                return cls._from_arrays(_read_npz(path), path)
-            case ".json":
-                return cls._from_arrays(_read_json(path), path)
-        raise InputError(f"{path} is no motion: give a .bvh, .npz or .json file")
+        suffix = path.suffix.lower()
+        if clip is not None and suffix not in GLTF:
+            raise InputError(f"{path} holds one motion; only glTF files have clips with names")
+        if suffix == ".bvh":
+            return cls._from_recording(read_bvh(path), calibrated=True)
+        if suffix in GLTF:
+            return cls._from_recording(read_gltf(path, clip))
+        if suffix == ".smpl" or (suffix == ".npz" and is_smpl(path)):
+            return cls._from_recording(read_smpl(path))
+        if suffix == ".npz":
+            return cls._from_arrays(read_arrays(path, _FIELDS), path)
+        if suffix == ".json":
+            return cls._from_arrays(_read_json(path), path)
+        raise InputError(f"{path} is no motion: give a .bvh, .npz, .smpl, .glb, .gltf, .vrm, .vrma or .json file")
 
     def save(self, path: str | Path) -> None:
-        """Write the motion as .npz or .json, whole or not at all. Raises InputError for another suffix."""
+        """Write the motion, whole or not at all: as .npz or .json (dinar's own, exact), .bvh (Mixamo's names),
+        .amass.npz (AMASS's SMPL-X layout) or .smpl. Raises InputError for another suffix.
+
+        The last three have no room for a body's own rest pose: bones that are not named stand as in the T-pose there.
+        """
         path = Path(path)
-        if path.suffix.lower() not in (".npz", ".json"):
-            raise InputError(f"{path}: a motion is saved as .npz or .json")
-        rotations, hips = self.rotations.cpu().numpy(), self.hips.cpu().numpy()
+        check_name(path)
+        rotations, hips = self.rotations.cpu(), self.hips.cpu()
+        fields = (self.names, rotations, hips, float(self.fps))
         with atomic_file(path) as temporary:
-            if path.suffix.lower() == ".npz":
-                fields = {"names": np.array(self.names), "rotations": rotations, "hips": hips, "fps": float(self.fps)}
-                np.savez_compressed(temporary, format=FORMAT, **fields)
+            if path.name.lower().endswith(".amass.npz"):
+                write_amass(temporary, *fields)
+            elif path.suffix.lower() == ".bvh":
+                write_bvh(temporary, *fields)
+            elif path.suffix.lower() == ".smpl":
+                write_smpl(temporary, *fields)
+            elif path.suffix.lower() == ".npz":
+                own = (FORMAT, np.array(self.names), rotations.numpy(), hips.numpy(), self.fps)
+                np.savez_compressed(temporary, **dict(zip(_FIELDS, own, strict=True)))
             else:
-                fields = {"names": self.names, "rotations": rotations.tolist(), "hips": hips.tolist(), "fps": self.fps}
-                temporary.write_text(json.dumps({"format": FORMAT, **fields}), encoding="utf-8")
+                own = (FORMAT, self.names, rotations.tolist(), hips.tolist(), self.fps)
+                temporary.write_text(json.dumps(dict(zip(_FIELDS, own, strict=True))), encoding="utf-8")
 
     def resampled(self, fps: float) -> Self:
         """The same motion at another frame rate: slerp between frames, the last one held for its own duration."""
@@ -175,6 +197,16 @@ class Motion:
         return cycle, turn, travel
 
     @classmethod
+    def _from_recording(cls, recording: Recording, *, calibrated: bool = False) -> Self:
+        """The fields of a file's skeleton, checked."""
+        names, rotations, hips = recording.to_humanoid(calibrated=calibrated)
+        if not len(hips):
+            raise InputError(f"{recording.source} has no frames")
+        if not (rotations.isfinite().all() and hips.isfinite().all()):
+            raise InputError(f"{recording.source} is damaged: it holds numbers that are not finite")
+        return cls(names, rotations, hips, recording.fps)
+
+    @classmethod
     def _from_arrays(cls, fields: dict, path: Path) -> Self:
         """Checked fields of a file. Raises InputError that names what is wrong."""
         try:
@@ -198,16 +230,17 @@ class Motion:
         return cls(names, rotations, hips, fps)
 
 
+_FIELDS = ("format", "names", "rotations", "hips", "fps")
+
+
+def check_name(path: Path) -> None:
+    """Raises InputError for a file that `Motion.save` would not write, by its suffix."""
+    if path.suffix.lower() not in (".npz", ".json", ".bvh", ".smpl"):
+        raise InputError(f"{path}: a motion is saved as .npz, .json, .bvh, .smpl or .amass.npz")
+
+
 def _clips():
     return resources.files("dinar.motion") / "clips"
-
-
-def _read_npz(path: Path) -> dict:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in ("format", "names", "rotations", "hips", "fps")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged or no motion of dinar's") from error
 
 
 def _read_json(path: Path) -> dict:

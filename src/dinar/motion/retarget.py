@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from dinar.body.model import Body, BodyModel
+from dinar.motion import feet
 from dinar.motion.humanoid import PARENT, nearest_parent, t_pose_alignment
 from dinar.motion.motion import Motion
 
-TOUCH = 0.04    # metres: a sole this close to the ground stands on it
-LEAVE = 0.12    # metres: a sole this high is in the air
 FLESH = 0.03    # metres of body below a joint
 
 
@@ -29,7 +28,7 @@ def apply(motion: Motion, model: BodyModel, shape: Tensor) -> Body:
 
     Hips move in proportion to the body's own hip height. The ground is y = 0: a sole close to it is set on it, so that
     other proportions than the motion's neither float nor sink; while the motion travels, the hips go as far as the
-    standing foot pushes, so that feet do not slide.
+    standing foot pushes, and the legs give the few millimetres that are left, so that feet do not slide.
     """
     shape = shape.detach()
     vertices, joints = (x[0].detach() for x in model.rest(shape[None]))
@@ -44,8 +43,12 @@ def apply(motion: Motion, model: BodyModel, shape: Tensor) -> Body:
     translation = motion.hips.to(joints) * stand - points[:, hips]
     contact = torch.stack([_sole_points(s, rotations, points, joints) for s in soles], dim=1)   # [T, feet, N, 3]
     lowest = torch.minimum(contact[..., 1].amin(dim=(1, 2)), _lowest_of_the_rest(points, model.parents, bones))
-    translation = translation + _ground(lowest + translation[:, 1])
-    translation = translation + _follow_feet(contact + translation[:, None, None], translation, motion.fps)
+    translation = translation + feet.ground(lowest + translation[:, 1])
+    translation = translation + feet.follow(contact + translation[:, None, None], translation, motion.fps)
+    at, standing = points + translation[:, None], contact + translation[:, None, None]
+    for k, side in enumerate(side for side in ("left", "right") if f"{side}Foot" in bones):
+        leg = tuple(bones[f"{side}{part}"] for part in ("UpperLeg", "LowerLeg", "Foot"))
+        local = feet.hold(local, rotations, at, standing[:, k], leg, model.parents, motion.fps)
 
     count = len(motion)
     pose = roma.rotmat_to_rotvec(local)
@@ -187,35 +190,3 @@ def _lowest_of_the_rest(points: Tensor, parents: tuple[int, ...], bones: dict[st
             feet.add(j)
     rest = [j for j in range(len(parents)) if j not in feet]
     return points[:, rest, 1].amin(1) - FLESH
-
-
-def _ground(lowest: Tensor) -> Tensor:
-    """Vertical correction [T, 3] that sets a lowest point [T] near the ground on it and lifts it from below.
-
-    The whole motion is first moved so that its lower tenth stands on the ground.
-    """
-    shift = lowest.quantile(0.1)
-    lowest = lowest - shift
-    weight = ((LEAVE - lowest) / (LEAVE - TOUCH)).clamp(0, 1)
-    correction = -shift - lowest * weight * weight * (3 - 2 * weight)
-    return torch.stack([torch.zeros_like(correction), correction, torch.zeros_like(correction)], dim=1)
-
-
-def _follow_feet(soles: Tensor, translation: Tensor, fps: float) -> Tensor:
-    """Horizontal correction [T, 3] that keeps standing soles [T, feet, N, 3] where they stand.
-
-    A point weighs more the closer to the ground and the slower it is; the hips take back the mean slide of the weighted
-    points. None for a motion that walks on the spot, as on a treadmill: there the slide is longer than the hips' way.
-    """
-    count = len(soles)
-    if count < 2:
-        return torch.zeros(count, 3).to(soles)
-    level = soles.new_tensor([1.0, 0.0, 1.0])
-    height = (soles[1:, ..., 1] + soles[:-1, ..., 1]) / 2
-    slide = (soles[1:] - soles[:-1]) * level
-    weight = torch.exp(-((height.clamp(min=0) / 0.012) ** 2) - (slide.norm(dim=-1) * fps / 0.6) ** 2)[..., None]
-    mean = (weight * slide).sum(dim=(1, 2)) / weight.sum(dim=(1, 2)).clamp(min=1.0)
-    way = (translation[1:, [0, 2]] - translation[:-1, [0, 2]]).norm(dim=1).sum()
-    if mean.sum(0).norm() > 0.5 * way + 0.1:
-        return torch.zeros(count, 3).to(soles)
-    return -torch.cat([torch.zeros(1, 3).to(soles), mean.cumsum(0)])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dinar.networks.renderer import Renderer
 
 MARGIN = 0.08   # of the body's larger side in the image: how far hair and cloth reach beyond it
+GRAIN = 64      # pixels: drawn parts come in few sizes, for a new size costs a CPU up to seconds of preparation
+WHOLE = 256     # images up to this side are drawn whole, for the same reason
 FAINT = 0.02    # of a mask: a sigmoid never quite reaches 0 and 1, and a veil around the person would show
 
 
@@ -86,7 +88,10 @@ def draw_neural(
     h, w = camera.size
     left, top = (max(side - reach, 0) // renderer.stride * renderer.stride for side in (x, y))
     right, bottom = min(x + width + reach, w), min(y + height + reach, h)
-    size = tuple(-(-side // renderer.stride) * renderer.stride for side in (bottom - top, right - left))
+    if max(h, w) <= WHOLE:
+        left, top, right, bottom = 0, 0, w, h
+    grain = math.lcm(renderer.stride, GRAIN)
+    size = tuple(-(-side // grain) * grain for side in (bottom - top, right - left))
     seen = surface(texture, painted, vertices, faces, layout, camera.cropped(left, top, size))
     drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
     clear = ((drawn.mask - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)

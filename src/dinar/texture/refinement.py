@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.08               # of the person's larger side, seen around them
 BACKGROUNDS = (0.0, 1.0)    # in turn: an outline that is right on both is right
+GRAIN = 64                  # pixels: parts come in few sizes, for a new size costs a CPU seconds of preparation
 CHANNELS = 2048, 64         # the discriminator's base and most channels: it sees one person for some seconds
 
 Draw = Callable[[NeuralTexture, Tensor, Tensor, "Camera"], Rendering]
@@ -183,7 +185,7 @@ class _View:
 
 def _part(centre: float, start: float, end: float, most: int, least: int) -> tuple[int, int]:
     """First pixel and length of a part of start..end about `centre`, within it where it is long enough."""
-    length = max(min(round(end - start), most), least)
+    length = max(min(math.ceil((end - start) / GRAIN) * GRAIN, most), least)
     if length >= end - start:
         return round((start + end - length) / 2), length
     return round(min(max(centre - length / 2, start), end - length)), length

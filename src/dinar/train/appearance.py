@@ -135,7 +135,8 @@ class AppearanceStage(Stage):
                 plain = seen.colours[:, :3] * seen.mask + 0.5 * (1 - seen.mask)
                 for name, image in (("", drawn), ("plain_", plain)):
                     error = (image - truth.image).square().mean((1, 2, 3))
-                    sums[f"{name}psnr"] += float((-10 * error.log10()).mean()) / len(lessons)
+                    psnr = -10 * error.clamp(min=1e-8).log10()    # 80 dB where nobody is to be seen
+                    sums[f"{name}psnr"] += float(psnr.mean()) / len(lessons)
                     sums[f"{name}lpips"] += float(self.lpips(image, truth.image).mean()) / len(lessons)
             side = lesson.truth.shape[-1]
             source = functional.interpolate(lesson.image, (side, side), mode="bilinear", antialias=True)

@@ -135,7 +135,8 @@ def train(stage: Stage, out: Path, options: Options, *, resume: bool = False, pr
     from accelerate.utils import GradientAccumulationPlugin
 
     plan = GradientAccumulationPlugin(num_steps=options.accumulate, sync_with_dataloader=False)
-    accelerator = stage.accelerator = Accelerator(gradient_accumulation_plugin=plan)
+    alone = not torch.accelerator.is_available()                         # several processes on CPUs want to be told so
+    accelerator = stage.accelerator = Accelerator(cpu=alone, gradient_accumulation_plugin=plan)
     averages = {name: deepcopy(stage.networks[name]).eval().requires_grad_(False) for name in stage.averaged}
     count = options.batch * accelerator.num_processes                   # samples of one micro-batch of all processes
     step, position = _begin(stage, averages, out, options, resume)

@@ -1,0 +1,274 @@
+"""Motions of the SMPL family: AMASS's .npz in both published layouts, and the .smpl codec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+from torch import Tensor
+
+from dinar.body.anatomy import SMPLX_HUMANOID, SMPLX_JOINTS
+from dinar.errors import InputError
+from dinar.motion.arrays import array_names, read_arrays
+from dinar.motion.humanoid import PARENT, nearest_parent, t_pose_alignment
+from dinar.motion.recording import MAX_FRAMES, Recording
+
+_BODY, _HEAD, _HANDS = SMPLX_JOINTS[:22], SMPLX_JOINTS[22:25], SMPLX_JOINTS[25:]
+_JOINTS = {24: (*_BODY, "left_hand", "right_hand"), 52: (*_BODY, *_HANDS), 55: SMPLX_JOINTS}
+_FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])     # to Y up
+_UPRIGHT = 0.7          # mean cosine between a trunk and the axis that is surely up
+_PELVIS = torch.tensor([0.0, -0.35, 0.01])      # of SMPL-X at rest, metres; a file's `trans` starts there
+_MODELS = {0: "SMPL", 1: "SMPL-H", 2: "SMPL-X", 3: "SUPR", 7: "SMPL-XS"}       # the .smpl codec's numbers
+_CODEC = 2              # its version
+
+# An ordinary rest pose of the family: from each joint's parent, metres, to the nearest half centimetre. The models
+# themselves may not be passed on; what a motion needs of them is how thighs and shins lie at rest, and about how long
+# they are.
+_LEFT = {
+    "left_hip": (0.06, -0.09, -0.01),
+    "left_knee": (0.04, -0.38, 0.0),
+    "left_ankle": (-0.015, -0.41, -0.04),
+    "left_foot": (0.04, -0.06, 0.125),
+    "left_collar": (0.075, 0.115, -0.02),
+    "left_shoulder": (0.115, 0.045, -0.015),
+    "left_elbow": (0.26, -0.015, -0.025),
+    "left_wrist": (0.265, 0.01, -0.005),
+    "left_eye": (0.03, 0.06, 0.08),
+    "left_hand": (0.085, -0.01, -0.015),
+    "left_index1": (0.10, 0.0, 0.03),
+    "left_middle1": (0.105, 0.0, 0.005),
+    "left_ring1": (0.10, 0.0, -0.02),
+    "left_pinky1": (0.09, 0.0, -0.04),
+    "left_thumb1": (0.025, -0.015, 0.025),
+    "left_thumb2": (0.025, 0.0, 0.025),
+    "left_thumb3": (0.025, 0.0, 0.02),
+} | {f"left_{finger}{k}": (0.03, 0.0, 0.0) for finger in ("index", "middle", "ring", "pinky") for k in (2, 3)}
+_OFFSETS = {
+    "pelvis": (0.0, 0.0, 0.0),
+    "spine1": (0.0, 0.12, -0.03),
+    "spine2": (0.0, 0.135, 0.02),
+    "spine3": (0.0, 0.055, 0.0),
+    "neck": (0.0, 0.21, -0.03),
+    "head": (0.0, 0.08, 0.05),
+    "jaw": (0.0, 0.01, 0.02),
+    **_LEFT,
+    **{joint.replace("left", "right"): (-x, y, z) for joint, (x, y, z) in _LEFT.items()},
+}
+_SOLES = {          # heels and tips of the toes
+    "left_ankle": (0.0, -0.085, -0.04),
+    "right_ankle": (0.0, -0.085, -0.04),
+    "left_foot": (0.0, -0.025, 0.06),
+    "right_foot": (0.0, -0.025, 0.06),
+}
+
+
+def is_smpl(path: Path) -> bool:
+    """Whether an .npz container has the fields of AMASS or of the .smpl codec. Raises InputError if it is none."""
+    names = array_names(path)
+    return bool(names & {"poses", "root_orient", "trans", "smplVersion", "bodyPose", "betas", "shapeParameters"})
+
+
+def read_smpl(path: Path) -> Recording:
+    """A motion of the SMPL family, Y up.
+
+    AMASS's two layouts are told by their fields: SMPL-H with `poses` [T, 156] and `mocap_framerate`, SMPL-X with
+    `poses` [T, 165] (or its parts) and `mocap_frame_rate`; SMPL's `poses` [T, 72] too. The .smpl codec has `bodyPose`,
+    `headPose`, hands and `frameRate`. Which axis is up is told from the trunk; where it lies down all the time AMASS
+    means Z and the codec Y. Proportions are an ordinary person's: shapes (`betas`) mean nothing without the model.
+
+    Raises InputError where the file is damaged, holds no motion, or one of another model.
+    """
+    names = array_names(path)
+    codec = bool(names & {"smplVersion", "bodyPose", "codecVersion"})
+    poses, trans, fps = _codec(path) if codec else _amass(path)
+    count = len(poses)
+    if poses.shape[1] not in _JOINTS or trans.shape != (count, 3) or not 0 < count <= MAX_FRAMES:
+        raise InputError(f"{path} has poses of {poses.shape[1]} joints and places {list(trans.shape)}, not of SMPL")
+    rotations, places = torch.from_numpy(poses), torch.from_numpy(trans)
+    if not (rotations.isfinite().all() and places.isfinite().all() and np.isfinite(fps) and fps > 0):
+        raise InputError(f"{path} is damaged: it holds numbers that are not finite, or no frame rate above 0")
+    root = roma.rotvec_to_rotmat(rotations[:, 0])
+    up = root[:, :, 1].mean(0)
+    z_up = bool(up[2] > up[1]) if up[1:].max() > _UPRIGHT else not codec
+    if z_up:
+        rotations[:, 0] = roma.rotmat_to_rotvec(_FROM_Z_UP @ root)
+        places = places @ _FROM_Z_UP.T
+    return _recording(rotations, places, fps, str(path))
+
+
+def _recording(rotations: Tensor, places: Tensor, fps: float, source: str) -> Recording:
+    joints = _JOINTS[rotations.shape[1]]
+    offsets = torch.tensor([_OFFSETS[joint] for joint in joints])
+    positions = offsets.expand(len(places), -1, -1).clone()
+    positions[:, 0] = places
+    return Recording(
+        names=joints,
+        parents=tuple(joints.index(parent) if (parent := _above(joint)) else -1 for joint in joints),
+        offsets=offsets,
+        ends={joints.index(joint): torch.tensor(end) for joint, end in _SOLES.items()},
+        rotations=rotations,
+        positions=positions,
+        fps=fps,
+        source=source,
+        bones={bone: (joints.index(joint),) for bone, joint in _bones().items() if joint in joints},
+    )
+
+
+def _bones() -> dict[str, str]:
+    return {bone: SMPLX_HUMANOID[bone] for bone in PARENT if bone in SMPLX_HUMANOID}
+
+
+def _above(joint: str) -> str | None:
+    """The parent of a joint."""
+    if joint == "pelvis":
+        return None
+    if joint == "jaw":
+        return "head"
+    if joint in ("left_hand", "right_hand"):
+        return joint.replace("hand", "wrist")
+    bones = _bones()
+    bone = next(bone for bone, name in bones.items() if name == joint)
+    return bones[nearest_parent(bone, set(bones))]
+
+
+def _amass(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """Rotation vectors [T, J, 3], places [T, 3] and frames a second, float32."""
+    parts = ("root_orient", "pose_body", "pose_jaw", "pose_eye", "pose_hand")
+    rates = ("mocap_frame_rate", "mocap_framerate")
+    found = read_arrays(path, ("poses", "trans", *rates, *parts))
+    if "poses" in found:
+        poses = _numbers(path, "poses", found["poses"])
+    elif "root_orient" in found and "pose_body" in found:
+        pieces = [_numbers(path, part, found[part]) for part in parts if part in found]
+        if len({len(piece) for piece in pieces}) != 1:
+            raise InputError(f"{path} is damaged: its poses have different lengths")
+        poses = np.concatenate([piece.reshape(len(piece), -1) for piece in pieces], axis=1)
+        if poses.shape[1] == 66:                        # a body without hands: SMPL's has two more joints
+            poses = np.pad(poses, ((0, 0), (0, 6)))
+    else:
+        raise InputError(f"{path} holds a body but no motion: it has neither poses nor root_orient and pose_body")
+    rate = next((found[key] for key in rates if key in found), None)
+    if _scalar(rate) is None:
+        raise InputError(f"{path} does not say its frame rate: it has no mocap_framerate")
+    if "trans" not in found:
+        raise InputError(f"{path} does not say where the person is: it has no trans")
+    poses = poses.reshape(len(poses), -1)
+    if poses.shape[1] % 3:
+        raise InputError(f"{path} has poses of {poses.shape[1]} numbers, which is no number of joints")
+    return poses.reshape(len(poses), -1, 3), _numbers(path, "trans", found["trans"]), _scalar(rate)
+
+
+def _codec(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """The same out of a .smpl file."""
+    sizes = {"bodyPose": 22, "headPose": 3, "leftHandPose": 15, "rightHandPose": 15}
+    found = read_arrays(path, ("smplVersion", "frameCount", "frameRate", "bodyTranslation", *sizes))
+    version = _scalar(found.get("smplVersion", np.array(2)))
+    if version not in _MODELS:
+        raise InputError(f"{path} is of the codec's model {version}; dinar reads {', '.join(_MODELS.values())}")
+    if "bodyPose" not in found:
+        raise InputError(f"{path} holds a body but no motion: it has no bodyPose")
+    body = _numbers(path, "bodyPose", found["bodyPose"])
+    count = len(body)
+    rate = found.get("frameRate", np.array(30.0) if count == 1 else None)
+    if _scalar(rate) is None:
+        raise InputError(f"{path} does not say its frame rate: it has no frameRate")
+    trans = _numbers(path, "bodyTranslation", found.get("bodyTranslation", np.zeros((count, 3))))
+    body = body.reshape(count, -1, 3)
+    if body.shape[1] == 24:
+        return body, trans, _scalar(rate)
+    parts = [body]
+    for part, joints in list(sizes.items())[1:]:
+        given = _numbers(path, part, found.get(part, np.zeros((count, joints, 3)))).reshape(-1, joints, 3)
+        if len(given) != count:
+            raise InputError(f"{path} is damaged: its poses have different lengths")
+        parts.append(given)
+    return np.concatenate(parts, axis=1), trans, _scalar(rate)
+
+
+def _scalar(array: np.ndarray | None) -> float | None:
+    """A single number, None for anything else."""
+    return float(array.reshape(())) if array is not None and array.dtype.kind in "fiu" and array.size == 1 else None
+
+
+def _numbers(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    """float32; InputError for what holds no numbers or no frames."""
+    if array.dtype.kind not in "fiu" or array.ndim < 2 or not array.size:
+        raise InputError(f"{path} is damaged: its {name} holds no frames of numbers")
+    return array.astype(np.float32)
+
+
+def write_amass(path: Path, names: tuple[str, ...], rotations: Tensor, hips: Tensor, fps: float) -> None:
+    """Write the fields of a Motion in AMASS's SMPL-X layout, Z up, of the mean shape; both spellings of the rate."""
+    poses, places = _smplx_pose(names, rotations, hips)
+    root = _FROM_Z_UP.T @ roma.rotvec_to_rotmat(poses[:, 0])
+    poses[:, 0] = roma.rotmat_to_rotvec(root)
+    flat = poses.flatten(1).numpy()
+    fields = {
+        "gender": "neutral",
+        "surface_model_type": "smplx",
+        "mocap_frame_rate": float(fps),
+        "mocap_framerate": float(fps),
+        "mocap_time_length": len(flat) / float(fps),
+        "trans": (places @ _FROM_Z_UP - _PELVIS).numpy(),
+        "poses": flat,
+        "betas": np.zeros(16, np.float32),
+        "num_betas": 16,
+        "root_orient": flat[:, :3],
+        "pose_body": flat[:, 3:66],
+        "pose_jaw": flat[:, 66:69],
+        "pose_eye": flat[:, 69:75],
+        "pose_hand": flat[:, 75:],
+    }
+    with path.open("wb") as file:
+        np.savez_compressed(file, **fields)
+
+
+def write_smpl(path: Path, names: tuple[str, ...], rotations: Tensor, hips: Tensor, fps: float) -> None:
+    """Write the fields of a Motion as a .smpl file: SMPL-X, Y up, of the mean shape."""
+    poses, places = _smplx_pose(names, rotations, hips)
+    poses = poses.numpy().astype(np.float32)
+    fields = {
+        "codecVersion": np.int32(_CODEC),
+        "smplVersion": np.int32(2),
+        "gender": np.int32(0),
+        "shapeParameters": np.zeros(10, np.float32),
+        "frameCount": np.int32(len(poses)),
+        "frameRate": np.float32(fps),
+        "bodyTranslation": (places - _PELVIS).numpy().astype(np.float32),
+        "bodyPose": poses[:, :22],
+        "headPose": poses[:, 22:25],
+        "leftHandPose": poses[:, 25:40],
+        "rightHandPose": poses[:, 40:],
+    }
+    with path.open("wb") as file:
+        np.savez_compressed(file, **fields)
+
+
+def _smplx_pose(names: tuple[str, ...], rotations: Tensor, hips: Tensor) -> tuple[Tensor, Tensor]:
+    """SMPL-X's rotation vectors [T, 55, 3] and the pelvis' places [T, 3], Y up.
+
+    Bones that the motion does not name stay as in the T-pose.
+    """
+    still = _recording(torch.zeros(1, len(SMPLX_JOINTS), 3), torch.zeros(1, 3), 1.0, "SMPL-X")
+    rest = still.rest_positions()
+    alignment = t_pose_alignment({bone: rest[chain[0]] for bone, chain in still.bones.items()})
+    own = dict(zip(names, roma.rotvec_to_rotmat(rotations.cpu()).unbind(1), strict=True))
+    identity = torch.eye(3).expand(len(hips), 3, 3)
+    bone_of = {chain[0]: bone for bone, chain in still.bones.items()}
+    posed: dict[str, Tensor] = {}                       # global rotations, relative to the T-pose
+    turned: list[Tensor] = []                           # global rotations, relative to SMPL-X at rest
+    local = []
+    for joint, parent in enumerate(still.parents):
+        above = turned[parent] if parent >= 0 else identity
+        bone = bone_of.get(joint)
+        if bone is None:
+            turned.append(above)
+        else:
+            over = PARENT[bone]
+            posed[bone] = (posed[over] if over else identity) @ own.get(bone, identity)
+            turned.append(posed[bone] @ alignment[bone])
+        local.append(above.transpose(-1, -2) @ turned[joint])
+    height, _ = still.heights(still.bones, alignment, torch.eye(3), *still.global_pose())
+    return roma.rotmat_to_rotvec(torch.stack(local, dim=1)), hips.cpu() * height
