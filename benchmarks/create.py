@@ -3,7 +3,7 @@
     python benchmarks/create.py ../shared/photos
     python benchmarks/create.py ../shared/photos --weights run/weights
 
-The same view is compared in 512 x 512 pixels of the crop about the person, photo and drawing on white, each with its
+The same view is compared in 512 x 512 pixels of the crop about the person, photo and drawing on mid-grey, each with its
 own mask: PSNR in dB, LPIPS on AlexNet; for the plain renderer and for the neural one, before and after refinement.
 """
 
@@ -59,8 +59,8 @@ def main() -> None:
         cells = [f"{psnr:.2f} / {lpips:.4f}" for psnr, lpips in scores] + [f"{s:.1f}" for s in rows[-1][6:]]
         print(f"| {path.stem} |", " | ".join(cells), "|", flush=True)
         if args.pictures:
-            drawn = [person.render(found.camera, found.body).over(1.0)[0] for person in people]
-            images.save(args.pictures / f"{path.stem}.png", torch.cat([_on_white(photo), *drawn], dim=2))
+            drawn = [person.render(found.camera, found.body).over(0.5)[0] for person in people]
+            images.save(args.pictures / f"{path.stem}.png", torch.cat([_on_grey(photo), *drawn], dim=2))
     for name, of in {"median": statistics.median, "lowest": min, "highest": max}.items():
         numbers = [of(column) for column in zip(*rows, strict=True)]
         cells = [f"{numbers[i]:.2f} / {numbers[i + 1]:.4f}" for i in (0, 2, 4)] + [f"{s:.1f}" for s in numbers[6:]]
@@ -91,13 +91,13 @@ def made(
 
 def score(avatar: Avatar, photo: Photo, found: Fit, metric: LPIPS) -> tuple[float, float]:
     """PSNR in dB and LPIPS of the same view."""
-    drawn = avatar.render(found.camera, found.body).over(1.0)
-    a, b = (images.resize(image, (SIDE, SIDE)) for image in (drawn, _on_white(photo)[None]))
+    drawn = avatar.render(found.camera, found.body).over(0.5)
+    a, b = (images.resize(image, (SIDE, SIDE)) for image in (drawn, _on_grey(photo)[None]))
     return float(-10 * (a - b).square().mean().log10()), float(metric(a, b))
 
 
-def _on_white(photo: Photo) -> torch.Tensor:
-    return photo.image * photo.mask + 1 - photo.mask
+def _on_grey(photo: Photo) -> torch.Tensor:
+    return photo.image * photo.mask + 0.5 * (1 - photo.mask)
 
 
 if __name__ == "__main__":

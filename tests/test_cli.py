@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,38 @@ def test_a_turntable_as_frames(dinar: Callable[..., Run], made: Path) -> None:
     run = dinar("render", made, "--view", "turntable", "--fps", "3", "--seconds", "2", "--size", "48", "-o", "turn")
     assert run.code == 0
     assert sorted(path.name for path in Path("turn").glob("*.png")) == [f"{k:05d}.png" for k in range(6)]
+
+
+def test_export_writes_every_kind_of_file(dinar: Callable[..., Run], made: Path) -> None:
+    run = dinar("export", made, "-o", "a.glb", "--motion", "walk", "--motion", "wave", "--texture-size", "64", "--json")
+    assert run.code == 0 and json.loads(run.stdout)["files"] == ["a.glb"]
+    content = Path("a.glb").read_bytes()
+    tree = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
+    assert [animation["name"] for animation in tree["animations"]] == ["walk", "wave"]
+    assert dinar("export", made, "-o", "a.vrm", "--author", "Ann", "--commerce", "personal").code == 0
+    assert b'"commercialUsage":"personalProfit"' in Path("a.vrm").read_bytes()
+    run = dinar("export", made, "-o", "a.obj", "--json")
+    assert json.loads(run.stdout)["files"] == ["a.obj", "a.mtl", "a.png"]
+    assert dinar("export", made, "-o", "a.ply").code == 0
+    assert sorted(os.listdir(".")) == ["a.glb", "a.mtl", "a.obj", "a.ply", "a.png", "a.vrm"]
+
+
+def test_exports_that_make_no_sense(dinar: Callable[..., Run], made: Path) -> None:
+    refused(dinar("export", made, "-o", "a.fbx"), ".glb, .vrm, .obj or .ply")
+    refused(dinar("export", made, "-o", "a.vrm"), "--author")
+    refused(dinar("export", made, "-o", "a.vrm", "--author", "Ann", "--motion", "walk"), "no place for motions")
+    refused(dinar("export", made, "-o", "a.glb", "--author", "Ann"), "no place for an author")
+    refused(dinar("export", made, "-o", "a.glb", "--motion", "walk", "--motion", "x/walk.bvh"), "two motions")
+    refused(dinar("export", made, "-o", "a.glb", "--texture-size", "9000"), "64 to 8192")
+
+
+def test_a_motion_goes_through_every_kind_of_file(dinar: Callable[..., Run], made: Path) -> None:
+    kinds = ["walk", "a.bvh", "a.amass.npz", "a.smpl", "a.json", "a.npz"]
+    for motion, out in pairwise(kinds):
+        run = dinar("motion", motion, "-o", out, "--seconds", "0.5", "--fps", "8", "--json")
+        assert run.code == 0 and json.loads(run.stdout)["files"] == [out] and json.loads(run.stdout)["frames"] == 4
+    for motion in kinds[1:]:
+        assert dinar("animate", made, motion, "-o", f"{motion}.mp4", "--size", "64").code == 0
 
 
 def test_animate_prints_one_json_object(dinar: Callable[..., Run], made: Path) -> None:
@@ -281,6 +314,10 @@ def test_bad_options(dinar: Callable[..., Run], bad: Path, made: Path) -> None:
     photo = bad / "noise.jpg"
     refused(dinar("animate", made, "moonwalk", "-o", "a.mp4"), "moonwalk", "walk")
     refused(dinar("animate", made, bad / "text.jpg", "-o", "a.mp4"), "text.jpg")
+    refused(dinar("motion", "moonwalk", "-o", "a.bvh"), "moonwalk", "walk")
+    refused(dinar("motion", "walk", "-o", "a.fbx"), "a.fbx", ".bvh")
+    refused(dinar("motion", "walk", "-o", bad / "text.jpg" / "a.bvh"), "cannot be written")
+    refused(dinar("motion", "walk#fast", "-o", "a.bvh"), "walk#fast")
     for option in ("--fps", "--seconds"):
         for value in ("0", "-1", "nan", "1e9"):
             refused(dinar("animate", made, "walk", "-o", "a.mp4", option, value), option)
@@ -323,7 +360,7 @@ def test_unknown_words_are_refused(dinar: Callable[..., Run], made: Path) -> Non
 def test_an_interruption_leaves_nothing(made: Path, tmp_path: Path, number: int, code: int) -> None:
     out = tmp_path / "here" / "walk"
     out.parent.mkdir()
-    arguments = ("animate", made, "walk", "-o", out, "--seconds", "20", "--size", "64")
+    arguments = ("animate", made, "walk", "-o", out, "--seconds", "300", "--size", "64")
     program = subprocess.Popen(
         [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -151,7 +151,7 @@ def test_the_same_bytes_again(figure: Figure, clips: dict[str, Motion], tmp_path
 
 
 def test_refusals_leave_nothing(figure: Figure, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no .glb"):
+    with pytest.raises(InputError, match=r"no \.glb"):
         gltf.write(tmp_path / "person.gltf", figure)
     with pytest.raises(InputError, match="give 4 or 8"):
         gltf.write(tmp_path / "person.glb", figure, influences=5)

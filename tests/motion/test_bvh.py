@@ -126,6 +126,66 @@ def test_refuses_what_is_no_person(tmp_path):
         Motion.load(write(tmp_path, ARM))
 
 
+def test_names_every_bone_that_is_missing_and_every_joint_that_is_strange(tmp_path):
+    text = person().replace("LeftForeArm", "Ulna").replace("RightLeg", "Shank")
+    with pytest.raises(InputError, match=r"rightLowerLeg, leftLowerArm.*: .*Shank.*Ulna"):
+        Motion.load(write(tmp_path, text))
+
+
+def test_names_of_engines():
+    parents = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 10, 9, 12, 13, 14, 9, 16, 17, 18)
+    vroid = [f"J_Bip_{name}" for name in (
+        "C_Hips", "L_UpperLeg", "L_LowerLeg", "L_Foot", "R_UpperLeg", "R_LowerLeg", "R_Foot", "C_Spine", "C_Chest",
+        "C_UpperChest", "C_Neck", "C_Head", "L_Shoulder", "L_UpperArm", "L_LowerArm", "L_Hand", "R_Shoulder",
+        "R_UpperArm", "R_LowerArm", "R_Hand")]  # fmt: skip
+    unreal = ["pelvis", "thigh_l", "calf_l", "foot_l", "thigh_r", "calf_r", "foot_r", "spine_01", "spine_02",
+              "spine_03", "neck_01", "head", "clavicle_l", "upperarm_l", "lowerarm_l", "hand_l", "clavicle_r",
+              "upperarm_r", "lowerarm_r", "hand_r"]  # fmt: skip
+    rigify = ["DEF-spine", "DEF-thigh.L", "DEF-shin.L", "DEF-foot.L", "DEF-thigh.R", "DEF-shin.R", "DEF-foot.R",
+              "DEF-spine.001", "DEF-spine.002", "DEF-spine.003", "DEF-neck", "DEF-head", "DEF-shoulder.L",
+              "DEF-upper_arm.L", "DEF-forearm.L", "DEF-hand.L", "DEF-shoulder.R", "DEF-upper_arm.R", "DEF-forearm.R",
+              "DEF-hand.R"]  # fmt: skip
+    vrm = ["hips", "leftUpperLeg", "leftLowerLeg", "leftFoot", "rightUpperLeg", "rightLowerLeg", "rightFoot", "spine",
+           "chest", "upperChest", "neck", "head", "leftShoulder", "leftUpperArm", "leftLowerArm", "leftHand",
+           "rightShoulder", "rightUpperArm", "rightLowerArm", "rightHand"]  # fmt: skip
+    a, *others = (humanoid_chains(tuple(names), parents, "a") for names in (vrm, vroid, unreal, rigify))
+    assert all(a[bone] == (vrm.index(bone),) for bone in vrm)
+    assert all(other == a for other in others)
+
+
+@pytest.mark.parametrize("clip", Motion.shipped())
+def test_round_trip(tmp_path, clip):
+    motion = Motion.load(clip).clipped(0, 1)
+    motion.save(tmp_path / "a.bvh")
+    again = Motion.load(tmp_path / "a.bvh")
+    assert again.fps == motion.fps and set(motion.names) <= set(again.names)
+    rows = [again.names.index(bone) for bone in motion.names]
+    assert roma.rotvec_geodesic_distance(again.rotations[:, rows], motion.rotations).max() < 1e-3
+    way = again.hips - motion.hips
+    assert (way - way[0]).abs().max() < 1e-4 and way[0, 1].abs() < 0.03     # the ground is told from the feet
+
+
+def test_a_motion_of_few_bones_is_a_whole_skeleton(tmp_path):
+    head = torch.zeros(4, 1, 3)
+    head[:, 0, 0] = torch.tensor([0, 0.2, 0.3, 0.1])
+    Motion(("head",), head, torch.tensor([[0.0, 1, 0]]).expand(4, 3), 24).save(tmp_path / "nod.bvh")
+    bvh = read_bvh(tmp_path / "nod.bvh")
+    assert {"Hips", "Head", "LeftForeArm", "RightToeBase"} <= set(bvh.names) and "LeftHandIndex1" not in bvh.names
+    again = Motion.load(tmp_path / "nod.bvh")
+    assert torch.allclose(again.rotations[:, again.names.index("head")], head[:, 0], atol=1e-5)
+    assert again.rotations.abs().sum() == pytest.approx(0.6, abs=1e-4)
+    assert torch.allclose(again.hips, torch.tensor([0.0, 1, 0]), atol=1e-5)
+
+
+def test_written_angles_do_not_jump(tmp_path):
+    turn = torch.zeros(40, 1, 3)
+    turn[:, 0, 1] = torch.linspace(0, 6, 40)                                # nearly once around
+    Motion(("hips",), turn, torch.tensor([[0.0, 1, 0]]).expand(40, 3), 30).save(tmp_path / "a.bvh")
+    lines = (tmp_path / "a.bvh").read_text().splitlines()
+    angle = torch.tensor([float(line.split()[5]) for line in lines[lines.index("Frames: 40") + 2 :]])
+    assert (angle[1:] - angle[:-1]).abs().max() < 10
+
+
 def test_names_of_several_customs():
     mixamo = ["Hips", "LeftUpLeg", "LeftLeg", "LeftFoot", "RightUpLeg", "RightLeg", "RightFoot", "Spine", "Spine1",
               "Spine2", "Neck", "Head", "LeftShoulder", "LeftArm", "LeftForeArm", "LeftHand", "RightShoulder",
@@ -160,6 +220,16 @@ def test_makehuman_t_pose_is_the_t_pose():
     for side in ("left", "right"):
         arm = turn[f"{side}Shoulder"] @ turn[f"{side}UpperArm"] @ turn[f"{side}LowerArm"]       # shrugged, arms level
         assert roma.rotmat_to_rotvec(arm).norm() < math.radians(8)
+
+
+@needs_assets
+@pytest.mark.parametrize("path", sorted(ASSETS.rglob("*.bvh")), ids=lambda path: path.stem)
+def test_every_skeleton_at_hand_is_known(path):
+    """CMU's own, MotionBuilder's and MakeHuman's."""
+    motion = Motion.load(path)
+    limbs = [f"{side}{part}" for side in ("left", "right") for part in ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg")]
+    assert {"hips", "spine", "chest", "head", "leftFoot", "rightFoot", *limbs} <= set(motion.names)
+    assert motion.rotations.isfinite().all() and motion.fps in (24, 30, 120)
 
 
 @needs_assets

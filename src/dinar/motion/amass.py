@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,8 @@ def read_smpl(path: Path) -> Recording:
     AMASS's two layouts are told by their fields: SMPL-H with `poses` [T, 156] and `mocap_framerate`, SMPL-X with
     `poses` [T, 165] (or its parts) and `mocap_frame_rate`; SMPL's `poses` [T, 72] too. The .smpl codec has `bodyPose`,
     `headPose`, hands and `frameRate`. Which axis is up is told from the trunk; where it lies down all the time AMASS
-    means Z and the codec Y. Proportions are an ordinary person's: shapes (`betas`) mean nothing without the model.
+    means Z and the codec Y. A hand whose fingers are never turned was not recorded: it keeps its body's rest pose.
+    Proportions are an ordinary person's: shapes (`betas`) mean nothing without the model.
 
     Raises InputError where the file is damaged, holds no motion, or one of another model.
     """
@@ -95,7 +97,16 @@ def read_smpl(path: Path) -> Recording:
     if z_up:
         rotations[:, 0] = roma.rotmat_to_rotvec(_FROM_Z_UP @ root)
         places = places @ _FROM_Z_UP.T
-    return _recording(rotations, places, fps, str(path))
+    found = _recording(rotations, places, fps, str(path))
+    still = {joint for joint in _HANDS if joint in found.names and not rotations[:, _hand(found.names, joint)].any()}
+    bones = {bone: chain for bone, chain in found.bones.items() if found.names[chain[0]] not in still}
+    return replace(found, bones=bones)
+
+
+def _hand(names: tuple[str, ...], joint: str) -> list[int]:
+    """The finger joints of the hand that a finger joint is on."""
+    side = joint.partition("_")[0]
+    return [k for k, name in enumerate(names) if name in _HANDS and name.startswith(side)]
 
 
 def _recording(rotations: Tensor, places: Tensor, fps: float, source: str) -> Recording:
