@@ -325,7 +325,7 @@ SMALL = replace(
         PAPER.refinement,
         steps=48,
         learning_rate=5e-4,            # more leaves a fine pattern of worms on dark cloth
-        generated_learning_rate=0.05,  # outlines too: `texture.refinement.refine` tells why
+        generated_learning_rate=0.03,  # outlines too: `texture.refinement.refine` tells why
         epsilon=1e-5,                  # the median gradient: what hardly matters stays, and faces get no coloured noise
         sides=(320, 512),              # noise that fits one grid of pixels does not fit the next
         window=256,                    # a third of the time of the whole person

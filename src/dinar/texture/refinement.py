@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.08               # of the person's larger side, seen around them
 BACKGROUNDS = (0.0, 1.0)    # in turn: an outline that is right on both is right
+DEEP = 0.02                 # of the person's larger side: farther inside the drawn person the mask is no outline
 GRAIN = 64                  # pixels: parts come in few sizes, for a new size costs a CPU seconds of preparation
 CHANNELS = 2048, 64         # the discriminator's base and most channels: it sees one person for some seconds
 
@@ -89,6 +92,8 @@ def refine(
     displeases it on the next.
     """
     shares = _shares([target.frontality for target in targets])
+    with torch.no_grad():
+        hidden = [_hidden(target, draw(texture, painted, target.vertices, target.camera).mask[0]) for target in targets]
     weight = texture.frontality * texture.filled
     change = torch.zeros_like(painted)                                # as it is before it is weighted
     generated = None
@@ -113,9 +118,10 @@ def refine(
             tried, generated.grad = replace(texture, generated=tunable[1]), torch.zeros_like(generated)
         shown, real = [], []
         judge.requires_grad_(False)
-        for target, share in zip(targets, shares, strict=True):
-            view = _View.of(target, BACKGROUNDS[step % 2], sides, window, crop, rng)
+        for target, behind, share in zip(targets, hidden, shares, strict=True):
+            view = _View.of(target, behind, BACKGROUNDS[step % 2], sides, window, crop, rng)
             drawn = draw(tried, colours, view.vertices, view.camera).over(view.background)
+            drawn = torch.lerp(drawn, view.photo, view.hidden)
             shown.append(view.middle(drawn, crop))
             real.append(view.middle(view.photo, crop))
             loss = (
@@ -144,12 +150,14 @@ class _View:
     """A part of a photo on a plain background.
 
     photo       float32 [1, 3, h, w]
+    hidden      float32 [1, 1, h, w]  1 where something stands before the person
     background  its shade, [0, 1]
     vertices    float32 [1, V, 3]     metres
     camera      Camera                of size (h, w)
     """
 
     photo: Tensor
+    hidden: Tensor
     background: float
     vertices: Tensor
     camera: Camera
@@ -158,6 +166,7 @@ class _View:
     def of(
         cls,
         target: Target,
+        hidden: Tensor,                # [1, H, W]
         background: float,
         sides: tuple[int, int],
         window: int,
@@ -173,14 +182,32 @@ class _View:
         y, height = _part(centre[0] * scale, box[0] * scale, box[1] * scale, window, least)
         x, width = _part(centre[1] * scale, box[2] * scale, box[3] * scale, window, least)
         image = images.crop(images.resize(target.image, size), x, y, (height, width))[None]
-        mask = images.crop(images.resize(target.mask, size), x, y, (height, width), outside=0)[None]
+        both = images.resize(torch.cat([target.mask, hidden]), size)
+        mask, hidden = images.crop(both, x, y, (height, width), outside=0)[None].split(1, dim=1)
         camera = target.camera.resized(size).cropped(x, y, (height, width))
-        return cls(image * mask + background * (1 - mask), background, target.vertices, camera)
+        photo = image * mask + background * (1 - mask)
+        return cls(photo, hidden, background, target.vertices, camera)
 
     def middle(self, image: Tensor, side: int) -> Tensor:
         """The square in the middle of an image of this part."""
         y, x = ((most - side) // 2 for most in self.camera.size)
         return image[..., y : y + side, x : x + side]
+
+
+def _hidden(target: Target, drawn: Tensor) -> Tensor:
+    """Where the photo shows somebody else, in front of the person, and tells nothing: [1, H, W].
+
+    It is outside the photo's mask but too deep inside the drawn one [1, H, W] to be a matter of outlines.
+    """
+    top, bottom, left, right = _box(target)
+    depth = max(1, round(DEEP * max(bottom - top, right - left)))
+    outside = (drawn < 0.5)[0].cpu().numpy().astype(np.uint8)
+    away = torch.from_numpy(cv2.distanceTransform(1 - outside, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
+    seen = (target.mask > 0.5)[0].cpu().numpy().astype(np.uint8)
+    off = torch.from_numpy(cv2.distanceTransform(1 - seen, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
+    core = ((away > depth) & (off > depth)).float()[None, None]
+    grown = functional.max_pool2d(core, 2 * depth + 1, stride=1, padding=depth)[0]
+    return grown * (target.mask < 0.5)
 
 
 def _part(centre: float, start: float, end: float, most: int, least: int) -> tuple[int, int]:
