@@ -22,8 +22,7 @@ from dinar.export.video import to_bytes
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.raster.rasterize import interpolate, rasterize
-from dinar.texture.neural_drawing import surface
-from dinar.texture.neural_texture import window
+from dinar.texture.neural_drawing import surface, surroundings
 
 
 def main() -> None:
@@ -45,7 +44,7 @@ def main() -> None:
         drawn, written = rates(person, walk, size)
         print(f"| {name} | {drawn:.1f} | {written:.1f} |", flush=True)
     if avatar.renderer is not None:
-        print("\n| step of a neural frame | least, ms | median, ms |\n|---|---|---|")
+        print("\n| step of a neural frame, one at a time on all threads | least, ms | median, ms |\n|---|---|---|")
         for name, times in steps(avatar, walk, size).items():
             print(f"| {name} | {min(times):.1f} | {statistics.median(times):.1f} |")
     start = time.perf_counter()
@@ -83,10 +82,7 @@ def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list
     for k in range(len(bodies)):
         vertices = timed("pose", lambda k=k: model(bodies[k : k + 1]).vertices)
         vertices = vertices - bodies[k : k + 1].translation[:, None]
-        _, _, width, height = window(vertices, camera)
-        stride = avatar.renderer.stride
-        part = tuple(-(-round(side * 1.16) // stride) * stride for side in (height, width))
-        there = camera.resized(size).contained(part)
+        there, _ = surroundings(vertices, camera, avatar.renderer.stride)
         fragments = timed("rasterise, once", lambda v=vertices, c=there: rasterize(c.project(v), model.faces, c.size))
         timed("interpolate UV, once", lambda f=fragments: interpolate(f, layout.uv[None], layout.faces))
         seen = timed(
@@ -95,7 +91,7 @@ def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list
         )
         features = timed("generated channels", lambda s=seen: s.features(avatar.texture.generated))
         timed("network", lambda f=features, s=seen: avatar.renderer(f, s.uv, s.mask))
-        frame = timed("whole frame", lambda v=vertices: avatar.drawn(avatar.painted[None], v, camera))
+        frame = timed("whole frame but pose", lambda v=vertices: avatar.drawn(avatar.painted[None], v, camera))
         timed("compose and bytes", lambda f=frame: to_bytes(f.over(1.0)[0]))
     return found
 

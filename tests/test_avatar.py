@@ -244,6 +244,8 @@ def test_what_is_saved_is_loaded(avatar: Avatar, tmp_path: Path, name: str, gene
     if generated:
         channels = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(1))
         avatar = replace(avatar, texture=replace(avatar.texture, generated=channels), weights="small")
+    coat = torch.full_like(avatar.model.template, 0.015625)     # half precision knows this number
+    avatar = replace(avatar, model=avatar.model.moved(coat))
     avatar.save(tmp_path / name)
     found = Avatar.load(tmp_path / name)
     assert os.listdir(tmp_path) == [name]
@@ -255,6 +257,7 @@ def test_what_is_saved_is_loaded(avatar: Avatar, tmp_path: Path, name: str, gene
             assert after.dtype == torch.float32 and (after - before).abs().max() <= tolerance
     assert (found.painted - avatar.painted).abs().max() <= 2**-11
     assert torch.equal(found.shape, avatar.shape)
+    assert torch.equal(found.model.template, avatar.model.template) and torch.equal(found.model.offsets, coat)
     assert (found.model.name, found.layout.name, found.weights) == ("open", avatar.layout.name, avatar.weights)
     before, after = avatar.shots[0], found.shots[0]
     assert torch.equal(before.pose, after.pose) and torch.equal(before.translation, after.translation)
@@ -270,7 +273,7 @@ def test_the_files_of_an_avatar(avatar: Avatar, tmp_path: Path) -> None:
     assert images.load(tmp_path / "me" / PREVIEW).shape == (3, 512, 512)
     assert {os.stat(tmp_path / "me" / name).st_mode & 0o777 for name in (MARKER, PREVIEW, TEXTURE)} == {0o644}
     found = json.loads((tmp_path / "me" / MARKER).read_text())
-    assert found["format"] == 1 and found["body"] == "open"
+    assert found["format"] == 2 and found["body"] == "open"
     for name in ("a.zip", "b.zip"):
         avatar.save(tmp_path / name)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
@@ -328,12 +331,12 @@ def stored(change: Callable[[dict[str, Tensor]], Any]) -> Callable[[Path], None]
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no json": (lambda f: (f / MARKER).unlink(), "has no avatar.json"),
     "no texture": (lambda f: (f / TEXTURE).unlink(), "has no texture.safetensors"),
-    "garbled json": (lambda f: (f / MARKER).write_text('{"format": 1'), "no JSON"),
+    "garbled json": (lambda f: (f / MARKER).write_text('{"format": 2'), "no JSON"),
     "binary json": (lambda f: (f / MARKER).write_bytes(b"\xff\xfe\x00"), "no JSON"),
     "deep json": (lambda f: (f / MARKER).write_text("[" * 200_000), "no JSON"),
     "a list": (described(lambda d: [1]), "says no format"),
     "no format": (described(lambda d: d.pop("format") and None), "says no format"),
-    "newer": (described(lambda d: d.update(format=2, program="dinar 9")), r"format 2 \(of dinar 9\)"),
+    "newer": (described(lambda d: d.update(format=3, program="dinar 9")), r"format 3 \(of dinar 9\)"),
     "another body": (described(lambda d: d.update(body="giraffe")), "giraffe"),
     "another layout": (described(lambda d: d.update(layout="nonsense")), "nonsense"),
     "no layout": (described(lambda d: d.pop("layout") and None), "layout"),
@@ -360,6 +363,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "scalar": (stored(lambda t: t.update(rgb=torch.tensor(1.0))), "'rgb'"),
     "smaller mask": (stored(lambda t: t.update(sampled=t["sampled"][:, :8, :8])), "'sampled'"),
     "not finite": (stored(lambda t: t["painted"].__setitem__((0, 0, 0), torch.inf)), "'painted'"),
+    "no outline": (stored(lambda t: t.pop("offsets")), "'offsets'"),
+    "short outline": (stored(lambda t: t.update(offsets=t["offsets"][:9])), "'offsets'"),
+    "endless outline": (stored(lambda t: t["offsets"].__setitem__((0, 0), torch.inf)), "'offsets'"),
     "too few channels": (stored(lambda t: t.update(generated=t["rgb"].clone())), "'generated'"),
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from dinar import cli, images
 from dinar.avatar import Avatar
+from dinar.errors import InputError
 from dinar.store import Store
 
 PROGRAM = (sys.executable, "-c", "from dinar.cli import main; main()")
@@ -106,6 +107,14 @@ def test_export_writes_every_kind_of_file(dinar: Callable[..., Run], made: Path)
     assert b'"commercialUsage":"personalProfit"' in Path("a.vrm").read_bytes()
     run = dinar("export", made, "-o", "a.obj", "--json")
     assert json.loads(run.stdout)["files"] == ["a.obj", "a.mtl", "a.png"]
+    run = dinar("export", made, "-o", "a.obj", "--picture", "jpeg", "--no-outline", "--texture", "plain", "--json")
+    assert json.loads(run.stdout)["files"] == ["a.obj", "a.mtl", "a.jpg"]
+    Path("a.jpg").unlink()
+    assert dinar("export", made, "-o", "b.glb", "--motion", "a.glb#walk", "--motion", "a.glb#wave").code == 0
+    content = Path("b.glb").read_bytes()
+    tree = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
+    assert [animation["name"] for animation in tree["animations"]] == ["walk", "wave"]
+    Path("b.glb").unlink()
     assert dinar("export", made, "-o", "a.ply").code == 0
     assert sorted(os.listdir(".")) == ["a.glb", "a.mtl", "a.obj", "a.ply", "a.png", "a.vrm"]
 
@@ -116,6 +125,8 @@ def test_exports_that_make_no_sense(dinar: Callable[..., Run], made: Path) -> No
     refused(dinar("export", made, "-o", "a.vrm", "--author", "Ann", "--motion", "walk"), "no place for motions")
     refused(dinar("export", made, "-o", "a.glb", "--author", "Ann"), "no place for an author")
     refused(dinar("export", made, "-o", "a.glb", "--motion", "walk", "--motion", "x/walk.bvh"), "two motions")
+    refused(dinar("export", made, "-o", "a.glb", "--motion", "walk", "--motion", "x/me.glb#walk"), "two motions")
+    refused(dinar("export", made, "-o", "a.glb", "--texture", "baked"), "nothing to bake")
     refused(dinar("export", made, "-o", "a.glb", "--texture-size", "9000"), "64 to 8192")
 
 
@@ -183,17 +194,17 @@ def test_fit_and_create_of_a_known_person(
 
     asked = []
 
-    def create(sources: list, **options: Any) -> Avatar:
-        asked.extend([options, *sources])
+    def create(sources: list, seeds: range, **options: Any) -> list[Avatar]:
+        asked.extend([options | {"seeds": [*seeds]}, *sources])
         progress = options["progress"]
         with progress.stage("look"):
-            return avatar
+            return [avatar] * len(seeds)
 
     def overlay_of(source: object, *, model: object, progress: object) -> tuple:
         asked.append(source)
         return torch.zeros(3, 8, 8), avatar.shots[0]
 
-    monkeypatch.setattr(pipeline, "create", create)
+    monkeypatch.setattr(pipeline, "create_several", create)
     monkeypatch.setattr(pipeline, "overlay_of", overlay_of)
     run = dinar("create", "me.jpg", "-o", "me", "--person", "2", "--json")
     found = json.loads(run.stdout)
@@ -202,15 +213,103 @@ def test_fit_and_create_of_a_known_person(
     residuals = {"photo": "me.jpg", "reprojection": 0.5, "mask_iou": 0.875, "unseen": ["left foot"]}
     assert found["fits"] == [residuals]
     assert asked[-1] == pipeline.Source(Path("me.jpg"), person=2)
-    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["seed"]) == ("neural", True, 0)
+    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["inpaint"]) == ("neural", True, True)
+    assert asked[0]["seeds"] == [0]
     asked.clear()
-    options = ("--renderer", "texture", "--no-refine", "--seed", "3")
+    options = ("--renderer", "texture", "--no-refine", "--no-inpaint", "--seed", "3")
     run = dinar("create", "me.jpg", "-o", "me.zip", *options)
-    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["seed"]) == ("texture", False, 3)
+    assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["inpaint"]) == ("texture", False, False)
+    assert asked[0]["seeds"] == [3]
     assert run.code == 0 and "not seen: left foot" in run.stdout and "me.zip" in run.stdout
     run = dinar("fit", "me.jpg", "-o", "fit.png", "--mask", "mask.png", "--json")
     assert json.loads(run.stdout)["fits"] == [residuals] and asked[-1].mask == Path("mask.png")
     assert sorted(os.listdir(".")) == ["fit.png", "me", "me.zip"]
+
+
+def test_several_backs(dinar: Callable[..., Run], avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dinar import pipeline
+
+    refused(dinar("create", "me.jpg", "-o", "me.zip", "--seeds", "0"), "--seeds 0")
+    monkeypatch.setattr(pipeline, "create_several", lambda _, seeds, **options: [avatar] * len(seeds))
+    run = dinar("create", "me.jpg", "-o", "me.zip", "--seeds", "3", "--json")
+    assert json.loads(run.stdout)["files"] == ["me.zip", "me-2.zip", "me-3.zip", "me-backs.png"]
+    assert sorted(os.listdir(".")) == ["me-2.zip", "me-3.zip", "me-backs.png", "me.zip"]
+    sheet = np.asarray(Image.open("me-backs.png"))
+    assert sheet.shape == (512, 3 * 320, 3) and np.array_equal(sheet[:, :320], sheet[:, 640:])
+
+
+def test_an_avatar_is_painted_anew(dinar: Callable[..., Run], made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dinar import pipeline
+    from dinar.inpainting import inpainter
+
+    asked = []
+
+    class Painter:
+        def to(self, _: str) -> Painter:
+            return self
+
+    def inpainted(avatar: Avatar, painter: object, **options: Any) -> Avatar:
+        asked.append(options)
+        return avatar
+
+    monkeypatch.setattr(inpainter, "shipped", Painter)
+    monkeypatch.setattr(pipeline, "inpainted", inpainted)
+    run = dinar("inpaint", made, "-o", "new", "--repaint", "head", "--seed", "5", "--seeds", "2")
+    assert run.code == 0 and sorted(os.listdir(".")) == ["new", "new-2", "new-backs.png"]
+    assert asked == [{"parts": ("head",), "seed": 5}, {"parts": ("head",), "seed": 6}]
+
+
+def test_a_slash_makes_an_avatar_of_each_photo(
+    dinar: Callable[..., Run], avatar: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dinar import batch
+
+    asked = []
+
+    def create(source: Any, **options: Any) -> Avatar:
+        asked.append((source, options))
+        if "bad" in source.photo.name:
+            raise InputError(f"{source.photo} shows no person")
+        return avatar
+
+    monkeypatch.setattr(batch, "create", create)
+    run = dinar("create", "a.jpg", "bad.jpg", "b.jpg", "-o", "people/", "--seed", "4", "--person", "2")
+    assert run.code == 2 and run.stderr == "dinar: bad.jpg shows no person\n"
+    lines = run.stdout.splitlines()
+    assert len(lines) == 3 and lines[0].startswith("a.jpg -> people/a (landmarks 0.50 % off, mask overlap 0.88")
+    assert lines[2].startswith("people: 2 of 3 photos became avatars in ")
+    assert sorted(os.listdir("people")) == ["a", "b"]
+    assert all(source.person == 2 and options["seed"] == 4 for source, options in asked)
+    run = dinar("create", "a.jpg", "bad.jpg", "-o", "people/", "--json")
+    found = json.loads(run.stdout)
+    assert run.code == 2 and found["files"] == ["people/a"] and found["failures"][0]["photo"] == "bad.jpg"
+    assert found["avatars"][0]["mask_iou"] == 0.875 and found["avatars"][0]["avatar"] == "people/a"
+    assert dinar("create", "a.jpg", "-o", "more/").code == 0 and Avatar.load("more/a").weights is None
+
+
+def test_what_batches_refuse(dinar: Callable[..., Run]) -> None:
+    refused(dinar("create", "a.jpg", "-o", "people", "--jobs", "2"), "slash")
+    refused(dinar("create", "a.jpg", "-o", "people", "--ray", "local"), "slash")
+    refused(dinar("create", "a.jpg", "-o", "people/", "--jobs", "0"), "--jobs")
+    refused(dinar("create", "a.jpg", "-o", "people/", "--seeds", "3"), "--seeds")
+    refused(dinar("create", "-o", "people/"), "needs a photo")
+
+
+def test_view_opens_a_page(dinar: Callable[..., Run], made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("viser", reason="needs viser (dinar's extra 'view')")
+    from dinar.viewer import viewer
+
+    opened = []
+    monkeypatch.setattr(viewer, "serve", lambda page, **options: (opened.append((page.puppet, options)), page.close()))
+    run = dinar("view", made, "--port", "0", "--json")
+    assert run.code == 0 and json.loads(run.stdout)["url"].startswith("http://127.0.0.1:") and run.stderr == ""
+    assert opened[0][0].avatar.shots and opened[0][1] == {"browser": False}
+    run = dinar("view", "--port", "0", "--host", "0.0.0.0")
+    assert run.code == 0 and "http://localhost:" in run.stdout and "everybody" in run.stderr
+    assert opened[1] == (None, {"browser": True})
+    refused(dinar("view", "absent"), "absent")
+    refused(dinar("view", "--port", "70000"), "--port")
+    refused(dinar("view", "--port", "0", "--host", "no.such.host.invalid"), "--host")
 
 
 def test_photos_and_what_belongs_to_them() -> None:

@@ -15,12 +15,12 @@ PACKAGE = Path(dinar.__file__).parent
 
 FLOORS = (
     ("errors",),
-    ("files", "progress", "sdist", "unpickling"),
-    ("raster", "body", "camera", "images", "store"),
+    ("files", "parallel", "progress", "sdist", "unpickling"),
+    ("raster", "body", "camera", "gltf", "images", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
     ("avatar", "pipeline", "merge", "export", "doctor", "terminal"),
-    ("data", "train", "synth", "evaluate", "view"),
+    ("batch", "data", "train", "synth", "evaluate", "viewer"),
     ("cli",),
 )
 NEIGHBOURS = {
@@ -37,7 +37,7 @@ NEIGHBOURS = {
     ("texture", "networks"),   # a network draws the texture: its type alone
     ("texture", "perceptual"), # what refinement minimises
 }
-ONLY_CLI = ("train", "synth", "evaluate", "view", "data", "doctor", "terminal", "cli")
+ONLY_CLI = ("batch", "train", "synth", "evaluate", "viewer", "data", "doctor", "terminal", "cli")
 
 
 def floor(part: str) -> int:

@@ -12,6 +12,7 @@ from dinar.body.model import Body
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit.fit import Fit
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.lpips import LPIPS
@@ -19,6 +20,7 @@ from dinar.photo.landmarks import Landmarks
 from dinar.photo.photo import Photo
 from dinar.pipeline import Source
 from dinar.progress import Progress
+from dinar.texture.islands import part_texels
 
 PLAIN = {"renderer": "texture", "refine": False}
 NOBODY = Landmarks((), torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 3))
@@ -145,6 +147,77 @@ def test_several_photos_through_the_networks(appearance: Appearance) -> None:
         drawn = found.view(name, (330, 330))
         colours[name] = (drawn.rgb * drawn.mask).sum((2, 3))[0] / drawn.mask.sum()
     assert colours["front"][0] > 0.5 and colours["back"][2] > 0.5
+
+
+@pytest.fixture
+def inpainter(appearance: Appearance) -> Inpainter:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        autoencoder = presets.build_autoencoder(presets.TINY).eval()
+        denoiser = presets.build_denoiser(presets.TINY).eval()
+        torch.nn.init.normal_(autoencoder.codebook)
+    return Inpainter.named("tiny", appearance.name, autoencoder, denoiser)
+
+
+def same_where_seen(one: Avatar, other: Avatar) -> bool:
+    seen = (one.texture.frontality > 0).expand_as(one.texture.rgb)
+    return torch.equal(one.texture.frontality, other.texture.frontality) and torch.equal(
+        one.texture.rgb[seen], other.texture.rgb[seen]
+    )
+
+
+@pytest.mark.usefixtures("quick", "staged")
+def test_what_no_photo_shows_is_painted(appearance: Appearance, inpainter: Inpainter) -> None:
+    progress = Progress()
+    options = {"appearance": appearance, "inpainter": inpainter}
+    one, two = pipeline.create_several(["front.png"], (4, 5), progress=progress, **options)
+    assert list(progress.seconds) == ["look", "fit", "texture", "fill", "refine", "inpaint"]
+    plain = pipeline.create(["front.png"], inpaint=False, seed=4, **options)
+    assert same_where_seen(one, plain) and same_where_seen(two, plain)
+    painted = (one.texture.filled > 0) & (one.texture.frontality == 0)
+    assert painted.float().mean() > 0.1 and not plain.texture.filled[painted].any()
+    unseen = (plain.texture.filled == 0)[0].expand_as(plain.painted)
+    assert not torch.equal(one.painted[unseen], plain.painted[unseen])
+    assert not torch.equal(one.painted[unseen], two.painted[unseen])          # another seed, another back
+    again = pipeline.create(["front.png"], seed=4, **options)
+    assert torch.equal(again.painted, one.painted) and torch.equal(again.texture.generated, one.texture.generated)
+
+
+@pytest.mark.usefixtures("quick", "staged")
+def test_a_painting_is_painted_anew(tmp_path: Path, appearance: Appearance, inpainter: Inpainter) -> None:
+    made = pipeline.create(["front.png"], refine=False, appearance=appearance, inpainter=inpainter)
+    made.save(tmp_path / "made")
+    kept = replace(Avatar.load(tmp_path / "made"), renderer=made.renderer)
+    found = pipeline.inpainted(kept, inpainter, seed=7)
+    assert same_where_seen(kept, found) and not torch.equal(kept.painted, found.painted)
+    head = pipeline.inpainted(kept, inpainter, seed=7, parts=["head"])
+    region = part_texels(kept.layout, kept.model, ["head"], 512)
+    hole = (region > 0) & (kept.texture.frontality == 0)
+    assert hole.any() and not torch.equal(head.texture.rgb[hole.expand_as(head.texture.rgb)],
+                                          kept.texture.rgb[hole.expand_as(kept.texture.rgb)])  # fmt: skip
+    others = ~hole.expand_as(kept.texture.rgb)
+    assert torch.equal(head.texture.rgb[others], kept.texture.rgb[others])
+    with pytest.raises(InputError, match="no part called tail"):
+        pipeline.inpainted(kept, inpainter, parts=["tail"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_weights_that_do_not_go_together(
+    staged: list[str], appearance: Appearance, inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = replace(inpainter, appearance="small-12345678")
+    with pytest.raises(InputError, match="small-12345678"):
+        pipeline.create(["front.png"], appearance=appearance, inpainter=other)
+    with pytest.raises(InputError, match="several backs"):
+        pipeline.create_several(["front.png"], (0, 1), appearance=appearance)
+    assert "fit 1" not in staged                                              # before the long work
+    monkeypatch.setattr(pipeline.inpainting, "_shelf", lambda: tmp_path / "shelf")
+    configs = {part: getattr(presets.TINY, part) for part in ("autoencoder", "denoiser")}
+    inpainter.save(tmp_path / "shelf", configs)
+    pipeline.inpainting.shipped.cache_clear()
+    found = pipeline.create(["front.png"], refine=False, appearance=appearance)
+    assert ((found.texture.filled > 0) & (found.texture.frontality == 0)).any()
+    pipeline.inpainting.shipped.cache_clear()
 
 
 def test_weights_that_are_missing_are_missed_before_the_work(

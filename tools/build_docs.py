@@ -2,7 +2,8 @@
 
     .venv/bin/python tools/build_docs.py [NAME...]
 
-All of them without names, else those named (`fit`, `views`, ...); some 40 seconds. The networks that look at the photo
+All of them without names, else those named (`fit`, `views`, ...); some 40 seconds. `exported` needs a browser and
+three.js (`tools/three.py`). The networks that look at the photo
 are found as `dinar` finds them (`docs/offline.md`). With `pose_landmark_full.tflite`, which is the default, the same
 pictures come out every time.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import three
 import torch
 from PIL import Image
 from torch import Tensor
@@ -26,7 +30,10 @@ from torch.nn import functional
 from dinar import images, pipeline
 from dinar.avatar import VIEWS, Avatar, Shot
 from dinar.body.model import Body
+from dinar.camera import framing
 from dinar.files import atomic_file
+from dinar.fit.overlay import shaded
+from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.photo import overlay
 from dinar.photo.photo import Photo
@@ -48,6 +55,9 @@ BAND = (1.0, 0.1, 0.2)        # of pixels beside an occluding limb
 GAIT = 32 / 30                # seconds that one round of the gait takes in the shipped walk
 WALK_FPS = 15
 STRIPS = {"walk": GAIT, "wave": None, "dance": None}   # seconds of a clip, None for all of it
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]    # WebGL without a graphics card
+EXPORTED = ((0, 20.0), (12, 70.0), (24, 200.0))        # frames of the walk, and from where they are seen
 ACROSS = 7                    # frames of a clip side by side
 
 
@@ -111,6 +121,11 @@ def fit(example: Example) -> Tensor:
     return tall(example.framed(example.fitted))
 
 
+def outline(example: Example) -> Tensor:
+    """The dressed body over the photo."""
+    return tall(shaded(example.whole, example.vertices, example.avatar.model.faces, example.shot.camera))
+
+
 def occlusion(example: Example) -> Tensor:
     """The body's parts as the photo's camera sees them, and the pixels that are not sampled."""
     model, layout, camera = example.avatar.model, example.avatar.layout, example.shot.camera
@@ -168,6 +183,25 @@ def clips(example: Example) -> Tensor:
     return torch.cat(strips, dim=1)
 
 
+def exported(example: Example) -> Tensor:
+    """The person as the neural renderer draws it, and from the same cameras in three.js, in pairs."""
+    avatar, motion = example.avatar, Motion.load("walk").clipped(0.5, 1.5)
+    with torch.no_grad():
+        bodies = retarget.apply(motion, avatar.model, avatar.shape)
+        panels, shots = [], []
+        for k, azimuth in EXPORTED:
+            body = bodies[k : k + 1]
+            camera = framing(avatar.model(body).vertices[0], azimuth, 4.0, (TALL - 80, 300))
+            panels.append(avatar.render(camera, body).over(PAPER)[0])
+            shots.append(three.Shot(camera, "walk", k / motion.fps))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "person.glb"
+        avatar.export(path, motions={"walk": motion})
+        drawn = three.draw(path, shots, background=(PAPER,) * 3)
+    theirs = [images.from_bytes(picture) for picture in drawn.pictures]
+    return row([row(pair, gap=0) for pair in zip(panels, theirs, strict=True)])
+
+
 def walk(example: Example) -> list[Tensor]:
     """One round of the gait out of the middle of the clip, so that the last frame leads into the first."""
     motion = Motion.load("walk").resampled(WALK_FPS)
@@ -176,9 +210,42 @@ def walk(example: Example) -> list[Tensor]:
     return [frame.over(PAPER)[0] for frame in frames]
 
 
+def page(example: Example) -> Tensor:
+    """`dinar view` in Chromium without a window: a hand has been dragged up by its handle."""
+    from playwright.sync_api import sync_playwright
+
+    from dinar.viewer.viewer import Viewer
+
+    path = next(filter(None, map(shutil.which, BROWSERS)))
+    viewer = Viewer(example.avatar, "person")
+    try:
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=path, args=BROWSER)
+            shown = browser.new_page(viewport={"width": 1120, "height": 700})
+            shown.set_default_timeout(120_000)
+            shown.goto(viewer.url)
+            shown.add_style_tag(content=".mantine-Notifications-root { display: none }")
+            shown.get_by_role("tab", name="Pose").click()
+            shown.get_by_role("checkbox", name="Handles").click(force=True)
+            hand = viewer.puppet.handles()["rightHand"]
+            viewer.puppet.reach("rightHand", hand + torch.tensor([-0.1, 0.5, 0.15]))
+            viewer.refresh()
+            shown.mouse.move(10, 690)                  # off the hints
+            shown.wait_for_timeout(15_000)             # until the sharp picture has come
+            taken = shown.screenshot()
+            browser.close()
+    finally:
+        viewer.close()
+    with Image.open(io.BytesIO(taken)) as picture:
+        return images.from_bytes(np.asarray(picture.convert("RGB")))
+
+
 PAINTERS: dict[str, Callable[[Example], Tensor | list[Tensor]]] = {
     painter.__name__: painter
-    for painter in (landmarks, mask, fit, occlusion, sampled, filled, layout, views, again, clips, walk)
+    for painter in (
+        landmarks, mask, fit, outline, occlusion, sampled, filled, layout,
+        views, again, clips, exported, walk, page,
+    )
 }
 
 

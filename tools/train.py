@@ -6,6 +6,17 @@
 `run` first makes what is missing of the data (about 40 MB a hundred people), then trains until the time is over. On a
 lent GPU: carry the assets, the wheels of the `train` extra and, from the second call on, nothing else if the folder of
 the state stays there; `--bf16 --batch 16 --workers 14 --people 4000` suits one H100 with 16 cores.
+
+The networks of the inpainting come after the appearance, each stage from the weights of the one before; `finetune` can
+be left out, and changes the appearance weights where it is not:
+
+    python tools/train.py textures --state state/small --seconds 540                  (nothing in it depends on weights)
+    python tools/train.py run --stage autoencoder --keep --assets ../shared/assets --state state/small
+    python tools/train.py run --stage finetune --keep --batch 2 --assets ../shared/assets --state state/small
+    python tools/train.py run --stage inpainting --keep --batch 8 --assets ../shared/assets --state state/small
+    python tools/train.py pack --stage inpainting --state state/small --out src/dinar/weights --machine "2 CPU cores"
+
+`--keep`, for CPUs, makes each texture's generated channels once instead of for every lesson, without colour shifts.
 """
 
 from __future__ import annotations
@@ -14,7 +25,9 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
@@ -22,16 +35,24 @@ from PIL import Image
 
 from dinar import presets
 from dinar.data.dataset import MultiView
+from dinar.errors import InputError
 from dinar.files import atomic_folder
+from dinar.inpainting.inpainter import Inpainter
+from dinar.networks.appearance import Appearance
 from dinar.synth.shards import Plan, write_shards
 from dinar.terminal import Bars
-from dinar.train import loop
-from dinar.train.appearance import LOOKED_AT, AppearanceStage
+from dinar.train import loop, stages
+from dinar.train.appearance import LOOKED_AT
 
 VIEWS = 8
+INPUTS = 4      # of them: views that are inpainted; the truth is merged from all
+EXAMPLES = 12   # held-out people whose textures the later stages look at
+FOLDERS = {"appearance": "run", "autoencoder": "autoencoder", "finetune": "finetune", "inpainting": "inpainting"}
+BEFORE = {"autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
 LIMITS = """\
-- Trained on made-up people only: real cloth, hair and light differ. What a photo shows is copied from it, so faces and
-  prints survive; what lies beyond the body's outline (long hair, skirts, wide trousers) is drawn too narrow.
+- Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
+  photo shows is copied from it, so faces and prints survive.
+- Long hair and wide skirts end in soft smears where the body that is dressed in their outline still lacks them.
 - Unseen sides are as plain as the colours that were filled in there.
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
@@ -41,17 +62,21 @@ LIMITS = """\
 def run(
     assets: Path,
     state: Path,
+    stage: stages.StageName = "appearance",
     people: int = 640,
     heldout: int = 48,
     extra: tuple[Path, ...] = (),         # more shards to train on
     preset: str = "small",
     seconds: float = 540.0,               # of this run, data included
+    steps: int = 0,                       # to stop at; 0: the preset's
     batch: int = 0,
     workers: int = 1,
     save_every: int = 50,
     look_every: int = 400,
     rate: float = 1.0,                    # factor on the learning rates, for the end
     bf16: bool = False,
+    textured: int = 0,                    # people that the later stages learn from, those of `extra` first; 0: all
+    keep: bool = False,                   # generated channels are made once for each person: on a CPU
 ) -> None:
     """Data and training for so many seconds."""
     began = time.monotonic()
@@ -60,16 +85,22 @@ def run(
         for name, seed, count in (("heldout", 1000, heldout), ("people", 1, people)):
             plan = Plan(count, VIEWS, seed)
             write_shards(assets, state / name, plan, workers=os.cpu_count() or 1, progress=progress)
-        stage = AppearanceStage(
-            sizes,
-            [state / "people", *extra],
-            examples=[state / "heldout"],
-            precision=torch.bfloat16 if bf16 else torch.float32,
-        )
+        preset_steps, preset_batch, half_life = stages.numbers(stage, sizes)
+        out = state / FOLDERS[stage]
+        with progress.stage("open"):
+            found = stages.opened(
+                stage,
+                sizes,
+                _plan(state, stage, extra, textured, keep),
+                out,
+                precision=torch.bfloat16 if bf16 else torch.float32,
+                device="cuda" if torch.cuda.is_available() else "cpu",
+                progress=progress,
+            )
         options = loop.Options(
-            steps=sizes.appearance.steps,
-            batch=batch or sizes.appearance.batch,
-            half_life=sizes.appearance.ema_half_life,
+            steps=steps or preset_steps,
+            batch=batch or preset_batch,
+            half_life=half_life,
             seconds=max(seconds - (time.monotonic() - began), 1.0),
             save_every=save_every,
             look_every=look_every,
@@ -77,39 +108,173 @@ def run(
             rate=rate,
         )
         with progress.stage("train"):
-            step = loop.train(stage, state / "run", options, resume=True, progress=progress)
+            step = loop.train(found, out, options, resume=True, progress=progress)
     print(f"step {step}")
+
+
+def textures(
+    state: Path,
+    extra: tuple[Path, ...] = (),         # as of `run`
+    preset: str = "small",
+    textured: int = 0,                    # as of `run`
+    seconds: float = 540.0,
+) -> None:
+    """What the later stages keep of each person, as far as it does not depend on weights: ahead of them."""
+    began = time.monotonic()
+    with torch.no_grad(), Bars() as progress:
+        sets = stages.textures(presets.PRESETS[preset], _plan(state, "autoencoder", extra, textured, keep=False))
+        for some in sets[::-1]:
+            for number in progress.track(range(len(some)), len(some), "textures"):
+                some.prepare(number)
+                if time.monotonic() - began > seconds:
+                    return
+
+
+def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], textured: int, keep: bool) -> stages.Plan:
+    before = FOLDERS.get(BEFORE.get(stage, ""), "")
+    if stage == "inpainting" and not (state / before).exists():
+        before = FOLDERS["autoencoder"]                       # nobody need finetune
+    return stages.Plan(
+        data=(*extra, state / "people") if stage != "appearance" else (state / "people", *extra),
+        examples=(state / "heldout",),
+        after=state / before / loop.WEIGHTS if before else None,
+        textures=state / "textures",
+        inputs=INPUTS,
+        most=textured or None,
+        looked_at=EXAMPLES,
+        keep=keep,
+    )
 
 
 def pack(
     state: Path,
     out: Path,
     machine: str,                         # that trained, for the model card
+    stage: Literal["appearance", "inpainting"] = "appearance",
     extra: tuple[Path, ...] = (),         # as of `run`
     preset: str = "small",
+    remark: str = "",                     # what else the card should say of the training
 ) -> None:
-    """The averaged weights, with a model card, as they ship."""
+    """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with."""
+    if stage == "appearance":
+        _pack_appearance(state, out, machine, extra, preset, remark)
+        return
+    found = Inpainter.load(state / FOLDERS[stage] / loop.WEIGHTS)
+    tuned = state / FOLDERS["finetune"] / loop.WEIGHTS / "appearance"
+    if tuned.exists() and Appearance.load(tuned).name == found.appearance:
+        for path in sorted(tuned.rglob("*")):          # the card beside them stays
+            if path.is_file():
+                shutil.copyfile(path, out / "appearance" / path.relative_to(tuned))
+    if Appearance.load(out / "appearance").name != found.appearance:
+        raise InputError(f"{out} has other appearance weights than {found.appearance}; pack those first")
+    logs = {}
+    for name in ("autoencoder", "finetune", "inpainting"):
+        path = state / FOLDERS[name] / loop.LOG
+        if path.exists():
+            logs[name] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with atomic_folder(out / "inpainting", marker="inpainting.json") as fresh:
+        shutil.copytree(state / FOLDERS[stage] / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        for name in ("autoencoder", "inpainting"):
+            _save_picture(sorted((state / FOLDERS[name] / loop.SAMPLES).iterdir())[-1], fresh / f"{name}.webp")
+            losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
+            (fresh / f"{name}.svg").write_text(_curves(logs[name], losses), encoding="utf-8")
+        card = _painters_card(found, presets.PRESETS[preset], machine, logs)
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+
+
+def _pack_appearance(
+    state: Path, out: Path, machine: str, extra: tuple[Path, ...], preset: str, remark: str
+) -> None:
     run = state / "run"
     lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
     looked = [line for line in lines if "examined/psnr" in line]
-    picture = sorted((run / loop.SAMPLES).iterdir())[-1]
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        grid = Image.open(picture)
-        grid = grid.resize((grid.width // 2, grid.height // 2), Image.Resampling.LANCZOS)
-        grid.save(fresh / "samples.webp", quality=80)
+        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
         (fresh / "curves.svg").write_text(_curves(lines, ("total", "lpips", "l2", "dice")), encoding="utf-8")
-        (fresh / "README.md").write_text(_card(state, preset, machine, extra, lines, looked), encoding="utf-8")
+        (fresh / "README.md").write_text(_card(state, preset, machine, extra, remark, lines, looked), encoding="utf-8")
+
+
+def _save_picture(source: Path, path: Path) -> None:
+    grid = Image.open(source)
+    grid = grid.resize((grid.width // 2, grid.height // 2), Image.Resampling.LANCZOS)
+    grid.save(path, quality=80)
+
+
+def _painters_card(found: Inpainter, sizes: presets.Preset, machine: str, logs: dict[str, list[dict]]) -> str:
+    stages_run = "\n".join(
+        f"| {name} | {lines[-1]['step']} | {sum(line['seconds'] for line in lines) / 3600:.1f} h |"
+        for name, lines in logs.items()
+    )
+    measured = "\n".join(
+        f"| {name} | {line['step']} | {key.removeprefix('examined/')} | {value:.4f} |"
+        for name, lines in logs.items()
+        for line in [next((line for line in reversed(lines) if any(k.startswith("examined/") for k in line)), {})]
+        for key, value in line.items()
+        if key.startswith("examined/")
+    )
+    size = sum(p.numel() for network in (found.autoencoder, found.denoiser) for p in network.parameters())
+    return f"""---
+license: apache-2.0
+library_name: dinar
+tags: [avatar, inpainting, latent-diffusion, neural-texture]
+---
+
+# {found.name}: autoencoder and denoiser of textures
+
+What `dinar create` paints the unseen side with (sections 3.3 and 3.4 of the DINAR paper; preset `{sizes.name}`).
+It goes with the appearance weights {found.appearance} alone.
+
+| | |
+|---|---|
+| parameters | {size / 1e6:.1f} million |
+| latents | {sizes.autoencoder.latent} channels, {sizes.autoencoder.codes} codes |
+| machine | {machine} |
+| format | float16 safetensors of the moving average, config.json |
+| licence | Apache-2.0 |
+
+| stage | steps | time |
+|---|---|---|
+{stages_run}
+
+## People who were not trained on
+
+| stage | step | | |
+|---|---|---|---|
+{measured}
+
+Autoencoder: a row a person, colours before and after, drawn with those before and after, and the photo.
+
+![losses](autoencoder.svg)
+
+![autoencoder](autoencoder.webp)
+
+Inpainting: a row a texture, plain filling, painting and truth.
+
+![loss](inpainting.svg)
+
+![inpainting](inpainting.webp)
+"""
 
 
 def _card(
-    state: Path, preset: str, machine: str, extra: tuple[Path, ...], lines: list[dict], looked: list[dict]
+    state: Path,
+    preset: str,
+    machine: str,
+    extra: tuple[Path, ...],
+    remark: str,
+    lines: list[dict],
+    looked: list[dict],
 ) -> str:
     sizes, last = presets.PRESETS[preset], lines[-1]
     name = json.loads((state / "run" / loop.WEIGHTS / "appearance.json").read_text(encoding="utf-8"))["name"]
     hours = sum(line["seconds"] for line in lines) / 3600
     people = len(MultiView(state / "people"))
-    others = "".join(f"; {len(MultiView(folder))} people of `{folder.name}`" for folder in extra)
+    others = "".join(
+        f"; {len(MultiView(folder))} people of `{folder.name}`" + (f", each {times} times" if times > 1 else "")
+        for folder, times in Counter(extra).items()
+    )
+    remark = f"| remark | {remark} |\n" if remark else ""
     rows = "\n".join(
         f"| {line['step']} | {line['examined/psnr']:.2f} | {line['examined/plain_psnr']:.2f} | "
         f"{line['examined/lpips']:.4f} | {line['examined/plain_lpips']:.4f} |"
@@ -133,6 +298,7 @@ What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR 
 | time | {hours:.1f} h on {machine} |
 | losses at the end | total {last["total"]:.4f}, L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, \
 Dice {last["dice"]:.4f}; adversarial from step {sizes.appearance.adversarial_from} |
+{remark}\
 | format | float16 safetensors of the moving average, config.json |
 | licence | Apache-2.0 |
 
@@ -177,4 +343,4 @@ def _curves(lines: list[dict], names: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"run": run, "pack": pack})
+    tyro.extras.subcommand_cli_from_dict({"run": run, "textures": textures, "pack": pack})

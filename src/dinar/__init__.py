@@ -1,8 +1,9 @@
 """One photo of a person in, an animatable full-body avatar out.
 
-    avatar = dinar.create(["me.jpg"])
+    avatar = dinar.create("me.jpg")
     avatar.save("me")
-    avatar.animate(dinar.Motion.load("walk"), "walk.mp4")
+    avatar.animate("walk", "walk.mp4")
+    avatar.export("me.glb")
 """
 
 from __future__ import annotations

@@ -30,24 +30,26 @@ from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.networks.appearance import shipped
 from dinar.networks.renderer import Renderer
+from dinar.parallel import in_order
 from dinar.progress import Progress
 from dinar.texture.drawing import Rendering, draw
 from dinar.texture.neural_drawing import draw_neural
 from dinar.texture.neural_texture import NeuralTexture, window
 
 if TYPE_CHECKING:
+    from dinar.export.figure import Figure, PictureKind
     from dinar.export.vrm import Licence
 
-FORMAT = 1
+FORMAT = 2
 MARKER = "avatar.json"
 TEXTURE = "texture.safetensors"
 PREVIEW = "preview.png"
 RendererName = Literal["neural", "texture"]
+Wear = Literal["baked", "plain"]
 VIEWS = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}   # azimuth of the camera, degrees
 
 _MOST_BYTES = {MARKER: 16 << 20, TEXTURE: 2 << 30}
 _LARGEST_SIDE = 8192
-_CHUNK = 8                  # frames that are posed at once
 _FOLLOW = 0.3               # seconds; the camera follows the hips smoothed by this much
 _FRAMED = 40                # frames of a clip that decide how far off the camera stands
 _DRAWN = (320, 1024)        # pixels of the body's larger side that the neural renderer is used at: near what it learnt,
@@ -84,7 +86,7 @@ class Avatar:
     texture   NeuralTexture       batch 1, what the photos showed
     painted   float32 [3, R, R]   its colours with the unseen texels filled
     shape     float32 [S]         standard deviations from the mean person
-    model     BodyModel           the body that wears it
+    model     BodyModel           the body that wears it, with the person's outline (`BodyModel.moved`)
     layout    UVLayout            of the texture on that body
     weights   name of the weights that its generated channels belong to, None without these
     shots     how the person stood in each photo; may be empty
@@ -174,10 +176,13 @@ class Avatar:
         swept = torch.cat([(points - centre) @ _about_y(15 * k).T + centre for k in range(24)])
         camera = framing(swept, 0.0, 0.0, size)
         scale = _scale(swept[None], camera)
-        for k in range(frames):
+
+        def turned(k: int) -> Rendering:
             turn = _about_y(-360 * k / frames)       # to turn the person is to carry the camera the other way
             moved = replace(camera, R=camera.R @ turn, t=camera.t + camera.R @ (centre - turn @ centre))
-            yield self._draw(vertices, moved, scale=scale)
+            return self._draw(vertices, moved, scale=scale)
+
+        yield from in_order(turned, range(frames))
 
     def moving(self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0) -> Iterator[Rendering]:
         """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground."""
@@ -188,17 +193,18 @@ class Avatar:
             points = [self.model(bodies[i : i + 1]).vertices[0].cpu() - path[i] for i in some]
             camera = framing(torch.cat(points), azimuth, 4.0, size)
             scale = _scale(torch.cat(points)[None], camera)
-        for start in range(0, len(bodies), _CHUNK):
+
+        def frame(i: int) -> Rendering:
             with torch.no_grad():
-                vertices = self.model(bodies[start : start + _CHUNK]).vertices
-            for i in range(len(vertices)):
-                moved = replace(camera, t=camera.t - camera.R @ path[start + i])
-                yield self._draw(vertices[i : i + 1], moved, scale=scale)
+                vertices = self.model(bodies[i : i + 1]).vertices
+            return self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale)
+
+        yield from in_order(frame, range(len(bodies)))
 
     def animate(
         self,
-        motion: Motion,
-        path: Path,                            # .mp4, or what `export.video.write` writes
+        motion: Motion | str | Path,           # a clip by its name, or what `Motion.load` reads
+        path: Path | str,                      # .mp4, or what `export.video.write` writes
         *,
         size: tuple[int, int] = (768, 768),    # (H, W) pixels
         fps: float | None = None,              # default: the motion's
@@ -206,53 +212,99 @@ class Avatar:
         background: Tensor | None = None,      # [3] in [0, 1]; None: transparent where the format can, else white
         progress: Progress | None = None,
     ) -> None:
-        """A video of the person moving. Raises InputError where `path` cannot be written."""
+        """A video of the person moving. Raises InputError where `motion` is none or `path` cannot be written."""
         from dinar.export import video
 
+        motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion
         frames = (composed(r, background) for r in self.moving(motion, size, azimuth=azimuth))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
 
     def export(
         self,
-        path: Path,                                     # .glb, .vrm, .obj or .ply
+        path: Path | str,                               # .glb, .vrm, .obj or .ply
         *,
         motions: Mapping[str, Motion] | None = None,    # animations of a .glb, by their names
-        colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture; default: `painted`
-        texture_size: int | None = None,                # texels a side; default: the colours' own
+        colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
+        texture: Wear | None = None,                    # what the person wears; default: "baked" where it can be
+        outline: bool | None = None,                    # clothes and hair as geometry; default: where it can be
+        texture_size: int | None = None,                # texels a side; default: 2048 baked, else the colours' own
+        picture: PictureKind = "png",                   # what the texture is stored as
         influences: int = 4,                            # joints that a vertex follows: 4 or 8
         lit: bool = False,                              # let lamps shade the person
         licence: Licence | None = None,                 # of a .vrm, which has to have one
+        progress: Progress | None = None,
     ) -> tuple[Path, ...]:
         """The person for other programs: rigged, or standing at rest; the files written, `path` first.
 
         Raises InputError where `path` cannot be written, is of another kind, or has no place for what is given.
         """
         from dinar.export import gltf, plain, vrm
-        from dinar.export.figure import Figure
 
-        path, person = Path(path), self.to("cpu")
-        figure = Figure(person.model, person.layout, person.shape, person.painted if colours is None else colours.cpu())
+        path = Path(path)
         kind = path.suffix.lower()
+        if kind not in (".glb", ".vrm", ".obj", ".ply"):
+            raise InputError(f"{path} is no kind of file that people are exported to: .glb, .vrm, .obj or .ply")
         if motions and kind != ".glb":
             raise InputError(f"{path} has no place for motions; export a .glb")
         if licence is not None and kind != ".vrm":
             raise InputError(f"{path} has no place for a licence; export a .vrm")
-        rigged = {"texture_size": texture_size, "influences": influences, "lit": lit}
+        if licence is None and kind == ".vrm":
+            raise InputError("a VRM file says who made it and what others may do with it; give --author")
+        figure = self.figure(
+            texture=texture, outline=outline, colours=colours, texture_size=texture_size, progress=progress
+        )
+        rigged = {"texture_size": texture_size, "influences": influences, "lit": lit, "picture": picture}
         match kind:
             case ".glb":
                 gltf.write(path, figure, motions=motions, **rigged)
-            case ".vrm" if licence is None:
-                raise InputError("a VRM file says who made it and what others may do with it; give --author")
             case ".vrm":
                 vrm.write(path, figure, licence, **rigged)
             case ".obj":
-                return plain.write_obj(path, figure, texture_size=texture_size)
+                return plain.write_obj(path, figure, texture_size=texture_size, kind=picture)
             case ".ply":
                 plain.write_ply(path, figure)
-            case _:
-                raise InputError(f"{path} is no kind of file that people are exported to: .glb, .vrm, .obj or .ply")
         return (path,)
+
+    def figure(
+        self,
+        *,
+        texture: Wear | None = None,                    # default: "baked" where the neural renderer draws
+        outline: bool | None = None,                    # default: as well
+        colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
+        texture_size: int | None = None,                # texels a side of a baked one; default 2048
+        progress: Progress | None = None,
+    ) -> Figure:
+        """The person as one mesh with one texture, on the CPU.
+
+        "baked" is what the neural renderer shows from all sides, "plain" the avatar's own colours; `outline` moves the
+        surface to what it draws beyond the body: clothes and hair.
+
+        Raises InputError for "baked" or an outline where the plain renderer draws the avatar.
+        """
+        from dinar.export import bake, snapshots
+        from dinar.export.figure import Figure, check_texture_size
+
+        if texture_size is not None:
+            check_texture_size(texture_size)
+        neural = self.renderer is not None
+        if not neural and (texture == "baked" or outline):
+            raise InputError("this avatar is drawn by the plain renderer, which has nothing to bake; export it plain")
+        coloured = colours is None and neural and texture != "plain"
+        outlined = neural and outline is not False
+        person = self.to("cpu")
+        figure = Figure(person.model, person.layout, person.shape, person.painted if colours is None else colours.cpu())
+        if not coloured and not outlined:
+            return figure
+        photos = [
+            (Body(person.shape[None], shot.pose[None], shot.expression[None], shot.translation[None]), shot.camera)
+            for shot in person.shots
+        ]
+        seen = snapshots.around(person.model, person.shape, self.render, photos, progress=progress)
+        size = texture_size or bake.SIZE
+        return bake.bake(
+            figure, person.texture, seen, size=size, outlined=outlined, coloured=coloured, progress=progress
+        )
 
     def drawn(self, painted: Tensor, vertices: Tensor, camera: Camera, *, supersample: int = 2) -> Rendering:
         """Bodies [B, V, 3] in colours [1, 3, R, R] in place of `painted`; differentiable in these."""
@@ -290,7 +342,7 @@ class Avatar:
 
     # Files
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Writes a folder, or one .zip file: avatar.json, texture.safetensors, preview.png; whole or not at all.
 
         Raises InputError where `path` cannot be written or holds something else.
@@ -325,6 +377,7 @@ class Avatar:
             "filled": texture.filled[0].to(torch.uint8),
             "frontality": texture.frontality[0].half(),
             "painted": self.painted.half(),
+            "offsets": self.model.offsets.half(),
         }
         if texture.generated is not None:
             tensors["generated"] = texture.generated[0].half()
@@ -358,7 +411,7 @@ class Avatar:
         }
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Reads what `save` wrote; nothing is unpickled and nothing unpacked to disk.
 
         The neural renderer draws it where the package has the weights that it was made with, else the plain one.
@@ -375,7 +428,9 @@ class Avatar:
         shots, weights = found.get("shots"), found.get("weights")
         if not isinstance(shots, list) or not isinstance(weights, str | None):
             raise InputError(f"{path} is damaged: 'shots' or 'weights' in its {MARKER} is of the wrong kind")
-        texture, painted = _texture(path, _tensors(path))
+        tensors = _tensors(path)
+        texture, painted = _texture(path, tensors)
+        model = model.moved(_offsets(path, tensors, model))
         return cls(
             texture,
             painted,
@@ -501,6 +556,14 @@ def _texture(path: Path, tensors: Mapping[str, Tensor]) -> tuple[NeuralTexture, 
             raise InputError(f"{path} is damaged: '{name}' in its {TEXTURE} holds numbers that are not finite")
     painted = parts.pop("painted")
     return NeuralTexture(**{"generated": None} | {name: part[None] for name, part in parts.items()}), painted
+
+
+def _offsets(path: Path, tensors: Mapping[str, Tensor], model: BodyModel) -> Tensor:
+    """How the person's outline differs from the body's [V, 3], checked."""
+    offsets = tensors.get("offsets")
+    if offsets is None or offsets.shape != model.template.shape or not offsets.isfinite().all():
+        raise InputError(f"{path} is damaged: its {TEXTURE} has no sound 'offsets'")
+    return offsets.float()
 
 
 def _shot(path: Path, found: object, model: BodyModel) -> Shot:

@@ -39,6 +39,10 @@ _AvatarPath = Annotated[Path, _Positional, _option("what `dinar create` made: a 
 _MOTIONS = "walk, turn, wave, dance, or a .bvh, .npz (AMASS too), .smpl, .glb (.glb#clip), .vrma or .json"
 _Smplx = Annotated[Path | None, _option("your own SMPLX_*.npz in place of the open body", "FILE")]
 _Seed = Annotated[int, _option("the same seed gives the same result (default: 0)", "N")]
+_Inpaint = Annotated[bool, _option("paint what no photo shows by diffusion (default: where there are weights for it)")]
+_Seeds = Annotated[
+    int, _option("so many avatars with other unseen sides, and a picture of their backs (default: 1)", "N")
+]
 _Device = Annotated[str, _option("cpu (default), or cuda where there is one", "NAME")]
 _Size = Annotated[str | None, _option("image size in pixels (default: 768, for the photo view the photo's)", "N|WxH")]
 _Background = Annotated[str, _option("white (default), #rrggbb, ..., or transparent (not in .mp4 and .jpg)", "COLOUR")]
@@ -53,7 +57,9 @@ _Json = Annotated[
 
 def create(
     photos: Annotated[tuple[Path, ...], _Positional, _option("photos of one person, all of it in view", "PHOTO...")],
-    out: Annotated[Path, _out("the avatar: a folder, or a .zip")],
+    out: Annotated[
+        str, _out("the avatar: a folder, or a .zip; with a slash at its end: a folder of avatars, one a photo")
+    ],
     person: Annotated[
         tuple[int, ...], _option("whom, counted from the left (default: the largest); one number, or one a photo", "N")
     ] = (),
@@ -63,27 +69,78 @@ def create(
         Literal["neural", "texture"], _option("who draws it: the networks (default), or the plain texture", "NAME")
     ] = "neural",
     refine: Annotated[bool, _option("tune the colours until the drawing looks like the photos (default: yes)")] = True,
+    inpaint: _Inpaint = True,
     seed: _Seed = 0,
+    seeds: _Seeds = 1,
+    device: _Device = "cpu",
+    jobs: Annotated[int, _option("with a slash at the end of -o: processes that work at a time (default: 1)", "N")] = 1,
+    ray: Annotated[
+        str | None, _option("with a slash at the end of -o: address of a Ray cluster to work on, or local", "ADDRESS")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Make an avatar from one or more photos of a person, or one from each of many photos."""
+    from dinar.terminal import Bars
+
+    if out.endswith(("/", os.sep)):
+        if seeds != 1:
+            raise InputError("--seeds shows several backs of one person; leave it, or give -o without the slash")
+        options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "seed": seed}
+        _batch(_sources(photos, person, mask, keypoints), Path(out), options, _device(device), jobs, ray, as_json)
+        return
+    if jobs != 1 or ray is not None:
+        raise InputError(f"--jobs and --ray are for an avatar from each photo; for that give -o {out}/ with the slash")
+    with Bars() as progress:
+        from dinar import pipeline
+
+        paths = _backs(Path(out), seeds)
+        sources = _sources(photos, person, mask, keypoints)
+        where = _device(device)
+        _seed(seed)
+        avatars = pipeline.create_several(
+            sources,
+            range(seed, seed + seeds),
+            renderer=renderer,
+            refine=refine,
+            inpaint=inpaint,
+            device=where,
+            progress=progress,
+        )
+        files = _saved(avatars, paths, progress)
+    fits = [_residuals(photo, shot) for photo, shot in zip(photos, avatars[0].shots, strict=True)]
+    _report(files, progress, as_json, fits=fits)
+
+
+def repaint(
+    avatar: _AvatarPath,
+    out: Annotated[Path, _out("the avatar: a folder, or a .zip")],
+    repaint: Annotated[
+        tuple[str, ...], _option("parts of the body to paint anew, such as head (default: all that is unseen)", "PART")
+    ] = (),
+    seed: _Seed = 0,
+    seeds: _Seeds = 1,
     device: _Device = "cpu",
     as_json: _Json = False,
 ) -> None:
-    """Make an avatar from one or more photos of a person."""
+    """Paint anew what no photo showed of an avatar."""
     from dinar.terminal import Bars
 
     with Bars() as progress:
         from dinar import pipeline
-        from dinar.avatar import PREVIEW, check_output
+        from dinar.avatar import Avatar
+        from dinar.inpainting.inpainter import shipped
 
-        check_output(out)
-        sources = _sources(photos, person, mask, keypoints)
-        where = _device(device)
-        _seed(seed)
-        avatar = pipeline.create(sources, renderer=renderer, refine=refine, seed=seed, device=where, progress=progress)
-        with progress.stage("save"):
-            avatar.save(out)
-    files = [out] if out.is_file() else [out, out / PREVIEW]
-    fits = [_residuals(photo, shot) for photo, shot in zip(photos, avatar.shots, strict=True)]
-    _report(files, progress, as_json, fits=fits)
+        paths = _backs(out, seeds)
+        with progress.stage("load"):
+            where = _device(device)
+            person, painter = Avatar.load(avatar).to(where), shipped().to(where)
+        with progress.stage("inpaint"):
+            avatars = [
+                pipeline.inpainted(person, painter, parts=repaint, seed=number).to("cpu")
+                for number in progress.track(range(seed, seed + seeds), seeds, "inpaint")
+            ]
+        files = _saved(avatars, paths, progress)
+    _report(files, progress, as_json)
 
 
 def fit(
@@ -113,6 +170,8 @@ def fit(
 def merge(
     avatars: Annotated[tuple[Path, ...], _Positional, _option("avatars of one person, of other photos", "AVATAR...")],
     out: Annotated[Path, _out("the avatar: a folder, or a .zip")],
+    inpaint: _Inpaint = True,
+    seed: _Seed = 0,
     as_json: _Json = False,
 ) -> None:
     """Make one avatar of several that show the same person from different sides."""
@@ -125,7 +184,7 @@ def merge(
         check_output(out)
         with progress.stage("load"):
             people = [Avatar.load(path) for path in avatars]
-        merged = merging.merge(people, progress=progress)
+        merged = merging.merge(people, inpaint=inpaint, seed=seed, progress=progress)
         with progress.stage("save"):
             merged.save(out)
     files = [out] if out.is_file() else [out, out / PREVIEW]
@@ -231,7 +290,13 @@ def export(
         tyro.conf.UseAppendAction,
         _option("an animation of a .glb: a clip or a file as for animate; may be given again", "MOTION"),
     ] = (),
-    texture_size: Annotated[int | None, _option("texels a side (default: the avatar's)", "N")] = None,
+    texture: Annotated[
+        Literal["auto", "baked", "plain"],
+        _option("what the networks draw, baked, or the avatar's plain colours (default: baked where networks draw it)"),
+    ] = "auto",
+    outline: Annotated[bool, _option("clothes and hair as geometry, where networks draw it (default: yes)")] = True,
+    texture_size: Annotated[int | None, _option("texels a side (default: 2048 baked, else the avatar's)", "N")] = None,
+    picture: Annotated[Literal["png", "jpeg"], _option("what the texture is stored as (default: png)")] = "png",
     influences: Annotated[Literal[4, 8], _option("joints a vertex follows (default: 4, which all programs read)")] = 4,
     lit: Annotated[bool, tyro.conf.FlagCreatePairsOff, _option("let lamps shade it, once more")] = False,
     author: Annotated[
@@ -260,7 +325,7 @@ def export(
         from dinar.avatar import Avatar
         from dinar.export import vrm
         from dinar.files import check_file
-        from dinar.motion.motion import Motion
+        from dinar.motion.motion import Motion, name_of
 
         check_file(out)
         terms = None
@@ -278,16 +343,55 @@ def export(
         elif author or title or licence or who != "author" or commerce != "none" or modify or redistribute:
             raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
         with progress.stage("load"):
-            names = [Path(one).stem for one in motion]
+            names = [name_of(one) for one in motion]
             if twice := [name for name in names if names.count(name) > 1]:
                 raise InputError(f"two motions are called {twice[0]}; animations need different names")
             motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
             person = Avatar.load(avatar)
         with progress.stage("export"):
             files = person.export(
-                out, motions=motions, texture_size=texture_size, influences=influences, lit=lit, licence=terms
+                out,
+                motions=motions,
+                texture=None if texture == "auto" else texture,
+                outline=None if outline else False,
+                texture_size=texture_size,
+                picture=picture,
+                influences=influences,
+                lit=lit,
+                licence=terms,
+                progress=progress,
             )
     _report(list(files), progress, as_json)
+
+
+def view(
+    avatar: Annotated[
+        Path | None, _Positional, _option("what `dinar create` made (default: the page asks for a photo)", "AVATAR")
+    ] = None,
+    host: Annotated[
+        str, _option("address to serve the page at (default: this computer alone)", "ADDRESS")
+    ] = "127.0.0.1",
+    port: Annotated[int, _option("port of the page (default: 8765; 0: any that is free)", "N")] = 8765,
+    browser: Annotated[bool, _option("open the page in a browser (default: yes)")] = True,
+    device: _Device = "cpu",
+    as_json: _Json = False,
+) -> None:
+    """Turn, move, pose and save an avatar in the browser; without one drop a photo there."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.viewer import viewer
+
+        if not 0 <= port <= 65535:
+            raise InputError(f"--port {port} is no port; give a number from 0 to 65535")
+        where = _device(device)
+        with progress.stage("load"):
+            person = None if avatar is None else _load(avatar, None)
+        page = viewer.Viewer(person, "avatar" if avatar is None else avatar.stem, host=host, port=port, device=where)
+    print(json.dumps({"url": page.url}) if as_json else f"{page.url} (Ctrl-C ends it)", flush=True)
+    if not viewer.is_local(host):
+        print("dinar: everybody who can reach this address can use the page", file=sys.stderr)
+    viewer.serve(page, browser=browser and not as_json)
 
 
 def synth(
@@ -443,10 +547,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "create": create,
     "fit": fit,
     "merge": merge,
+    "inpaint": repaint,
     "animate": animate,
     "motion": convert,
     "render": render,
     "export": export,
+    "view": view,
     "synth": synth,
     "evaluate": evaluate,
     "train": train,
@@ -481,10 +587,49 @@ def _report(files: Sequence[Path], progress: Progress, as_json: bool, **facts: A
         print(json.dumps({"files": [str(file) for file in files], "seconds": seconds, **facts}))
         return
     for found in facts.get("fits", ()):
-        residuals = f"landmarks {found['reprojection']:.2f} % off, mask overlap {found['mask_iou']:.2f}"
-        unseen = f", not seen: {', '.join(found['unseen'])}" if found["unseen"] else ""
-        print(f"{found['photo']}: {residuals}{unseen}")
+        print(f"{found['photo']}: {_fit(found)}")
     print(f"{files[0]} ({', '.join(f'{name} {value:.1f} s' for name, value in seconds.items())})")
+
+
+def _batch(
+    sources: Sequence[Source],
+    out: Path,
+    options: dict[str, Any],
+    device: str,
+    jobs: int,
+    ray: str | None,
+    as_json: bool,
+) -> None:
+    """An avatar from each photo, told as they are made; exit code 2 where one could not be."""
+    from dinar import batch
+    from dinar.terminal import Bars
+
+    if not 1 <= jobs <= 256:
+        raise InputError(f"--jobs {jobs} is not possible; give a number from 1 to 256")
+    avatars, failures = [], []
+    with Bars() as progress:
+        tasks = batch.planned(sources, out)
+        for done in batch.run(tasks, options | {"device": device}, jobs=jobs, cluster=ray, progress=progress):
+            seconds = {"photo": str(done.photo), "seconds": round(done.seconds, 3)}
+            if done.error is not None:
+                failures.append(seconds | {"error": done.error})
+                print(f"dinar: {done.error}", file=sys.stderr)
+                continue
+            avatars.append(seconds | {"avatar": str(done.avatar), **done.fit})
+            if not as_json:
+                print(f"{done.photo} -> {done.avatar} ({_fit(done.fit)}, {done.seconds:.1f} s)", flush=True)
+    if as_json:
+        print(json.dumps({"files": [found["avatar"] for found in avatars], "avatars": avatars, "failures": failures}))
+    else:
+        print(f"{out}: {len(avatars)} of {len(sources)} photos became avatars in {progress.seconds['avatars']:.1f} s")
+    if failures:
+        sys.exit(2)
+
+
+def _fit(found: dict[str, Any]) -> str:
+    """How well a body fits, for people."""
+    unseen = f", not seen: {', '.join(found['unseen'])}" if found["unseen"] else ""
+    return f"landmarks {found['reprojection']:.2f} % off, mask overlap {found['mask_iou']:.2f}{unseen}"
 
 
 def _residuals(photo: Path, shot: Shot) -> dict[str, Any]:
@@ -511,6 +656,45 @@ def _sources(
             raise InputError(f"{option} needs one value a photo: there are {len(values)} for {len(photos)} photos")
     columns = ((values or [None] * len(photos)) for values in (persons, masks, keypoints))
     return [Source(*row) for row in zip(photos, *columns, strict=True)]
+
+
+def _backs(out: Path, count: int) -> list[Path]:
+    """Where that many avatars go: me.zip, me-2.zip, ... Raises InputError where one cannot be written."""
+    from dinar.avatar import check_output
+    from dinar.files import check_file
+
+    if not 1 <= count <= 64:
+        raise InputError(f"--seeds {count} is not possible; give a number from 1 to 64")
+    paths = [out, *(out.with_name(f"{out.stem}-{k}{out.suffix}") for k in range(2, count + 1))]
+    for path in paths:
+        check_output(path)
+    if count > 1:
+        check_file(_sheet(out))
+    return paths
+
+
+def _sheet(out: Path) -> Path:
+    return out.with_name(f"{out.stem}-backs.png")
+
+
+def _saved(avatars: Sequence[Avatar], paths: Sequence[Path], progress: Progress) -> list[Path]:
+    """Writes avatars, and of several a picture of their backs, first to last from the left; the files."""
+    import torch
+
+    from dinar import images
+    from dinar.avatar import PREVIEW, composed
+
+    out = paths[0]
+    with progress.stage("save"):
+        for avatar, path in zip(avatars, paths, strict=True):
+            avatar.save(path)
+        files = [*paths] if out.is_file() else [*paths, out / PREVIEW]
+        if len(avatars) > 1:
+            white = torch.ones(3)
+            backs = [composed(avatar.view("back", (512, 320)), white) for avatar in avatars]
+            images.save(_sheet(out), torch.cat(backs, dim=2))
+            files.append(_sheet(out))
+    return files
 
 
 def _load(path: Path, renderer: Literal["neural", "texture"] | None) -> Avatar:

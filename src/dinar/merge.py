@@ -9,16 +9,24 @@ import torch
 
 from dinar.avatar import Avatar
 from dinar.errors import InputError
-from dinar.pipeline import paint
+from dinar.inpainting.inpainter import shipped, ships_for
+from dinar.pipeline import inpainted, paint
 from dinar.progress import Progress
 from dinar.texture import merging
 
 
-def merge(avatars: Sequence[Avatar], *, progress: Progress | None = None) -> Avatar:
+def merge(
+    avatars: Sequence[Avatar],
+    *,
+    inpaint: bool = True,              # paint what no photo showed by diffusion, where there are weights for it
+    seed: int = 0,                     # of that
+    progress: Progress | None = None,
+) -> Avatar:
     """One avatar that shows what the photos of all showed (eq. 5), their order of no matter.
 
-    What was painted in one of them counts for nothing: it may have been seen in another, and is filled anew if not. The
-    shape is the mean over the photos. The first avatar's photo stays the first, the one of the "photo" view.
+    What was painted in one of them counts for nothing: it may have been seen in another, and is made anew if not. The
+    shape, and the clothes' outline, is the mean over the photos. The first avatar's photo stays the first, the one of
+    the "photo" view.
 
     Raises InputError for less than two avatars, or such as wear different bodies, layouts, sizes or weights.
     """
@@ -31,11 +39,19 @@ def merge(avatars: Sequence[Avatar], *, progress: Progress | None = None) -> Ava
         texture = merging.merge([merging.seen_part(avatar.texture) for avatar in avatars])
         photos = torch.tensor([float(max(len(avatar.shots), 1)) for avatar in avatars], dtype=torch.float64)
         shapes = torch.stack([avatar.shape for avatar in avatars]).double()
-        shape = (shapes * (photos / photos.sum())[:, None].to(shapes)).sum(0).to(first.shape)
+        share = (photos / photos.sum()).to(shapes)
+        shape = (shapes * share[:, None]).sum(0).to(first.shape)
+        offsets = torch.stack([avatar.model.offsets for avatar in avatars])
+        offsets = (offsets * share.to(offsets)[:, None, None]).sum(0)
+        model = first.model.moved(offsets - first.model.offsets)
     with progress.stage("fill"):
-        painted = paint(texture, first.model, first.layout)
+        painted = paint(texture, model, first.layout)
     shots = tuple(shot for avatar in avatars for shot in avatar.shots)
-    return replace(first, texture=texture, painted=painted, shape=shape, shots=shots)
+    merged = replace(first, texture=texture, painted=painted, shape=shape, model=model, shots=shots)
+    if not inpaint or first.weights is None or not ships_for(first.weights):
+        return merged
+    with progress.stage("inpaint"):
+        return inpainted(merged, shipped().to(merged.shape.device), seed=seed)
 
 
 def _check(one: Avatar, other: Avatar) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
 
-from dinar import presets
+from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
-from dinar.body.model import BodyModel
+from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout, load_layout, mirror_map, texel_map
 from dinar.camera import Camera
 from dinar.errors import InputError
+from dinar.fit import outline
 from dinar.fit.fit import Fit, fit
 from dinar.fit.overlay import overlay
+from dinar.inpainting import inpainter as inpainting
+from dinar.inpainting.colours import Look, match_colours
+from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo, look
@@ -27,13 +33,15 @@ from dinar.store import Store
 from dinar.texture import refinement
 from dinar.texture.drawing import Rendering
 from dinar.texture.filling import fill, guide_of
-from dinar.texture.merging import merge
+from dinar.texture.islands import Islands, part_texels
+from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Target
 from dinar.texture.sampling import sample_photo
 
 TEXTURE_SIZE = 512   # texels a side of the colours
+MATCHED = 256        # pixels of a photo's larger side when the painting's colours are compared with it (eq. 7)
 
 
 @dataclass(frozen=True)
@@ -46,14 +54,25 @@ class Source:
     keypoints: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A photo as `outline.fit` looks at it."""
+
+    mask: Tensor
+    body: Body
+    camera: Camera
+
+
 def create(
-    photos: Sequence[Path | str | Source],
+    photos: Path | str | Source | Sequence[Path | str | Source],    # one, or several of the same person
     *,
     renderer: RendererName = "neural",     # "texture": no networks, the plain renderer
     refine: bool = True,                   # tune the colours until the drawing looks like the photos (appendix B)
+    inpaint: bool = True,                  # paint what no photo shows by diffusion, where there are weights for it
     seed: int = 0,
     model: BodyModel | None = None,        # default: the open body
     appearance: Appearance | None = None,  # default: the weights that ship
+    inpainter: Inpainter | None = None,    # default: the weights that ship, if they go with the appearance's
     store: Store | None = None,            # where the networks that look at photos come from
     device: torch.device | str = "cpu",    # where textures are made
     progress: Progress | None = None,
@@ -61,6 +80,30 @@ def create(
     """One avatar from one or more photos of the same person (sections 3.2 and 3.4).
 
     Raises InputError where a photo cannot be used or a network is not to be had.
+    """
+    photos = [photos] if isinstance(photos, Path | str | Source) else photos
+    options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "model": model, "appearance": appearance}
+    options |= {"inpainter": inpainter, "store": store, "device": device, "progress": progress}
+    return create_several(photos, (seed,), **options)[0]
+
+
+def create_several(
+    photos: Sequence[Path | str | Source],
+    seeds: Sequence[int],                  # of an avatar each; refinement takes the first
+    *,
+    renderer: RendererName = "neural",
+    refine: bool = True,
+    inpaint: bool = True,
+    model: BodyModel | None = None,
+    appearance: Appearance | None = None,
+    inpainter: Inpainter | None = None,
+    store: Store | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> list[Avatar]:
+    """Avatars of one person that differ in what no photo shows; the options are those of `create`.
+
+    Raises InputError where a photo cannot be used, a network is not to be had, or several are wanted and none paints.
     """
     if not photos:
         raise InputError("an avatar needs at least one photo")
@@ -70,8 +113,12 @@ def create(
         views = [look_at(source, store) for source in photos]                           # mask, landmarks
         metric = load_lpips("alex", store) if refine else None        # before the long work: may not be to be had
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None
+        painter = _painter(neural, inpainter) if inpaint else None
+    if painter is None and len(seeds) > 1:
+        raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
     with progress.stage("fit"):
         fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, a pose for each
+        model = dressed(model, views, fits)
     with progress.stage("texture"):
         there, wear = copy.deepcopy(model).to(device), layout.to(device)
         parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]
@@ -84,9 +131,91 @@ def create(
     if metric is not None:
         with progress.stage("refine"):
             told = partial(progress.advance, "refine")
-            avatar = refined(avatar, views, fits, parts, metric.to(device), seed=seed, progress=told)
+            avatar = refined(avatar, views, fits, parts, metric.to(device), seed=seeds[0], progress=told)
+    avatars = [avatar] * len(seeds)
+    if painter is not None:
+        with progress.stage("inpaint"):
+            networks = painter().to(device)
+            looks = [look_of(avatar, v.image, v.mask, f.body, f.camera) for v, f in zip(views, fits, strict=True)]
+            avatars = [
+                inpainted(avatar, networks, before=(texture, painted), looks=looks, seed=seed)
+                for seed in progress.track(seeds, len(seeds), "inpaint")
+            ]
     shots = tuple(_shot(v, f) for v, f in zip(views, fits, strict=True))
-    return replace(avatar, shots=shots).to("cpu")
+    return [replace(avatar, shots=shots).to("cpu") for avatar in avatars]
+
+
+def _painter(appearance: Appearance | None, inpainter: Inpainter | None) -> Callable[[], Inpainter] | None:
+    """What loads the networks that paint textures of these weights, None where there are none; warms up meanwhile."""
+    if appearance is None:
+        return None
+    if inpainter is not None:
+        inpainting.check(inpainter, appearance.name)
+        return lambda: inpainter
+    if not inpainting.ships_for(appearance.name):
+        return None
+    thread = Thread(target=inpainting.warm_up, daemon=True)
+    thread.start()
+
+    def loaded() -> Inpainter:
+        thread.join()
+        return inpainting.shipped()
+
+    return loaded
+
+
+def inpainted(
+    avatar: Avatar,
+    inpainter: Inpainter,                  # on the avatar's device
+    *,
+    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: the avatar's
+    looks: Sequence[Look] = (),            # photos that say what the painted colours should be (eq. 7)
+    parts: Collection[str] = (),           # of the body (`body.uv.PARTS`), to be painted anew; others stay as they are
+    seed: int = 0,
+    sampler: Sampler = Sampler(),          # noqa: B008 (frozen)
+) -> Avatar:
+    """The avatar with what no photo shows painted by diffusion (section 3.4); what was painted is painted anew.
+
+    Raises InputError for a part that the body does not have, or an avatar of other weights.
+    """
+    inpainting.check(inpainter, avatar.weights)
+    texture, layout = avatar.texture, avatar.layout
+    size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
+    if parts:
+        texture = inpainting.cleared(texture, part_texels(layout, avatar.model, parts, size))
+    else:
+        texture = seen_part(texture)
+    known, painted = before or (texture, paint(seen_part(texture), avatar.model, layout))
+    painted = painted[None]
+    if parts:                                        # what stays of the painting is known as well
+        painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
+    found = inpainting.inpaint(
+        inpainter,
+        known,
+        painted,
+        Islands.of(layout, side),
+        seed=seed,
+        sampler=sampler,
+        match=lambda proposal: match_colours(proposal, texture, looks),
+        tuned=texture,
+    )
+    return replace(avatar, texture=found.texture, painted=found.painted[0])
+
+
+def look_of(avatar: Avatar, image: Tensor, mask: Tensor, body: Body, camera: Camera) -> Look:
+    """What eq. 7 compares: a photo [3, H, W] with its mask [1, H, W], and how the avatar's renderer draws it, small."""
+    device, (height, width) = avatar.shape.device, image.shape[1:]
+    scale = min(1.0, MATCHED / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    both = images.resize(torch.cat([image, mask]).to(device), size)[None].clamp(0, 1)
+    with torch.no_grad():
+        vertices = avatar.model(body.to(device)).vertices
+    camera = camera.to(device).resized(size)
+
+    def drawn(texture: NeuralTexture) -> Tensor:
+        return replace(avatar, texture=texture).drawn(texture.rgb, vertices, camera).rgb
+
+    return Look(drawn, both[:, :3], both[:, 3:])
 
 
 def overlay_of(
@@ -110,6 +239,12 @@ def look_at(source: Path | str | Source, store: Store) -> Photo:
     if not isinstance(source, Source):
         source = Source(Path(source))
     return look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
+
+
+def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> BodyModel:
+    """The body with the outlines of clothes and hair that the photos' masks show."""
+    seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
+    return model.moved(outline.fit(model, fits[0].body.shape[0], seen))
 
 
 def texture_of(

@@ -90,8 +90,10 @@ class AppearanceTraining:
 class AutoencoderConfig:
     """Arguments of `networks.autoencoder.Autoencoder`."""
 
+    size: int
     generated: int
     fold: int
+    patch: int
     latent: int
     codes: int
     width: int
@@ -123,6 +125,10 @@ class AutoencoderTraining:
     """
 
     texture: float                 # of L2 in texture space, on channels of deviation 1
+    lpips: float                   # of LPIPS of the colours in texture space
+    crop: int | None               # texels a side of the part of each texture that these two see; None: all of it
+    every: int                     # textures from one that is drawn to the next
+    snapped_from: int              # step from which latents are snapped to codes
     commitment: float              # of the distance between latents and codes
     learning_rate: float           # Adam, VQGAN and discriminator
     finetune_learning_rate: float  # Adam, VQGAN, renderer and discriminator
@@ -215,8 +221,10 @@ PAPER = Preset(
         max_channels=512,
     ),
     autoencoder=AutoencoderConfig(
+        size=256,                      # section 3.1
         generated=16,                  # section 3.1, L
         fold=1,                        # section 3.1: colours as fine as the rest
+        patch=1,
         latent=6,                      # section 4.1
         codes=8192,                    # section 4.1
         width=64,                      # DESIGN section 4; with all of it 5.6 + 8.3 M parameters: DESIGN section 7
@@ -256,6 +264,10 @@ PAPER = Preset(
     ),
     autoencoding=AutoencoderTraining(
         texture=1.0,                   # not in the paper
+        lpips=0.0,
+        crop=None,
+        every=1,
+        snapped_from=0,
         commitment=1.0,                # not in the paper: VQGAN's
         learning_rate=1e-4,            # not in the paper
         finetune_learning_rate=2e-5,   # not in the paper: a fifth, nothing shall be forgotten
@@ -334,7 +346,9 @@ SMALL = replace(
     autoencoder=replace(
         PAPER.autoencoder,
         fold=2,                        # colours of 512 texels beside 256 generated ones
-        width=32,                      # 5.3 MB with these: DESIGN section 7
+        patch=2,                       # four tenths of the time, most of which goes into convolutions at full side
+        width=48,                      # 3.1 MB with these
+        multipliers=(1, 2),
         blocks=1,
         attention=False,               # 4096 latents that all look at each other take as long as all the rest
         groups=8,                      # a group of one channel could not tell a dark texture from a light one
@@ -349,8 +363,12 @@ SMALL = replace(
     ),
     autoencoding=replace(
         PAPER.autoencoding,
-        learning_rate=3e-4,
-        batch=16,
+        lpips=0.5,                     # on texels a tenth of what it costs on drawings, and sees all of them
+        crop=96,                       # more textures a step for the same time
+        every=64,                      # decoding all of a texture and drawing it takes as long as ten of those parts
+        snapped_from=200,              # codes are spread over latents that mean something
+        learning_rate=1e-3,
+        batch=4,
         steps=40_000,
         finetune_steps=5_000,
         adversarial_from=5_000,
@@ -366,13 +384,23 @@ TINY = Preset(
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
-    autoencoder=replace(SMALL.autoencoder, codes=32, width=8, groups=4),
+    autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4),
     denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
     appearance=replace(
         SMALL.appearance, adversarial_from=2, windows=2, window=64, lpips_crop=64, steps=8, ema_half_life=16
     ),
     autoencoding=replace(
-        SMALL.autoencoding, learning_rate=2e-3, batch=2, steps=8, finetune_steps=4, adversarial_from=2, patience=4
+        SMALL.autoencoding,
+        lpips=0.0,                     # it takes 64 texels
+        crop=16,
+        every=2,
+        snapped_from=1,
+        learning_rate=2e-3,
+        batch=2,
+        steps=8,
+        finetune_steps=4,
+        adversarial_from=2,
+        patience=4,
     ),
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
     refinement=replace(PAPER.refinement, steps=4, generated_learning_rate=0.01, sides=(80, 96), window=80, crop=64),

@@ -146,6 +146,21 @@ def test_tables_are_complete(model):
     torch.testing.assert_close(model.skin_weights.sum(1), torch.ones(len(model.template)))
 
 
+def test_a_moved_surface_follows_the_same_bones(model):
+    offsets = torch.zeros_like(model.template)
+    offsets[100] = torch.tensor([0.0, 0.03, 0.0])
+    moved = model.moved(offsets).moved(offsets)
+    assert moved.offsets[100, 1] == pytest.approx(0.06) and model.offsets.abs().max() == 0
+    body = model.neutral()
+    pose = body.pose.clone()
+    pose[0, :, 2] = 0.1
+    body = replace(body, pose=pose)
+    before, after = model(body), moved(body)
+    assert torch.equal(before.joints, after.joints)
+    way = (after.vertices - before.vertices)[0].norm(dim=1)
+    assert way[100] == pytest.approx(0.06, abs=1e-3) and way.sum() == way[100]
+
+
 def test_each_expression_moves_the_face_and_nothing_else(model):
     rest = model(model.neutral()).vertices[0]
     body = model.neutral(52)

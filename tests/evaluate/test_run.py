@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from dinar.evaluate import report, rows, run
 from dinar.evaluate.metrics import Judges, kid
 from dinar.evaluate.protocols import Cases, Sets
 from dinar.evaluate.rows import Drawer, Material, Row
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 
 TINY = presets.TINY
@@ -138,13 +140,16 @@ def test_every_row_draws_somebody(shards: Path, tmp_path: Path) -> None:
     networks = Appearance.named("tiny", **{name: build(TINY) for name, build in parts.items()})
     for network in (networks.encoder, networks.generator, networks.renderer):
         network.eval()
+    painters = presets.build_autoencoder(TINY).eval(), presets.build_denoiser(TINY).eval()
+    painter = Inpainter.named("tiny", networks.name, *painters)
     case = Sets("synthetic", shards).case("0000")
     source, target = case.targets[1].view, case.source      # the arms hang before the trunk: the detector has work
     seen = {}
     for row in rows.ROWS:
-        if row.name == "neural+tuning":       # refinement has its own tests; here it would take a minute
+        if row.name.endswith("+tuning"):      # refinement has its own tests; here it would take a minute
             continue
         material = Material(source, rows.pipeline.open_body(), networks if row.neural else None, size=128)
+        material = replace(material, inpainter=painter if row.paints else None)
         drawn = row.make(material)(target.body, target.camera)
         assert drawn.rgb.shape == (1, 3, *target.camera.size) and drawn.rgb.isfinite().all()
         seen[row.name] = drawn.over(0.5)
@@ -155,9 +160,14 @@ def test_every_row_draws_somebody(shards: Path, tmp_path: Path) -> None:
 
 
 def test_rows_are_chosen_by_name() -> None:
-    assert [row.name for row in rows.chosen("system", neural=False)] == ["texture"]
+    assert [row.name for row in rows.chosen("system", neural=False)] == ["texture-body", "texture"]
     assert [row.name for row in rows.chosen("telea,texture,telea", neural=False)] == ["telea", "texture"]
-    assert len(rows.chosen("all", neural=True)) == len(rows.ROWS)
+    assert len(rows.chosen("all", neural=True, paints=True)) == len(rows.ROWS)
+    names = [row.name for row in rows.chosen("system", neural=True)]
+    assert names == ["texture-body", "texture", "neural"]
+    assert [row.name for row in rows.chosen("system", neural=True, paints=True)] == [*names, "neural+inpainting"]
+    with pytest.raises(InputError, match="weights of the inpainting"):
+        rows.chosen("neural+inpainting", neural=True)
     with pytest.raises(InputError, match="no row is called sharper"):
         rows.chosen("sharper", neural=True)
     with pytest.raises(InputError, match="needs trained weights"):

@@ -134,6 +134,33 @@ def test_our_reader_of_rigged_people_reads_it(written, figure: Figure) -> None:
     assert np.abs(part.vertices[part.faces] - corners).max() < 2e-5
 
 
+def test_its_clips_are_motions_again(written, figure: Figure, clips: dict[str, Motion]) -> None:
+    """On the same body, from the same place on the ground: what they lose is how a limb's twist is spread along it."""
+    for name, motion in clips.items():
+        again = Motion.load(f"{written[0]}#{name}")
+        assert len(again) == len(motion) and again.fps == pytest.approx(motion.fps)
+        before, after = (
+            figure.model(retarget.apply(one, figure.model, figure.shape)[:: len(motion) - 1]) for one in (motion, again)
+        )
+        start = (after.joints - before.joints)[:1, :1] * torch.tensor([1.0, 0.0, 1.0])
+        off = (after.vertices - before.vertices - start).norm(dim=-1)
+        assert off.mean() < 2e-3 and off.max() < 1e-2
+
+
+def test_a_jpeg_is_smaller(figure: Figure, tmp_path: Path) -> None:
+    colours = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
+    noisy = replace(figure, colours=colours)
+    sizes = {}
+    for kind in ("png", "jpeg"):
+        path = tmp_path / f"{kind}.glb"
+        gltf.write(path, noisy, picture=kind)
+        scene = Scene.read(path)
+        assert scene.tree["images"][0]["mimeType"] == f"image/{kind}" and scene.picture.shape == (256, 256, 3)
+        assert problems(path) == []
+        sizes[kind] = path.stat().st_size
+    assert sizes["jpeg"] < sizes["png"]
+
+
 def test_material(written) -> None:
     tree = Scene.read(written[0]).tree
     (material,) = tree["materials"]

@@ -155,3 +155,27 @@ def test_training_without_revival_leaves_codes_dead_and_with_it_none() -> None:
         return use.perplexity
 
     assert perplexity(True) > 10 > perplexity(False)
+
+
+def test_what_is_common_costs_nothing_and_hues_count() -> None:
+    torch.manual_seed(0)
+    autoencoder = presets.build_autoencoder(TINY).eval()
+    pattern = 5 * torch.randn(1, 16, 32, 32)
+    grey, hue = torch.rand(6, 1, 1, 32, 32), 0.02 * torch.randn(6, 3, 1, 32, 32)
+    colours = (grey + hue).expand(-1, -1, 4, -1, -1).flatten(1, 2)
+    packed = torch.cat([pattern + 0.1 * torch.randn(6, 16, 1, 1), colours, torch.ones(6, 2, 32, 32)], dim=1)
+    autoencoder.measure_channels(packed, torch.ones(1, 1, 32, 32))
+    scaled = autoencoder.scaled(packed)
+    assert torch.allclose(scaled[:, :28].std((0, 2, 3)), torch.tensor(1.0), atol=0.05)       # hues as much as the rest
+    assert scaled[:, :16].diff(dim=3).abs().max() < 1e-3                                      # the pattern is gone
+    part = (..., slice(8, 24), slice(0, 16))
+    common = autoencoder.common[None][part]
+    assert torch.allclose(autoencoder.scaled(packed[part], common), scaled[part], atol=1e-6)
+    assert torch.equal(autoencoder.encode(packed[part], common), autoencoder.encode(packed[part], common.clone()))
+    with torch.no_grad():
+        latent = autoencoder.quantize(autoencoder.encode(packed)).latent
+        decoded = autoencoder.decode(latent)
+        inner = torch.nn.functional.pixel_shuffle(
+            autoencoder.vq.decode(latent, force_not_quantize=True).sample, autoencoder.patch
+        )
+    assert torch.allclose(autoencoder.scaled(decoded), inner, atol=1e-3)                      # there and back

@@ -5,7 +5,7 @@ import torch
 from texture.shapes import ball, paint
 
 from dinar.camera import orbit
-from dinar.texture.drawing import Rendering, draw
+from dinar.texture.drawing import Rendering, antialiased, draw
 
 
 @pytest.mark.parametrize("supersample", [1, 2, 3])
@@ -70,3 +70,17 @@ def test_over():
     drawn = Rendering(rgb, mask)
     torch.testing.assert_close(drawn.over(0.2)[0, 0, 0], torch.tensor([0.2, 0.5, 0.8]))
     torch.testing.assert_close(drawn.over(torch.zeros(1, 3, 1, 3))[0, 0, 0], torch.tensor([0.0, 0.4, 0.8]))
+
+
+@pytest.mark.parametrize("supersample", [1, 2, 3])
+@pytest.mark.parametrize("size", [(40, 40), (70, 33)])
+def test_one_pass_and_torch_draw_the_same(supersample, size):
+    vertices, faces, layout = ball()
+    camera = orbit(torch.zeros(3), 30, 10, 4.5, size, fov=28)
+    bodies = torch.stack([vertices, vertices * 0.7 + 0.1])
+    texture = torch.randn(1, 5, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = antialiased(texture, bodies, faces, layout, camera, supersample=supersample)
+    wanted = antialiased(texture.requires_grad_(), bodies, faces, layout, camera, supersample=supersample)
+    assert wanted[0].requires_grad and not found[0].requires_grad
+    torch.testing.assert_close(found[0], wanted[0], atol=2e-5, rtol=0)
+    assert torch.equal(found[1], wanted[1])

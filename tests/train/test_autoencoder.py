@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 
@@ -72,13 +73,14 @@ def test_it_runs_goes_on_and_ships_what_can_be_finetuned(textures, tmp_path) -> 
 
 def test_texture_space_learns(textures, tmp_path, monkeypatch) -> None:
     stage = AutoencoderStage(textures, appearance())
-    stage.how = replace(stage.how, texture=20.0, adversarial_from=1000)
+    stage.how, stage.crop = replace(stage.how, texture=20.0, adversarial_from=1000), None
     numbers = []
     learn = stage.learn
     monkeypatch.setattr(stage, "learn", lambda *args: numbers.append(learn(*args)) or numbers[-1])
     train(stage, tmp_path / "run", replace(options(30), save_every=30, look_every=30))
     first, last = (sum(n["texture"] for n in some) / 4 for some in (numbers[1:5], numbers[-4:]))
     assert last < 0.85 * first
+    assert [("l2" in found, "codebook/used" in found) for found in numbers[:2]] == [(True, True)] * 2
     drawing = stage.networks["redrawer"].renderer.state_dict()
     assert all(torch.equal(drawing[name], tensor) for name, tensor in appearance().renderer.state_dict().items())
 
@@ -89,10 +91,11 @@ def test_only_islands_count() -> None:
     packed = torch.zeros(1, 30, 2, 2)
     decoded = torch.full_like(packed, 7.0)
     decoded[..., 0, 0] = decoded[..., 1, 1] = 2.0
-    recoded = Recoded(packed, decoded, packed, None)
-    assert texture_loss(autoencoder, recoded, islands) == 4
+    recoded = Recoded(packed, decoded, islands.covered, packed[:, :16], packed, None)
+    assert texture_loss(autoencoder, recoded) == pytest.approx(4)
     autoencoder.channel_deviation.fill_(2.0)
-    assert texture_loss(autoencoder, recoded, islands) == 1      # in the scale in which all channels count alike
+    assert texture_loss(autoencoder, recoded) == pytest.approx(1)   # in the scale in which all channels count alike
+    assert torch.equal(recoded.shown, islands.covered[0] > 0)
 
 
 def test_what_lies_beside_islands_does_not_reach_them(textures) -> None:
@@ -102,7 +105,7 @@ def test_what_lies_beside_islands_does_not_reach_them(textures) -> None:
     packed = torch.randn(1, 30, 32, 32)
     other = torch.where(islands.covered > 0, packed, 50.0)
     with torch.no_grad():
-        one, two = coder(packed, islands), coder(other, islands)
+        one, two = coder.whole(packed, islands), coder.whole(other, islands)
     assert torch.equal(one.decoded, two.decoded) and torch.equal(one.latent, two.latent)
 
 
@@ -110,3 +113,39 @@ def test_there_is_nothing_to_finetune_at_first(textures) -> None:
     with pytest.raises(ValueError, match="no autoencoder"):
         AutoencoderStage(textures, appearance(), finetune=True)
     assert isinstance(AutoencoderStage(textures, appearance()).networks["redrawer"].coder.autoencoder, Autoencoder)
+
+
+def test_parts_of_textures_lie_on_whole_latents_of_islands(textures) -> None:
+    stage = AutoencoderStage(textures, appearance())
+    corners = stage._corners(50, 4, torch.Generator().manual_seed(0))
+    covered = stage.islands.covered[0, 0]
+    assert len(set(corners)) > 5
+    for y, x in corners:
+        assert y % 4 == x % 4 == 0 and 0 <= y <= 32 - 16 and 0 <= x <= 32 - 16
+        assert covered[y : y + 16, x : x + 16].any()
+    stage.crop = None
+    assert stage._corners(50, 4, torch.Generator()) is None
+
+
+def test_colours_of_whole_textures_are_compared(textures, tmp_path, monkeypatch) -> None:
+    how = replace(TINY.autoencoding, crop=None, lpips=1.0, snapped_from=2)
+    textures = copy.copy(textures)
+    textures.preset = replace(TINY, autoencoding=how)
+    stage, numbers = AutoencoderStage(textures, appearance()), []
+    learn = stage.learn
+    monkeypatch.setattr(stage, "learn", lambda *args: numbers.append(learn(*args)) or numbers[-1])
+    train(stage, tmp_path / "run", options(4))
+    assert all(found["texture_lpips"] > 0 for found in numbers)
+    # the codebook is spread at the end of the last step without it
+    assert ["codebook/used" in found for found in numbers] == [False, True, True, True]
+
+
+def test_a_run_goes_on_with_newer_appearance_weights(textures, tmp_path) -> None:
+    """Its checkpoint holds no renderer but one that learns."""
+    train(AutoencoderStage(textures, appearance()), tmp_path / "run", options(2))
+    newer = appearance()
+    with torch.no_grad():
+        next(newer.renderer.parameters()).add_(1)
+    newer = Appearance.named("tiny", newer.encoder, newer.generator, newer.renderer)
+    train(AutoencoderStage(textures, newer), tmp_path / "run", options(4), resume=True)
+    assert load_coder(tmp_path / "run" / "weights")[0].name == newer.name != appearance().name

@@ -8,6 +8,7 @@ import torch
 
 from dinar import presets
 from dinar.data.dataset import Augmentation, MultiView
+from dinar.raster.rasterize import rasterize
 from dinar.train.lessons import Lesson, Lessons
 
 
@@ -50,6 +51,21 @@ def test_the_body_lies_on_the_target(people):
         sampled = (lesson.colours[:, :, 3:4] > 0.5) & (lesson.body == 1)
         errors.append((lesson.colours[:, :, :3] - lesson.truth).abs()[sampled.expand_as(lesson.truth)])
     assert len(torch.cat(errors)) > 1000 and torch.cat(errors).median() < 0.03
+
+
+def test_bodies_wear_the_outline_of_the_source(people):
+    lessons = Lessons([people], presets.TINY, 5, None)
+    tailor, overlaps = lessons.tailor, []
+    for position in range(3):
+        source = lessons.pairs[position].source
+        for model in (tailor.model, tailor.clothed(source)):
+            fragments = rasterize(
+                source.camera.project(model(source.body).vertices), model.faces, source.camera.size
+            )
+            both = torch.cat([fragments.mask[0], (source.mask > 0.5).float()])
+            overlaps.append(float(both.amin(0).sum() / both.amax(0).sum()))
+    bare, dressed = overlaps[::2], overlaps[1::2]
+    assert all(b > a for a, b in zip(bare, dressed, strict=True))
 
 
 def test_the_target_stands_before_a_plain_colour(lessons):

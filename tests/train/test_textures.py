@@ -10,6 +10,7 @@ from dinar import presets
 from dinar.data.dataset import Augmentation
 from dinar.errors import InputError
 from dinar.inpainting.packing import unpack
+from dinar.networks.appearance import Appearance
 from dinar.presets import TINY
 from dinar.texture.islands import Islands
 from dinar.texture.merging import shares
@@ -82,6 +83,11 @@ def test_a_lesson_is_a_function_of_its_position(textures) -> None:
                for f in fields(one))  # fmt: skip
     sent = pickle.loads(pickle.dumps(lessons))[4]               # to a process that prepares lessons
     assert torch.equal(sent.truth, one.truth) and torch.equal(sent.painted, one.painted)
+    assert all(len(lessons[k].drawn) == 1 for k in range(4))
+    some = [TextureLessons(textures, 3, partial=0.5, every=3)[k] for k in range(4)]
+    assert [len(lesson.drawn) for lesson in some] == [1, 0, 0, 1]
+    assert TextureLesson.stacked(some).drawn.tolist() == [0, 3] and len(TextureLesson.stacked(some).truth) == 2
+    assert torch.equal(some[3].truth, lessons[3].truth) and torch.equal(some[1].painted, lessons[1].painted)
     kinds = {len(lessons[k].photos) for k in range(12)}
     assert kinds == {1, 4}
     assert {len(TextureLessons(textures, 3, partial=0.0)[k].photos) for k in range(4)} == {4}
@@ -132,3 +138,39 @@ def test_views_that_are_too_small(people, tmp_path) -> None:
     small = TextureSets([people], tmp_path, large, least=4)
     with pytest.raises(InputError, match="--size 256"):
         TextureLessons(small, 0, partial=0.0)[0]
+
+
+def test_few_inputs_are_mostly_frontal(people, tmp_path) -> None:
+    sets = TextureSets([people], tmp_path, TINY, augmentation=None, least=4, inputs=3, most=2)
+    assert len(sets) == 2
+    for number in range(2):
+        found = sets.views(number)
+        assert len(found) == 3 and found == sets.views(number) == sorted(set(found))
+        order = sorted(range(4), key=lambda view: -sets.people.frontality(number, view))
+        assert set(order[:2]) <= set(found)
+        assert all(sets.partial(number, view).painted.shape == (3, 64, 64) for view in found)
+        assert len(sets.merged(number).photos) == 4                       # of all views
+
+
+def test_kept_channels_are_those_that_would_be_made(people, tmp_path) -> None:
+    torch.manual_seed(0)
+    builders = (presets.build_encoder, presets.build_generator, presets.build_renderer)
+    appearance = Appearance.named("tiny", *(build(TINY).eval() for build in builders))
+    made, kept = (
+        TextureSets([people], tmp_path, TINY, augmentation=None, least=4, appearance=which)
+        for which in (None, appearance)
+    )
+    kept.prepare(1)
+    (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert [path.name for path in folder.iterdir()] == ["000001.npy"]
+    for position in range(6):
+        one, other = (TextureLessons(sets, 3, partial=0.5, colours=False)[position] for sets in (made, kept))
+        assert other.generated.shape == (1, 16, 32, 32) and not len(other.photos) and not one.generated.shape[1]
+        expected = one.packed(appearance.encoder, appearance.generator, 2)
+        found = other.packed(appearance.encoder, appearance.generator, 2)
+        assert (found - expected).abs().max() < 0.02                       # kept in half precision
+    assert TextureLessons(kept, 3, partial=0.5)[0].gain.eq(1).all()        # they are the channels of these colours
+    path = folder / "000001.npy"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="damaged"):
+        kept.merged(1)

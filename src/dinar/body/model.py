@@ -104,6 +104,7 @@ class BodyModel(nn.Module):
         self.register_buffer("joint_expression_basis", joint_expression_basis)
         self.register_buffer("skin_weights", skin_weights)
         self.register_buffer("faces", faces)
+        self.register_buffer("offsets", torch.zeros_like(template))   # of `moved`; in `template` already
         self.register_buffer("pose_basis", pose_basis)
         levels, placed = _levels(self.parents)
         self.depth = len(levels)
@@ -194,6 +195,13 @@ class BodyModel(nn.Module):
             zeros(batch, len(self.expression_names)),
             zeros(batch, 3),
         )
+
+    def moved(self, offsets: Tensor) -> Self:
+        """The same body with its resting vertices moved by [V, 3] metres; joints and skin weights stay."""
+        other = copy.deepcopy(self)
+        other.template = other.template + offsets.to(other.template)
+        other.offsets = other.offsets + offsets.to(other.template)
+        return other
 
     def rest(self, shape: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices [B, V, 3] and joints [B, J, 3] of unposed bodies of shape [B, S], metres."""

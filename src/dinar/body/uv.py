@@ -7,11 +7,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from scipy import ndimage, sparse
+from scipy import ndimage
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from dinar.body.model import DATA, BodyModel
+from dinar.body.operators import surface_operators
 from dinar.errors import InputError
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 
@@ -174,7 +175,7 @@ def part_weights(model: BodyModel) -> Tensor:
         part.append(part_of[bone] if bone in part_of else part[parent] if parent >= 0 else 0)
     membership = torch.nn.functional.one_hot(torch.tensor(part), len(PARTS)).double()
     sharp = model.skin_weights.detach().cpu().double() @ membership
-    mass, stiffness = _surface_operators(model.template.detach().cpu().numpy(), model.faces.cpu().numpy())
+    mass, stiffness = surface_operators(model.template.detach().cpu().numpy(), model.faces.cpu().numpy())
     solve = splu((mass + _BLEND**2 / 2 * stiffness).tocsc()).solve
     smooth = sharp.numpy()
     for _ in range(2):
@@ -201,20 +202,3 @@ def part_texture(layout: UVLayout, faces: Tensor, size: int) -> Tensor:
 def part_labels(model: BodyModel) -> Tensor:
     """The one of PARTS that each triangle belongs to most: int64 [F]."""
     return part_weights(model)[model.faces].sum(1).argmax(1)
-
-
-def _surface_operators(vertices: np.ndarray, faces: np.ndarray) -> tuple[sparse.dia_matrix, sparse.csr_matrix]:
-    """Lumped areas and cotangent stiffness (no negative weights) of a mesh; vertices of no triangle get unit mass."""
-    count = len(vertices)
-    corners = vertices[faces].astype(np.float64)
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    mass = np.bincount(faces.ravel(), np.repeat(areas / 3, 3), count)
-    stiffness = sparse.csr_matrix((count, count))
-    for k in range(3):
-        a, b = corners[:, (k + 1) % 3] - corners[:, k], corners[:, (k + 2) % 3] - corners[:, k]
-        weight = (a * b).sum(1) / np.maximum(4 * areas, 1e-12)
-        i, j = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
-        stiffness = stiffness + sparse.coo_matrix((weight, (i, j)), shape=(count, count)).tocsr()
-    stiffness = (stiffness + stiffness.T).maximum(0)
-    stiffness = sparse.diags(np.asarray(stiffness.sum(1)).ravel()) - stiffness
-    return sparse.diags(np.where(mass > 0, mass, 1.0)), stiffness.tocsr()

@@ -59,10 +59,10 @@ class Augmentation:
     blur: float = 1.2
     jpeg: float = 0.5
     mask: float = 0.006
-    pose: float = 1.5
+    pose: float = 0.7
     shape: float = 0.15
     expression: float = 0.05
-    place: float = 0.006
+    place: float = 0.003
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,10 @@ class MultiView(Dataset):
     def pose_of(self, number: int, view: int) -> int:
         """The number of the pose that a view shows."""
         return self._facts(number)["views"][view]["pose"]
+
+    def frontality(self, number: int, view: int) -> float:
+        """Cosine between where the person's hips face and where the camera is."""
+        return _frontality(self._facts(number), view)
 
     def view(self, number: int, view: int) -> View:
         """One view of person `number`, in [0, len)."""

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from dinar import pipeline, presets
+from dinar.avatar import Avatar
 from dinar.body.uv import UVLayout, load_layout
 from dinar.errors import InputError
 from dinar.evaluate import baselines
+from dinar.fit import outline
 from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
 from dinar.texture import refinement
@@ -26,6 +28,7 @@ from dinar.texture.sampling import sample_photo
 if TYPE_CHECKING:
     from dinar.body.model import Body, BodyModel
     from dinar.camera import Camera
+    from dinar.inpainting.inpainter import Inpainter
     from dinar.networks.appearance import Appearance
     from dinar.synth.view import View
 
@@ -38,15 +41,25 @@ class Material:
     """One view of a person and what is made of it, each part once and only if a row asks for it.
 
     view        what the row may know; everything else is to be judged by
-    model       the body
+    body        the model of it
     appearance  the networks, None where only plain rows are wanted
+    inpainter   the networks that paint, None where no row asks for them
     size        texels a side of the colours
     """
 
     view: View
-    model: BodyModel
+    body: BodyModel
     appearance: Appearance | None = None
+    inpainter: Inpainter | None = None
     size: int = pipeline.TEXTURE_SIZE
+    dressed: bool = True
+
+    @cached_property
+    def model(self) -> BodyModel:
+        """The body with the outline that the view's mask shows, as in the pipeline; bare if not `dressed`."""
+        if not self.dressed:
+            return self.body
+        return self.body.moved(outline.fit(self.body, self.view.body.shape[0], [self.view]))
 
     @cached_property
     def layout(self) -> UVLayout:
@@ -107,6 +120,18 @@ class Material:
 
         return drawn
 
+    def inpainted(self, tuned: NeuralTexture | None = None) -> Drawer:
+        """The whole system; `tuned` is the texture after refinement."""
+        if self.inpainter is None:
+            raise InputError("rows that inpaint need weights of the inpainting beside those of the appearance")
+        texture = replace(self.texture, generated=self.generated)
+        shape = self.view.body.shape[0]
+        avatar = Avatar(tuned or texture, self.painted[0], shape, self.model, self.layout, self.networks.name)
+        avatar = replace(avatar, renderer=self.networks.renderer)
+        look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
+        found = pipeline.inpainted(avatar, self.inpainter, before=(texture, self.painted[0]), looks=[look])
+        return self.neural(found.texture, found.painted[None])
+
     def drawn(self, painted: Tensor) -> Drawer:
         """Other colours for unseen texels, all else as in the whole system: neural where there are weights."""
         if self.appearance is None:
@@ -122,16 +147,22 @@ class Row:
     says    what it is, one sentence
     make    turns material into a drawer
     neural  it needs trained weights
+    paints  of the inpainting too
     """
 
     name: str
     says: str
     make: Callable[[Material], Drawer]
     neural: bool = False
+    paints: bool = False
 
 
 def _texture(m: Material) -> Drawer:
     return m.plain(m.painted)
+
+
+def _undressed(m: Material) -> Drawer:
+    return _texture(replace(m, dressed=False))
 
 
 def _neural(m: Material) -> Drawer:
@@ -139,6 +170,11 @@ def _neural(m: Material) -> Drawer:
 
 
 def _tuned(m: Material) -> Drawer:
+    tuned = _refined(m)
+    return m.neural(tuned, pipeline.paint(tuned, m.model, m.layout)[None])
+
+
+def _refined(m: Material) -> NeuralTexture:
     texture, camera = replace(m.texture, generated=m.generated), m.view.camera
     target = refinement.Target(m.view.image, m.view.mask, m.vertices, camera, texture.frontality)
 
@@ -146,8 +182,7 @@ def _tuned(m: Material) -> Drawer:
         return draw_neural(m.networks.renderer, texture, painted, vertices, m.model.faces, m.layout, camera)
 
     metric = load_lpips("alex", Store())
-    tuned = refinement.refine(texture, m.painted, [target], drawn, metric, **asdict(presets.SMALL.refinement))
-    return m.neural(tuned, pipeline.paint(tuned, m.model, m.layout)[None])
+    return refinement.refine(texture, m.painted, [target], drawn, metric, **asdict(presets.SMALL.refinement))
 
 
 def _rgb_only(m: Material) -> Drawer:
@@ -181,8 +216,17 @@ def _holes(m: Material) -> Drawer:
 
 ROWS: tuple[Row, ...] = (
     Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the mirrored side", _texture),
+    Row("texture-body", "the same on the bare body, without the outline of clothes and hair", _undressed),
     Row("neural", "the neural avatar: both textures, filled, occlusion detector", _neural, neural=True),
     Row("neural+tuning", "the same, its colours tuned on the input (appendix B)", _tuned, neural=True),
+    Row(
+        "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
+        Material.inpainted, neural=True, paints=True,
+    ),
+    Row(
+        "neural+inpainting+tuning", "the whole system: painted and tuned",
+        lambda m: m.inpainted(_refined(m)), neural=True, paints=True,
+    ),
     Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
     Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),
     Row("both", "ablation: both textures, with holes, no occlusion detector", _both, neural=True),
@@ -198,25 +242,32 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 
-SYSTEM = ("texture", "neural")   # tuning takes minutes a person on a CPU: ask for it by name
+SYSTEM = ("texture-body", "texture", "neural", "neural+inpainting")   # tuning takes minutes a person: ask for it
 
 
-def chosen(names: str, *, neural: bool) -> tuple[Row, ...]:
+def chosen(names: str, *, neural: bool, paints: bool = False) -> tuple[Row, ...]:
     """Rows by their names, comma-separated; "system": `SYSTEM`; "all".
 
     neural  whether there are weights; without them "system" and "all" leave neural rows out
+    paints  whether there are such of the inpainting; without them rows that paint are left out likewise
 
-    Raises InputError for an unknown name, or a neural row without weights.
+    Raises InputError for an unknown name, or a row without its weights.
     """
     known = {row.name: row for row in ROWS}
+
+    def drawable(row: Row) -> bool:
+        return (neural or not row.neural) and (paints or not row.paints)
+
     if names in ("system", "all"):
         wanted = SYSTEM if names == "system" else tuple(known)
-        return tuple(known[name] for name in wanted if neural or not known[name].neural)
+        return tuple(known[name] for name in wanted if drawable(known[name]))
     found = []
     for name in names.split(","):
         if name not in known:
             raise InputError(f"no row is called {name}; there are {', '.join(known)}, system and all")
         if known[name].neural and not neural:
             raise InputError(f"the row {name} needs trained weights; give a folder with --weights")
+        if not drawable(known[name]):
+            raise InputError(f"the row {name} needs weights of the inpainting beside those of the appearance")
         found.append(known[name])
     return tuple(dict.fromkeys(found))

@@ -31,6 +31,8 @@ from dinar.evaluate.protocols import Cases, Target
 from dinar.evaluate.rows import ROWS, Material, Row, chosen
 from dinar.evaluate.walk import flicker, frames
 from dinar.files import atomic_file
+from dinar.inpainting import inpainter
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.progress import Progress
 from dinar.store import Store
@@ -38,6 +40,7 @@ from dinar.store import Store
 RESULTS = "results.jsonl"
 MADE = "data"              # in the output folder: data that were made for the run
 FEATURES = "features.safetensors"
+UNUSED = {None, "none"}    # weights that no row asks for
 INCEPTION = "inception/"   # what names of features for KID on the user's network begin with
 TRUTH = "truth"            # what features and pictures of the true view are called in place of a row
 SIDE = 320                 # pixels of the longer side of a report's pictures
@@ -71,6 +74,10 @@ class Plan:
         return any(row.neural for row in self.chosen)
 
     @property
+    def paints(self) -> bool:
+        return any(row.paints for row in self.chosen)
+
+    @property
     def chosen(self) -> tuple[Row, ...]:
         return tuple(row for row in ROWS if row.name in self.rows)
 
@@ -96,7 +103,8 @@ def planned(
         if weights is not None:
             raise
         neural = False
-    return Plan(cases, tuple(row.name for row in chosen(rows, neural=neural)), weights, walk, face, reid, inception)
+    found = chosen(rows, neural=neural, paints=neural and _painter(weights) is not None)
+    return Plan(cases, tuple(row.name for row in found), weights, walk, face, reid, inception)
 
 
 @dataclass(frozen=True)
@@ -194,10 +202,11 @@ def run(
 
 def _settings(plan: Plan) -> dict[str, str]:
     weights = _networks(plan.weights).name if plan.neural else "none"
+    painter = {"inpainting": _painter(plan.weights).name} if plan.paints else {}
     networks = {"reid": plan.reid, "inception": plan.inception}
     digests = {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in networks.items() if path}
-    program = f"dinar {version('dinar')}"
-    return {"protocol": plan.cases.name, "program": program, "weights": weights, **plan.cases.facts, **digests}
+    facts = {"protocol": plan.cases.name, "program": f"dinar {version('dinar')}", "weights": weights}
+    return {**facts, **painter, **plan.cases.facts, **digests}
 
 
 class _Journal:
@@ -212,10 +221,10 @@ class _Journal:
             found, lines = read_lines(self.path)
             other = [name for name in {**found, **self.settings} if found.get(name) != self.settings.get(name)]
             # plain rows do not depend on weights, so a run without any may be continued with some
-            if other and not (other == ["weights"] and "none" in (found["weights"], self.settings["weights"])):
+            some = [name for name in ("weights", "inpainting") if {found.get(name), self.settings.get(name)} & UNUSED]
+            if set(other) - set(some):
                 raise InputError(f"{out} holds results with other {', '.join(other)}; give the name of a new folder")
-            if self.settings["weights"] == "none":
-                self.settings["weights"] = found["weights"]
+            self.settings |= {name: found[name] for name in some if name in found and self.settings.get(name) in UNUSED}
             self.lines = {_key(line): line for line in lines}
         elif out.exists() and any(path.name != MADE for path in out.iterdir()):
             raise InputError(f"{out} holds other files; give the name of a new folder")
@@ -317,7 +326,7 @@ def work(job: _Job) -> _Outcome:
         return _Outcome(job.person, (Failure(job.person, str(error)),), {}, {})
     judges, face, reid = _judges(plan.face, plan.reid)
     appearance = _networks(plan.weights) if plan.neural else None
-    material = Material(case.source, model, appearance)
+    material = Material(case.source, model, appearance, _painter(plan.weights) if plan.paints else None)
     inception = identity.Network(plan.inception) if plan.inception else None
     lines: list[Line] = []
     features: dict[str, Tensor] = {}
@@ -397,6 +406,17 @@ def _judges(face: bool, reid: Path | None) -> tuple[Judges, identity.Network | N
 @lru_cache(maxsize=1)
 def _networks(weights: Path | None) -> Appearance:
     return shipped() if weights is None else Appearance.load(weights)
+
+
+@lru_cache(maxsize=1)
+def _painter(weights: Path | None) -> Inpainter | None:
+    """The networks that paint textures of those weights: what ships, or lies beside them; None without any."""
+    appearance = _networks(weights).name
+    if weights is None:
+        return inpainter.shipped() if inpainter.ships_for(appearance) else None
+    folder = Path(weights).resolve().parent / "inpainting"
+    found = Inpainter.load(folder) if (folder / inpainter.MARKER).exists() else None
+    return found if found is not None and found.appearance == appearance else None
 
 
 # Where it does it

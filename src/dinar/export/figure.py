@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
+from typing import Literal
 
+import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from dinar import images
@@ -16,9 +20,12 @@ from dinar.errors import InputError
 from dinar.motion import retarget
 from dinar.motion.humanoid import PARENT
 from dinar.motion.motion import Motion
-from dinar.texture.islands import Islands
+from dinar.raster.rasterize import rasterize
 
 TEXTURE_SIZES = (64, 8192)
+JPEG_QUALITY = 92
+
+PictureKind = Literal["png", "jpeg"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +43,45 @@ class Figure:
     shape: Tensor
     colours: Tensor
 
-    def picture(self, size: int | None = None) -> np.ndarray:
-        """The colours as uint8 [size, size, 3], islands continued beyond their borders.
+    def extended(self) -> Tensor:
+        """The colours [3, R, R], islands continued beyond their borders.
 
         So neither filtering nor the smaller copies that graphics hardware keeps show what lies between islands.
+        """
+        side = self.colours.shape[-1]
+        corners = torch.nn.functional.pad(self.layout.uv * side, (0, 1), value=1.0)
+        off = rasterize(corners[None], self.layout.faces, (side, side)).mask[0, 0].numpy() < 0.5
+        _, label = cv2.distanceTransformWithLabels(
+            off.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        nearest = np.zeros(label.max() + 1, np.int64)
+        nearest[label[~off]] = np.flatnonzero(~off)
+        return self.colours.flatten(1)[:, torch.from_numpy(nearest[label.ravel()])].view_as(self.colours)
+
+    def picture(self, size: int | None = None) -> np.ndarray:
+        """The extended colours as uint8 [size, size, 3].
 
         Raises InputError for a size below 64 or above 8192 texels.
         """
-        islands = Islands.of(self.layout, self.colours.shape[-1])
-        colours = islands.extended(self.colours[None])
         if size is not None:
-            least, most = TEXTURE_SIZES
-            if not least <= size <= most:
-                raise InputError(f"a texture of {size} texels a side is not possible; give {least} to {most}")
-            colours = images.resize(colours, (size, size))
-        return images.to_bytes(colours[0])
+            check_texture_size(size)
+        colours = self.extended()
+        return images.to_bytes(colours if size is None else images.resize(colours, (size, size)))
+
+
+def check_texture_size(size: int) -> None:
+    """Raises InputError for a size below 64 or above 8192 texels a side."""
+    least, most = TEXTURE_SIZES
+    if not least <= size <= most:
+        raise InputError(f"a texture of {size} texels a side is not possible; give {least} to {most}")
+
+
+def encoded(pixels: np.ndarray, kind: PictureKind) -> bytes:
+    """The file of a picture uint8 [H, W, 3]; the same bytes every time."""
+    content = io.BytesIO()
+    options = {"png": {"compress_level": 6}, "jpeg": {"quality": JPEG_QUALITY, "subsampling": 0}}[kind]
+    Image.fromarray(pixels).save(content, kind.upper(), **options)
+    return content.getvalue()
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-_MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-_COMPONENTS = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
+from dinar.gltf import BINARY, COMPONENTS, JSON, MAGIC, WIDTHS
+
+_TYPES = {width: name for name, width in WIDTHS.items()}
 
 VERTICES, INDICES = 34962, 34963
 """What a buffer view is for: attributes of vertices, or the triangles' corners."""
@@ -61,19 +59,15 @@ class Document:
             "count": len(moved),
             "indices": {
                 "bufferView": self._view(moved.astype(f"<{kind}").tobytes()),
-                "componentType": _COMPONENTS[kind],
+                "componentType": COMPONENTS[kind],
             },
             "values": {"bufferView": self._view(rows[moved].tobytes())},
         }
         return self.add("accessors", {**_described(rows, "f4"), **_bounds(rows), "sparse": sparse})
 
-    def picture(self, name: str, pixels: np.ndarray) -> int:
-        """A PNG of uint8 [H, W, 3]; the image's number."""
-        content = io.BytesIO()
-        Image.fromarray(pixels).save(content, "PNG", compress_level=6)
-        return self.add(
-            "images", {"name": name, "mimeType": "image/png", "bufferView": self._view(content.getvalue())}
-        )
+    def picture(self, name: str, content: bytes, kind: str) -> int:
+        """A picture's file, "png" or "jpeg"; the image's number."""
+        return self.add("images", {"name": name, "mimeType": f"image/{kind}", "bufferView": self._view(content)})
 
     def content(self) -> bytes:
         """The whole file."""
@@ -81,8 +75,8 @@ class Document:
         text = json.dumps(tree, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode("utf-8")
         text += b" " * (-len(text) % 4)
         binary = bytes(self._binary) + b"\0" * (-len(self._binary) % 4)
-        chunks = struct.pack("<II", len(text), _JSON) + text + struct.pack("<II", len(binary), _BINARY) + binary
-        return struct.pack("<III", _MAGIC, 2, 12 + len(chunks)) + chunks
+        chunks = struct.pack("<II", len(text), JSON) + text + struct.pack("<II", len(binary), BINARY) + binary
+        return struct.pack("<III", MAGIC, 2, 12 + len(chunks)) + chunks
 
     def _view(self, content: bytes, target: int | None = None) -> int:
         self._binary += b"\0" * (-len(self._binary) % 4)
@@ -92,7 +86,7 @@ class Document:
 
 
 def _described(rows: np.ndarray, kind: str) -> dict[str, Any]:
-    return {"componentType": _COMPONENTS[kind], "count": len(rows), "type": _TYPES[rows.shape[1]]}
+    return {"componentType": COMPONENTS[kind], "count": len(rows), "type": _TYPES[rows.shape[1]]}
 
 
 def _bounds(rows: np.ndarray) -> dict[str, list[float]]:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
-from dinar.export.figure import Figure, SkinnedMesh, skinned
+from dinar.export.figure import Figure, PictureKind, SkinnedMesh, encoded, skinned
 from dinar.export.glb import INDICES, VERTICES, Document
 from dinar.files import atomic_file
 from dinar.motion import retarget
+from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
 
 MESH_NODE = 0
@@ -27,32 +28,6 @@ INFLUENCES = (4, 8)
 _STILL = 1e-6      # radians, metres: what moves less over a whole clip is one key
 _CLAMPED, _LINEAR, _MIPMAPPED = 33071, 9729, 9987
 
-_MIXAMO = {
-    "hips": "Hips",
-    "spine": "Spine",
-    "chest": "Spine1",
-    "upperChest": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    "jaw": "Jaw",
-    "Eye": "Eye",
-    "Shoulder": "Shoulder",
-    "UpperArm": "Arm",
-    "LowerArm": "ForeArm",
-    "Hand": "Hand",
-    "UpperLeg": "UpLeg",
-    "LowerLeg": "Leg",
-    "Foot": "Foot",
-    "Toes": "ToeBase",
-    "ThumbMetacarpal": "HandThumb1",
-    "ThumbProximal": "HandThumb2",
-    "ThumbDistal": "HandThumb3",
-} | {
-    f"{finger}{part}": f"Hand{'Pinky' if finger == 'Little' else finger}{number}"
-    for finger in ("Index", "Middle", "Ring", "Little")
-    for number, part in enumerate(("Proximal", "Intermediate", "Distal"), start=1)
-}
-
 
 def write(
     path: Path,
@@ -62,6 +37,7 @@ def write(
     texture_size: int | None = None,               # texels a side; default: the colours' own
     influences: int = 4,                           # joints a vertex follows: 4, or 8 in a second set of attributes
     lit: bool = False,                             # let lamps shade it
+    picture: PictureKind = "png",                  # what the texture is stored as
 ) -> None:
     """Writes a .glb, whole or not at all.
 
@@ -79,7 +55,7 @@ def write(
     if influences not in INFLUENCES:
         raise InputError(f"{influences} joints a vertex are not possible; give 4 or 8")
     mesh = skinned(figure, influences=influences)
-    document = composed(figure, mesh, figure.picture(texture_size), name=path.stem, lit=lit)
+    document = composed(figure, mesh, figure.picture(texture_size), name=path.stem, lit=lit, kind=picture)
     for title, motion in (motions or {}).items():
         animate(document, figure, title, motion)
     save(path, document)
@@ -92,7 +68,9 @@ def save(path: Path, document: Document) -> None:
         temporary.write_bytes(content)
 
 
-def composed(figure: Figure, mesh: SkinnedMesh, picture: np.ndarray, *, name: str, lit: bool) -> Document:
+def composed(
+    figure: Figure, mesh: SkinnedMesh, pixels: np.ndarray, *, name: str, lit: bool, kind: PictureKind
+) -> Document:
     """The document of a figure without animations; nodes as `MESH_NODE` and `FIRST_JOINT_NODE` say."""
     document = Document()
     tree = document.tree
@@ -103,7 +81,7 @@ def composed(figure: Figure, mesh: SkinnedMesh, picture: np.ndarray, *, name: st
     tree["materials"] = [_material(lit)]
     if not lit:
         tree["extensionsUsed"] = ["KHR_materials_unlit"]
-    tree["textures"] = [{"sampler": 0, "source": document.picture("BaseColour", picture)}]
+    tree["textures"] = [{"sampler": 0, "source": document.picture("BaseColour", encoded(pixels, kind), kind)}]
     tree["samplers"] = [
         {"magFilter": _LINEAR, "minFilter": _MIPMAPPED, "wrapS": _CLAMPED, "wrapT": _CLAMPED}
     ]
@@ -118,8 +96,7 @@ def joint_names(model: BodyModel) -> list[str]:
     """
     names = [name.replace(".", "_") for name in model.joint_names]
     for bone, joint in model.humanoid.items():
-        side = next((side for side in ("left", "right") if bone.startswith(side)), "")
-        names[joint] = side.capitalize() + _MIXAMO[bone.removeprefix(side)]
+        names[joint] = mixamo_name(bone)
     return names
 
 

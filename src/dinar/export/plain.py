@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from dinar.body.model import Body
 from dinar.body.normals import vertex_normals
 from dinar.errors import InputError
-from dinar.export.figure import Figure, standing
+from dinar.export.figure import Figure, PictureKind, encoded, standing
 from dinar.files import atomic_file
 
 
@@ -22,8 +21,9 @@ def write_obj(
     body: Body | None = None,           # batch 1; default: standing at rest
     *,
     texture_size: int | None = None,    # texels a side; default: the colours' own
+    kind: PictureKind = "png",          # what the texture is stored as
 ) -> tuple[Path, Path, Path]:
-    """Writes a .obj, and beside it the .mtl and .png of the same name; each whole or not at all.
+    """Writes a .obj, and beside it the .mtl and .png or .jpg of the same name; each whole or not at all.
 
     Metres, y up; vertices are the body's own, texture coordinates have their own rows (`f v/vt/vn`).
 
@@ -32,7 +32,7 @@ def write_obj(
     path = Path(path)
     if path.suffix.lower() != ".obj":
         raise InputError(f"{path} is no .obj")
-    material, picture = path.with_suffix(".mtl"), path.with_suffix(".png")
+    material, picture = path.with_suffix(".mtl"), path.with_suffix({"png": ".png", "jpeg": ".jpg"}[kind])
     pixels = figure.picture(texture_size)
     vertices, normals = _posed(figure, body)
     uv = figure.layout.uv.numpy() * [1, -1] + [0, 1]                            # OBJ counts from the bottom left
@@ -43,7 +43,7 @@ def write_obj(
     lines += [f"vn {x:.4f} {y:.4f} {z:.4f}" for x, y, z in normals.numpy()]
     lines += ["f " + " ".join("/".join(map(str, corner)) for corner in face) for face in corners.tolist()]
     with atomic_file(picture) as temporary:
-        Image.fromarray(pixels).save(temporary, "PNG", compress_level=6)
+        temporary.write_bytes(encoded(pixels, kind))
     with atomic_file(material) as temporary:
         surface = f"newmtl Person\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n"
         temporary.write_text(surface, encoding="utf-8", newline="\n")

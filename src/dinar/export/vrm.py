@@ -11,7 +11,7 @@ import numpy as np
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
-from dinar.export.figure import Figure, skinned
+from dinar.export.figure import Figure, PictureKind, skinned
 from dinar.export.gltf import FIRST_JOINT_NODE, MESH_NODE, composed, save
 
 Permission = Literal["onlyAuthor", "onlySeparatelyLicensedPerson", "everyone"]
@@ -134,6 +134,7 @@ def write(
     texture_size: int | None = None,    # texels a side; default: the colours' own
     influences: int = 4,                # joints a vertex follows: 4, or 8 in a second set of attributes
     lit: bool = False,                  # let lamps shade it
+    picture: PictureKind = "png",       # what the texture is stored as
 ) -> None:
     """Writes a .vrm, whole or not at all: what `gltf.write` writes, but its rest pose is the T-pose that VRM asks for.
 
@@ -143,7 +144,7 @@ def write(
     if path.suffix.lower() != ".vrm":
         raise InputError(f"{path} is no .vrm")
     mesh = skinned(figure, influences=influences, t_pose=True)
-    document = composed(figure, mesh, figure.picture(texture_size), name=licence.title, lit=lit)
+    document = composed(figure, mesh, figure.picture(texture_size), name=licence.title, lit=lit, kind=picture)
     tree = document.tree
     tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "VRMC_vrm"]
     tree["extensions"] = {

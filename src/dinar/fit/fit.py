@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import roma
@@ -20,6 +19,7 @@ from dinar.fit.contact import Contact
 from dinar.fit.initial import initial_pose, initial_translation
 from dinar.fit.objective import Targets, depths, dice, directions, reprojection, targets
 from dinar.fit.prior import PosePrior
+from dinar.parallel import torch_threads
 from dinar.photo.landmarks import BODY
 from dinar.photo.photo import Photo
 from dinar.raster.rasterize import rasterize
@@ -100,7 +100,7 @@ def fit(
     """
     total = sum(stage.steps for stage in stages)
     done = 0
-    with _one_thread():
+    with torch_threads(1):   # steps this small gain nothing from more, and sums keep one order, so results repeat
         problem = _Problem(photos, model)
         for stage in stages:
             optimiser = torch.optim.Adam(problem.variables(stage), lr=stage.rate, betas=(0.9, 0.95))
@@ -115,17 +115,6 @@ def fit(
                     progress(done / total)
         with torch.no_grad():
             return [problem.result(i) for i in range(len(photos))]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: steps this small gain nothing from more, and sums keep one order, so results repeat."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Problem:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from dinar.errors import InputError
-from dinar.files import atomic_folder
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.packing import packed_texture, unpack
 from dinar.networks import pretrained
@@ -27,6 +24,7 @@ from dinar.networks.autoencoder import Autoencoder
 from dinar.networks.denoiser import Denoiser
 from dinar.texture.islands import Islands
 from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.trust import trust
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -58,17 +56,8 @@ class Inpainter:
 
         Raises InputError where one is missing, damaged or of another kind.
         """
-        path = Path(folder) / MARKER
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            names = found["name"], found["appearance"]
-        except FileNotFoundError as error:
-            raise InputError(f"{folder} holds no trained weights: it has no {MARKER}") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error})") from error
-        if not all(isinstance(name, str) for name in names):
-            raise InputError(f"{path} is damaged (its names are no text)")
-        return cls(*names, **{part: pretrained.load(Path(folder) / part, kind) for part, kind in _PARTS.items()})
+        names, parts = pretrained.load_family(folder, MARKER, ("name", "appearance"), _PARTS)
+        return cls(*names, **parts)
 
     def save(self, folder: Path, configs: Mapping[str, DataclassInstance]) -> None:
         """Writes a folder that `load` reads, whole or not at all; `configs` are the constructors' arguments by part.
@@ -76,11 +65,8 @@ class Inpainter:
         Raises ValueError where a network is not what its config describes, InputError where the folder cannot be
         written.
         """
-        with atomic_folder(folder, marker=MARKER) as fresh:
-            for part in _PARTS:
-                pretrained.save(fresh / part, getattr(self, part), configs[part])
-            text = json.dumps({"name": self.name, "appearance": self.appearance}, indent=2)
-            (fresh / MARKER).write_text(text + "\n", encoding="utf-8")
+        parts = {part: getattr(self, part) for part in _PARTS}
+        pretrained.save_family(folder, MARKER, {"name": self.name, "appearance": self.appearance}, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
         return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
@@ -88,17 +74,40 @@ class Inpainter:
     @classmethod
     def named(cls, preset: str, appearance: str, autoencoder: Autoencoder, denoiser: Denoiser) -> Self:
         """Networks with the name that their weights make."""
-        digest = hashlib.sha256()
-        for part in (autoencoder, denoiser):
-            for name, tensor in part.state_dict().items():
-                digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
-        return cls(f"{preset}-{digest.hexdigest()[:8]}", appearance, autoencoder, denoiser)
+        return cls(f"{preset}-{pretrained.digest(autoencoder, denoiser)}", appearance, autoencoder, denoiser)
 
 
 @lru_cache(maxsize=1)
 def shipped() -> Inpainter:
     """The weights that come with the package, loaded once. Raises InputError where it has none."""
-    return Inpainter.load(Path(str(files("dinar"))) / "weights" / "inpainting")
+    return Inpainter.load(_shelf())
+
+
+def ships_for(appearance: str) -> bool:
+    """Whether the package has weights that paint textures of the appearance weights of that name; quick."""
+    try:
+        return json.loads((_shelf() / MARKER).read_text(encoding="utf-8"))["appearance"] == appearance
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check(inpainter: Inpainter, appearance: str | None) -> None:
+    """Raises InputError where a texture of the appearance weights of that name is not what the networks learnt."""
+    if inpainter.appearance != appearance:
+        raise InputError(
+            f"the inpainting weights {inpainter.name} go with the appearance weights {inpainter.appearance}, "
+            f"not with {appearance or 'none'}"
+        )
+
+
+def warm_up() -> None:
+    """Imports what the networks are made of, which takes seconds: for a thread, while others compute."""
+    for name in ("models.autoencoders.vq_model", "models.unets.unet_2d", "schedulers.scheduling_ddim"):
+        import_module(f"diffusers.{name}")
+
+
+def _shelf() -> Path:
+    return Path(str(files("dinar"))) / "weights" / "inpainting"
 
 
 @dataclass(frozen=True)
@@ -136,17 +145,18 @@ def inpaint(
     seed: int = 0,                     # the same seed, the same texture
     sampler: Sampler = Sampler(),      # noqa: B008 (frozen)
     match: Callable[[NeuralTexture], NeuralTexture] | None = None,   # eq. 7: see `inpainting.colours`
+    tuned: NeuralTexture | None = None,   # the same texture after refinement
 ) -> Inpainted:
     """Paints what no photo shows (section 3.4): eq. 1's condition, diffusion from noise, decoding, eqs 7 and 6.
 
-    All that is `filled` stays. To have a region painted anew, clear it first (`cleared`). Everything is on the device
-    of the networks.
+    All that is `filled` stays, as it is in `tuned`, whose channels no network has learnt to go on from. To have a
+    region painted anew, clear it first (`cleared`). Everything is on the device of the networks.
     """
     with torch.no_grad():
         proposal = propose(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
     if match:
         proposal = match(proposal)
-    return blended(texture, proposal, islands)
+    return blended(tuned or texture, proposal, islands)
 
 
 def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor, islands: Islands) -> Condition:
@@ -200,13 +210,16 @@ def propose(
 
 
 def decoded(packed: Tensor, fold: int, size: int) -> NeuralTexture:
-    """What the decoder made [B, C, S, S] as a texture with colours of `size` texels a side; frontality 0 everywhere."""
+    """What the decoder made [B, C, S, S] as a texture with colours of `size` texels a side.
+
+    It is filled everywhere, with frontality 0; sampled is what the decoder says.
+    """
     generated, rgb, masks = unpack(packed, fold=fold)
     if rgb.shape[-1] != size:
         rgb = functional.interpolate(rgb, (size, size), mode="bicubic", antialias=True, align_corners=False)
-    masks = functional.interpolate(masks, (size, size), mode="bilinear", align_corners=False)
-    sampled, filled = (masks > 0.5).to(masks).split(1, dim=1)
-    return NeuralTexture(generated, rgb.clamp(0, 1), sampled * filled, filled, torch.zeros_like(filled))
+    sampled = functional.interpolate(masks[:, :1], (size, size), mode="bilinear", align_corners=False)
+    sampled = (sampled > 0.5).to(rgb)
+    return NeuralTexture(generated, rgb.clamp(0, 1), sampled, torch.ones_like(sampled), torch.zeros_like(sampled))
 
 
 def blended(texture: NeuralTexture, proposal: NeuralTexture, islands: Islands) -> Inpainted:
@@ -232,14 +245,8 @@ def soft_edge(texture: NeuralTexture, islands: Islands) -> Tensor:
     An island's own border is no edge. Texels that were painted before have no frontality and count by distance alone.
     """
     size = texture.rgb.shape[-1]
-    outside = functional.interpolate(1 - islands.covered, (size, size), mode="nearest")
-    inside = ((texture.filled > 0.5) | (outside > 0.5))[:, 0].cpu().numpy().astype(np.uint8)
-    reach = max(FEATHER * size, 2.0)
-    padded = (cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1) for mask in inside)
-    distance = np.stack([cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1] for mask in padded])
-    near = torch.from_numpy(distance / reach).to(texture.rgb)[:, None].clamp(0, 1)
-    frontal = ((texture.frontality - GRAZING) / (TRUSTED - GRAZING)).clamp(0, 1)
-    return texture.filled * near * torch.where(texture.frontality > 0, frontal, 1)
+    inside = functional.interpolate(islands.covered, (size, size), mode="nearest")
+    return trust(texture, inside, feather=FEATHER, angles=(GRAZING, TRUSTED))
 
 
 def cleared(texture: NeuralTexture, region: Tensor) -> NeuralTexture:

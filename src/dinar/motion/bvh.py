@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dinar.errors import InputError
 from dinar.motion.humanoid import PARENT, SOLE, T_POSE, nearest_parent
-from dinar.motion.joint_names import FINGERS
+from dinar.motion.joint_names import mixamo_name
 from dinar.motion.recording import MAX_FRAMES, Recording, frame_rate
 
 
@@ -219,7 +219,6 @@ def _read_frames(path: Path, lines: list[str], first: int, count: int, width: in
 
 
 _HIPS = 95.0        # height of the hips in a written file, the custom of centimetres
-_FINGER_NAMES = {"Little": "Pinky"}
 _TIPS = {"head": (0.0, 0.20, 0.0), "Hand": (0.18, 0.0, 0.0), "Distal": (0.02, 0.0, 0.0), "Toes": (0.0, -SOLE, 0.06)}
 
 
@@ -237,7 +236,7 @@ def write_bvh(path: Path, names: tuple[str, ...], rotations: Tensor, hips: Tenso
     def joint(bone: str, above: str | None, depth: int) -> None:
         pad = "\t" * depth
         kind, channels = ("ROOT", "6 Xposition Yposition Zposition ") if above is None else ("JOINT", "3 ")
-        lines.extend([f"{pad}{kind} {_mixamo(bone)}", f"{pad}{{", f"{pad}\tOFFSET {_triple(T_POSE[bone])}"])
+        lines.extend([f"{pad}{kind} {mixamo_name(bone)}", f"{pad}{{", f"{pad}\tOFFSET {_triple(T_POSE[bone])}"])
         lines.append(f"{pad}\tCHANNELS {channels}Zrotation Xrotation Yrotation")
         turn = own.get(bone)
         angles = torch.zeros(len(hips), 3).double() if turn is None else roma.rotmat_to_euler("ZXY", turn, degrees=True)
@@ -267,30 +266,5 @@ def _optional(bone: str, own: dict[str, Tensor]) -> bool:
     return not any(name.startswith(side) and name.endswith(("Proximal", "Intermediate", "Distal")) for name in own)
 
 
-def _mixamo(bone: str) -> str:
-    side = next((side for side in ("left", "right") if bone.startswith(side)), "")
-    part = bone.removeprefix(side)
-    for finger, phalanges in FINGERS.items():
-        if part.startswith(finger):
-            number = phalanges.index(part.removeprefix(finger)) + 1
-            return f"{side.title()}Hand{_FINGER_NAMES.get(finger, finger)}{number}"
-    return side.title() + _MIXAMO.get(part, part)
-
-
 def _triple(point: tuple[float, float, float]) -> str:
     return " ".join(f"{value * _HIPS:.6f}" for value in point)
-
-
-_MIXAMO = {
-    "hips": "Hips",
-    "spine": "Spine",
-    "chest": "Spine1",
-    "upperChest": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    "UpperArm": "Arm",
-    "LowerArm": "ForeArm",
-    "UpperLeg": "UpLeg",
-    "LowerLeg": "Leg",
-    "Toes": "ToeBase",
-}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +10,15 @@ import roma
 import torch
 
 from dinar.errors import InputError
+from dinar.gltf import BROKEN, GltfFile
 from dinar.motion.humanoid import PARENT, nearest_parent
 from dinar.motion.recording import MAX_FRAMES, Recording, frame_rate
 
-MOST_BYTES = 1 << 29        # of a file
 MOST_NODES = 1 << 14
 MOST_NUMBERS = 1 << 27      # of nodes times frames
 
-_MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_NUMBERS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 _SLOWEST, _USUAL, _FASTEST = 12.0, 30.0, 240.0      # frames a second: fewer keys than the slowest are sampled as usual
 _OLD_THUMBS = {"Proximal": "Metacarpal", "Intermediate": "Proximal", "Distal": "Distal"}      # VRM 0 -> VRM 1
-_BROKEN = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
-    struct.error, binascii.Error,
-)  # fmt: skip
 
 
 def read_gltf(path: Path, clip: str | None = None) -> Recording:
@@ -42,12 +31,10 @@ def read_gltf(path: Path, clip: str | None = None) -> Recording:
     Raises InputError where the file is damaged, has no animation (of that name), or is too large.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB")
         return _File(path).recording(clip)
     except InputError:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InputError(f"{path} is damaged, or no glTF 2 file that dinar can read") from error
 
 
@@ -87,27 +74,7 @@ class _Channel:
         return _unit(mixed) if a.shape[1] == 4 else mixed
 
 
-class _File:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        content = path.read_bytes()
-        self.binary = None
-        if content[:4] == b"glTF":
-            magic, version, _ = struct.unpack_from("<III", content)
-            length, kind = struct.unpack_from("<II", content, 12)
-            if magic != _MAGIC or version != 2 or kind != _JSON:
-                raise ValueError("not binary glTF 2")
-            self.tree = json.loads(content[20 : 20 + length])
-            start = 20 + length
-            if len(content) > start:
-                length, kind = struct.unpack_from("<II", content, start)
-                if kind != _BINARY:
-                    raise ValueError("no binary chunk")
-                self.binary = content[start + 8 : start + 8 + length]
-        else:
-            self.tree = json.loads(content)
-        self.buffers: dict[int, bytes] = {}
-
+class _File(GltfFile):
     def recording(self, clip: str | None) -> Recording:
         nodes = self.tree.get("nodes", [])
         if len(nodes) > MOST_NODES:
@@ -160,9 +127,9 @@ class _File:
         return found[0]
 
     def _channel(self, sampler: dict) -> _Channel:
-        times = self._numbers(sampler["input"], 1)[:, 0].astype(np.float64)
+        times = self.numbers(sampler["input"], 1)[:, 0].astype(np.float64)
         width = 3 if self.tree["accessors"][sampler["output"]]["type"] == "VEC3" else 4
-        values = self._numbers(sampler["output"], width).astype(np.float64)
+        values = self.numbers(sampler["output"], width).astype(np.float64)
         kind = sampler.get("interpolation", "LINEAR")
         slopes = None
         if kind == "CUBICSPLINE":
@@ -197,44 +164,6 @@ class _File:
                     raise InputError(f"{self.path} has a VRM humanoid whose {bone} does not hang on its {over}")
                 above = parents[above]
         return {bone: (joint,) for bone, joint in bones.items()}
-
-    def _numbers(self, number: int, width: int) -> np.ndarray:
-        """An accessor's numbers [count, width], those that are normalised as float32."""
-        accessor = self.tree["accessors"][number]
-        dtype = np.dtype(_NUMBERS[accessor["componentType"]])
-        count = int(accessor["count"])
-        if _WIDTHS[accessor["type"]] != width or "sparse" in accessor or "bufferView" not in accessor:
-            raise ValueError("an accessor of another kind")
-        view = self.tree["bufferViews"][accessor["bufferView"]]
-        step = int(view.get("byteStride") or width * dtype.itemsize)
-        start = int(view.get("byteOffset", 0)) + int(accessor.get("byteOffset", 0))
-        if min(start, count, step - width * dtype.itemsize) < 0:
-            raise ValueError("an accessor outside its buffer")
-        content = self._buffer(int(view.get("buffer", 0)))
-        found = np.ndarray((count, width), dtype, content, start, (step, dtype.itemsize))       # checks the bounds
-        if dtype.kind != "f":
-            return np.maximum(found.astype(np.float32) / np.iinfo(dtype).max, -1)
-        return found.copy()
-
-    def _buffer(self, number: int) -> bytes:
-        """A buffer's bytes: in the file, in a data URI, or in a file that lies beside it."""
-        if number not in self.buffers:
-            uri = self.tree["buffers"][number].get("uri")
-            if uri is None:
-                content = self.binary if number == 0 else None
-            elif uri.startswith("data:"):
-                content = base64.b64decode(uri.partition(",")[2], validate=True)
-            else:
-                beside = self.path.parent / uri
-                if Path(uri).name != uri or not beside.is_file():
-                    raise InputError(f"{self.path} needs {uri}, which does not lie beside it")
-                if beside.stat().st_size > MOST_BYTES:
-                    raise InputError(f"{beside} is larger than {MOST_BYTES >> 20} MiB")
-                content = beside.read_bytes()
-            if content is None:
-                raise ValueError("a buffer without content")
-            self.buffers[number] = content
-        return self.buffers[number]
 
 
 class _Pose:

@@ -20,6 +20,25 @@ FINGERS = dict.fromkeys(_FINGERS, ("Proximal", "Intermediate", "Distal"))
 FINGERS["Thumb"] = ("Metacarpal", "Proximal", "Distal")
 """Finger -> its three bones' names, from the hand outward, as VRM 1.0 calls them."""
 
+_MIXAMO = {
+    "hips": "Hips",
+    "spine": "Spine",
+    "chest": "Spine1",
+    "upperChest": "Spine2",
+    "neck": "Neck",
+    "head": "Head",
+    "jaw": "Jaw",
+    "UpperArm": "Arm",
+    "LowerArm": "ForeArm",
+    "UpperLeg": "UpLeg",
+    "LowerLeg": "Leg",
+    "Toes": "ToeBase",
+} | {
+    f"{finger}{phalanx}": f"Hand{'Pinky' if finger == 'Little' else finger}{number}"
+    for finger, phalanges in FINGERS.items()
+    for number, phalanx in enumerate(phalanges, start=1)
+}
+
 _LIMBS: dict[str, tuple[tuple[str, ...], ...]] = {
     # bone -> chains of joint names (without side) that make it up, the first found wins: MakeHuman's split limbs, then
     # CMU and Mixamo, Poser and Daz, SMPL and others
@@ -33,6 +52,13 @@ _LIMBS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Toes": (("toebase",), ("toe",), ("toes",), ("toe0",), ("ball",), ("toe11",), ("foot",)),
     "Eye": (("eye",),),
 }
+
+
+def mixamo_name(bone: str) -> str:
+    """A VRM bone's name in Mixamo's skeletons, without their prefix: leftUpperArm -> LeftArm."""
+    side = next((side for side in ("left", "right") if bone.startswith(side)), "")
+    part = bone.removeprefix(side)
+    return side.capitalize() + _MIXAMO.get(part, part)
 
 
 def humanoid_chains(names: tuple[str, ...], parents: tuple[int, ...], source: str) -> dict[str, tuple[int, ...]]:

@@ -60,13 +60,11 @@ class Motion:
 
         Raises InputError for an unknown clip, another kind of file, a damaged one, or joints that are no person's.
         """
-        path, clip = Path(name_or_path), None
+        path = Path(name_or_path)
         if str(name_or_path) in cls.shipped():
             with resources.as_file(_clips() / f"{name_or_path}.npz") as shipped:
                 return cls._from_arrays(read_arrays(shipped, _FIELDS), shipped)
-        if "#" in path.name and not path.exists():
-            file, _, clip = path.name.partition("#")
-            path = path.with_name(file)
+        path, clip = _parted(path)
         if not path.is_file():
             known = ", ".join(cls.shipped())
             raise InputError(f"{name_or_path} is neither a motion file nor one of dinar's clips ({known})")
@@ -231,6 +229,20 @@ class Motion:
 
 
 _FIELDS = ("format", "names", "rotations", "hips", "fps")
+
+
+def name_of(name_or_path: str | Path) -> str:
+    """What a motion that `Motion.load` reads is called: a clip of a file by its own name, else the file's stem."""
+    path, clip = _parted(Path(name_or_path))
+    return clip or path.stem
+
+
+def _parted(path: Path) -> tuple[Path, str | None]:
+    """A file, and which of its clips is meant (`person.glb#wave`)."""
+    if "#" not in path.name or path.exists():
+        return path, None
+    file, _, clip = path.name.partition("#")
+    return path.with_name(file), clip
 
 
 def check_name(path: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,8 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.errors import InputError
-from dinar.files import atomic_folder
 from dinar.networks import pretrained
 from dinar.networks.encoder import Encoder
 from dinar.networks.renderer import Renderer
@@ -52,16 +48,8 @@ class Appearance:
 
         Raises InputError where one is missing, damaged or of another kind.
         """
-        path = Path(folder) / MARKER
-        try:
-            name = json.loads(path.read_text(encoding="utf-8"))["name"]
-        except FileNotFoundError as error:
-            raise InputError(f"{folder} holds no trained weights: it has no {MARKER}") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error})") from error
-        if not isinstance(name, str):
-            raise InputError(f"{path} is damaged (its name is no text)")
-        return cls(name, **{part: pretrained.load(Path(folder) / part, kind) for part, kind in _PARTS.items()})
+        (name,), parts = pretrained.load_family(folder, MARKER, ("name",), _PARTS)
+        return cls(name, **parts)
 
     def save(self, folder: Path, configs: Mapping[str, DataclassInstance]) -> None:
         """Writes a folder that `load` reads, whole or not at all; `configs` are the constructors' arguments by part.
@@ -69,10 +57,8 @@ class Appearance:
         Raises ValueError where a network is not what its config describes, InputError where the folder cannot be
         written.
         """
-        with atomic_folder(folder, marker=MARKER) as fresh:
-            for part in _PARTS:
-                pretrained.save(fresh / part, getattr(self, part), configs[part])
-            (fresh / MARKER).write_text(json.dumps({"name": self.name}, indent=2) + "\n", encoding="utf-8")
+        parts = {part: getattr(self, part) for part in _PARTS}
+        pretrained.save_family(folder, MARKER, {"name": self.name}, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
         return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
@@ -80,16 +66,16 @@ class Appearance:
     @classmethod
     def named(cls, preset: str, encoder: Encoder, generator: TextureGenerator, renderer: Renderer) -> Self:
         """Networks with the name that their weights make."""
-        digest = hashlib.sha256()
-        for part in (encoder, generator, renderer):
-            for name, tensor in part.state_dict().items():
-                digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
-        return cls(f"{preset}-{digest.hexdigest()[:8]}", encoder, generator, renderer)
+        return cls(f"{preset}-{pretrained.digest(encoder, generator, renderer)}", encoder, generator, renderer)
 
     def generated(self, image: Tensor, mask: Tensor) -> Tensor:
         """The generated channels for photos: image [B, 3, H, W], mask [B, 1, H, W] in [0, 1] -> [B, 16, S, S]."""
+        return self.of_framed(torch.cat(framed(image, mask, self.encoder.resolution), dim=1))
+
+    def of_framed(self, photos: Tensor) -> Tensor:
+        """The same for photos as the encoder looks at them (`framed`): colours and mask [B, 4, E, E] in [0, 1]."""
         with torch.no_grad():
-            return self.generator(self.encoder(*framed(image, mask, self.encoder.resolution)))
+            return self.generator(self.encoder(*photos.split([3, 1], dim=1)))
 
 
 @lru_cache(maxsize=1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -72,6 +74,52 @@ def load(folder: Path, kind: type[Network]) -> Network:
         raise InputError(f"{path} is damaged: {_some(wrong)} is not finite")
     module.load_state_dict(tensors)
     return module.eval()
+
+
+def save_family(
+    folder: Path,
+    marker: str,
+    facts: Mapping[str, str],
+    parts: Mapping[str, nn.Module],
+    configs: Mapping[str, DataclassInstance],
+) -> None:
+    """Writes networks that belong together, each in a folder of its own, and what is to be known of them in `marker`.
+
+    Whole or not at all. Raises what `save` raises.
+    """
+    with atomic_folder(folder, marker=marker) as fresh:
+        for name, module in parts.items():
+            save(fresh / name, module, configs[name])
+        (fresh / marker).write_text(json.dumps(dict(facts), indent=2) + "\n", encoding="utf-8")
+
+
+def load_family(
+    folder: Path, marker: str, facts: Sequence[str], kinds: Mapping[str, type[nn.Module]]
+) -> tuple[list[str], dict[str, nn.Module]]:
+    """What `save_family` wrote: the facts, and the networks, on the CPU, ready for use.
+
+    Raises InputError where one is missing, damaged or of another kind.
+    """
+    path = Path(folder) / marker
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        values = [found[name] for name in facts]
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} holds no trained weights: it has no {marker}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error})") from error
+    if not all(isinstance(value, str) for value in values):
+        raise InputError(f"{path} is damaged ({' or '.join(facts)} is no text)")
+    return values, {name: load(Path(folder) / name, kind) for name, kind in kinds.items()}
+
+
+def digest(*modules: nn.Module) -> str:
+    """Eight hexadecimal digits that name networks by their weights, as they are on disk."""
+    found = hashlib.sha256()
+    for module in modules:
+        for name, tensor in module.state_dict().items():
+            found.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
+    return found.hexdigest()[:8]
 
 
 def _config(path: Path, kind: type[nn.Module]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from dinar.parallel import torch_threads
 from dinar.photo.blazepose import BlazePose, Person
 
 INNER, OUTER = 1 / 110, 1 / 250  # band about the coarse outline that is matted anew, parts of the crop's side
@@ -81,8 +82,6 @@ def continued(solid: np.ndarray, shape: tuple[int, int], window: tuple[float, fl
 
 def matted(crop: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """Soft mask float32 [S, S] out of a hard one: closed-form matting (Levin et al. 2008) in a band on its outline."""
-    from pymatting import estimate_alpha_cf
-
     size = solid.shape[0]
     within = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 5)
     beyond = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5)
@@ -92,7 +91,9 @@ def matted(crop: np.ndarray, solid: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(known > 0)
     part = np.s_[max(0, rows.min() - 8) : rows.max() + 9, max(0, columns.min() - 8) : columns.max() + 9]
     out = np.zeros(solid.shape, np.float32)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch_threads():
+        from pymatting import estimate_alpha_cf  # to import it is to start numba's threads
+
         warnings.simplefilter("ignore")  # of a preconditioner that it replaces itself
         out[part] = estimate_alpha_cf(
             crop[part] / 255.0,

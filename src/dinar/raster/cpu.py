@@ -1,34 +1,16 @@
-"""The rasteriser on a CPU, compiled by numba. Import it late: numba takes a second."""
+"""The rasteriser on a CPU. Import it late: numba takes a second."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 
-import numba
 import numpy as np
 
+from dinar.raster.compiled import BAND, compiled, shared_out
 from dinar.raster.rasterize import NEAR
 
-BAND = 16  # rows that one thread draws in one go; bands alternate between the threads
 
-
-def _compiled(function: Callable) -> Callable:
-    """`function` in machine code, cached on disk where any cache folder can be written.
-
-    Threads are Python's own and not numba's: its pools abort the process when two threads enter them at once or when
-    it forks, and data loaders do both.
-    """
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no writable folder: a read-only install and a read-only home
-        return numba.njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def _edge(px, py, qx, qy, side):
     """The edge p -> q as (a, b, x, y, least): a * (X - x) + b * (Y - y) > least inside the triangle.
 
@@ -40,7 +22,7 @@ def _edge(px, py, qx, qy, side):
     return side * (py - qy), side * (qx - px), px, py, -1e-300 if side < 0 else 0.0
 
 
-@_compiled
+@compiled
 def _draw(vertices, faces, cull, part, parts, face, barycentric, depth):
     """Draws one image's rows that belong to `part` of `parts`; writes face, barycentric and depth [H, W]."""
     h, w = face.shape
@@ -104,12 +86,6 @@ def _draw(vertices, faces, cull, part, parts, face, barycentric, depth):
             y = following[y + 1]
 
 
-@lru_cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Threads of this process: a forked child has none of its parent's."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="raster")
-
-
 def draw(
     vertices: np.ndarray,          # float32 [B, V, 3] x px, y px, depth m
     faces: np.ndarray,             # int32 [F, 3]
@@ -126,17 +102,10 @@ def draw(
     barycentric = np.empty((batch, *size, 3), np.float32)
     depth = np.empty((batch, *size), np.float32)
     parts = max(1, min(-(-threads // max(batch, 1)), -(-size[0] // BAND)))
-    jobs = iter(range(batch * parts))
 
-    def work() -> None:
-        for job in jobs:
-            b, part = divmod(job, parts)
-            _draw(vertices[b], faces, cull, part, parts, face[b], barycentric[b], depth[b])
+    def job(number: int) -> None:
+        b, part = divmod(number, parts)
+        _draw(vertices[b], faces, cull, part, parts, face[b], barycentric[b], depth[b])
 
-    # This thread draws too: after a parallel operation torch's idle threads hold the other cores for milliseconds.
-    helpers = [_pool(os.getpid(), threads).submit(work) for _ in range(min(threads, batch * parts) - 1)]
-    work()
-    for helper in helpers:
-        if not helper.cancel():
-            helper.result()
+    shared_out(job, batch * parts, threads)
     return face, barycentric, depth

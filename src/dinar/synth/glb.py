@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +10,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dinar.errors import InputError
+from dinar.gltf import BROKEN, GltfFile
 
-MOST_BYTES = 1 << 29
 MOST_TEXELS = 8192
 
-_MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_NUMBERS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _TRIANGLES = 4
 _SAME = 1e-5  # metres
-_BROKEN = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
-    struct.error, UnidentifiedImageError, Image.DecompressionBombError,
-)  # fmt: skip
+_BROKEN = (*BROKEN, UnidentifiedImageError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -78,37 +70,17 @@ def read_rig(path: Path) -> Rig:
 
     Raises InputError where the file is missing, damaged, not self-contained, or holds nothing that is skinned.
     """
+    if not path.is_file():
+        raise InputError(f"{path} cannot be read")
     try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= MOST_BYTES else None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read") from error
-    if content is None:
-        raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MiB")
-    try:
-        return _File(content, str(path)).rig()
+        return _File(path, binary=True).rig()
     except InputError:
         raise
     except _BROKEN as error:
         raise InputError(f"{path} is damaged, or no binary glTF file that dinar can read") from error
 
 
-class _File:
-    def __init__(self, content: bytes, source: str) -> None:
-        self.source = source
-        magic, version, _ = struct.unpack_from("<III", content)
-        length, kind = struct.unpack_from("<II", content, 12)
-        if magic != _MAGIC or version != 2 or kind != _JSON:
-            raise ValueError("not binary glTF 2")
-        self.tree = json.loads(content[20 : 20 + length])
-        start = 20 + length
-        self.binary = b""
-        if len(content) > start:
-            length, kind = struct.unpack_from("<II", content, start)
-            if kind != _BINARY:
-                raise ValueError("no binary chunk")
-            self.binary = content[start + 8 : start + 8 + length]
-
+class _File(GltfFile):
     def rig(self) -> Rig:
         nodes = self.tree["nodes"]
         parent = [-1] * len(nodes)
@@ -138,32 +110,32 @@ class _File:
                     if primitive.get("mode", _TRIANGLES) == _TRIANGLES:
                         parts.append(self._part(str(mesh.get("name", "")), primitive, node["skin"], world, place))
         if not parts:
-            raise InputError(f"{self.source} holds no skinned mesh")
+            raise InputError(f"{self.path} holds no skinned mesh")
         return Rig(
             names=tuple(str(nodes[number].get("name", number)) for number in order),
             parents=tuple(place[parent[number]] if parent[number] >= 0 else -1 for number in order),
             positions=world[order, :3, 3].astype(np.float32),
             parts=tuple(parts),
-            source=self.source,
+            source=str(self.path),
         )
 
     def _part(self, name: str, primitive: dict, skin: int, world: np.ndarray, place: dict[int, int]) -> RiggedPart:
         attributes = primitive["attributes"]
-        vertices = self._numbers(attributes["POSITION"], 3).astype(np.float64)
+        vertices = self.numbers(attributes["POSITION"], 3).astype(np.float64)
         count = len(vertices)
-        faces = np.arange(count) if "indices" not in primitive else self._numbers(primitive["indices"], 1)[:, 0]
+        faces = np.arange(count) if "indices" not in primitive else self.numbers(primitive["indices"], 1)[:, 0]
         faces = faces.astype(np.int64).reshape(-1, 3)
-        joint = self._numbers(attributes["JOINTS_0"], 4).astype(np.int64)
-        weight = self._numbers(attributes["WEIGHTS_0"], 4).astype(np.float64)
+        joint = self.numbers(attributes["JOINTS_0"], 4).astype(np.int64)
+        weight = self.numbers(attributes["WEIGHTS_0"], 4).astype(np.float64)
         weight /= np.maximum(weight.sum(1, keepdims=True), 1e-9)
         uv = np.zeros((count, 2), np.float32)
         if "TEXCOORD_0" in attributes:
-            uv = self._numbers(attributes["TEXCOORD_0"], 2).astype(np.float32)
+            uv = self.numbers(attributes["TEXCOORD_0"], 2).astype(np.float32)
         bones = np.array(self.tree["skins"][skin]["joints"])
         binding = np.tile(np.eye(4), (len(bones), 1, 1))
         if "inverseBindMatrices" in self.tree["skins"][skin]:
             number = self.tree["skins"][skin]["inverseBindMatrices"]
-            binding = self._numbers(number, 16).reshape(-1, 4, 4).swapaxes(1, 2)
+            binding = self.numbers(number, 16).reshape(-1, 4, 4).swapaxes(1, 2)
         moved = (world[bones] @ binding)[:, :3]
         blend = np.einsum("nk,nkij->nij", weight, moved[joint])
         vertices = np.einsum("nij,nj->ni", blend[..., :3], vertices) + blend[..., 3]
@@ -186,23 +158,6 @@ class _File:
             two_sided=bool(material.get("doubleSided", False)),
         )
 
-    def _numbers(self, number: int, width: int) -> np.ndarray:
-        """An accessor's numbers [count, width], those that are normalised as float32."""
-        accessor = self.tree["accessors"][number]
-        dtype = np.dtype(_NUMBERS[accessor["componentType"]])
-        view = self.tree["bufferViews"][accessor["bufferView"]]
-        count = int(accessor["count"])
-        if _WIDTHS[accessor["type"]] != width or "sparse" in accessor or view.get("buffer", 0) != 0:
-            raise ValueError("an accessor of another kind")
-        step = int(view.get("byteStride") or width * dtype.itemsize)
-        start = int(view.get("byteOffset", 0)) + int(accessor.get("byteOffset", 0))
-        if min(start, count, step - width * dtype.itemsize) < 0:
-            raise ValueError("an accessor outside its buffer")
-        found = np.ndarray((count, width), dtype, self.binary, start, (step, dtype.itemsize))  # checks the bounds
-        if accessor.get("normalized"):
-            return np.maximum(found.astype(np.float32) / np.iinfo(dtype).max, -1)
-        return found.copy()
-
     def _picture(self, surface: dict) -> np.ndarray:
         """The base colour of a material, uint8 [s, t, 4]."""
         factor = np.array(surface.get("baseColorFactor", (1, 1, 1, 1)), np.float64).clip(0, 1)
@@ -214,12 +169,10 @@ class _File:
         number = texture.get("extensions", {}).get("EXT_texture_webp", {}).get("source", texture.get("source"))
         image = self.tree["images"][number]
         if "bufferView" not in image:
-            raise InputError(f"{self.source} keeps its images in other files; pack them into one")
-        view = self.tree["bufferViews"][image["bufferView"]]
-        start = int(view.get("byteOffset", 0))
-        with Image.open(io.BytesIO(self.binary[start : start + int(view["byteLength"])])) as opened:
+            raise InputError(f"{self.path} keeps its images in other files; pack them into one")
+        with Image.open(io.BytesIO(self.view(image["bufferView"]))) as opened:
             if max(opened.size) > MOST_TEXELS:
-                raise InputError(f"{self.source} has an image of more than {MOST_TEXELS} pixels a side")
+                raise InputError(f"{self.path} has an image of more than {MOST_TEXELS} pixels a side")
             pixels = np.asarray(opened.convert("RGBA")).astype(np.float64)
         return np.rint(pixels * factor ** [1 / 2.2, 1 / 2.2, 1 / 2.2, 1]).astype(np.uint8)
 

@@ -58,18 +58,32 @@ def antialiased(
 ) -> tuple[Tensor, Tensor]:
     """A texture on B bodies: its mean over the covered part of each pixel [B, C, H, W], and that part [B, 1, H, W].
 
-    Both are 0 where no body is seen; differentiable in `texture`.
+    Both are 0 where no body is seen; differentiable in `texture`. A CPU with no gradient to keep makes one pass of it.
     """
     x, y, width, height = window(vertices, camera)
     size = (height * supersample, width * supersample)
     camera_there = camera.cropped(x, y, (height, width)).resized(size)
     fragments = rasterize(camera_there.project(vertices), faces, size)
-    uv = interpolate(fragments, layout.uv[None], layout.faces)
-    values = sampled_at(texture, uv) * fragments.mask
-    means = _block_mean(torch.cat([values, fragments.mask], dim=1), supersample)
-    means = functional.pad(means, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
-    mask = means[:, -1:]
-    return means[:, :-1] / torch.where(mask > 0, mask, 1), mask
+    if _in_one_pass(texture, vertices):
+        from dinar.raster import textured
+
+        values, mask = textured.average(
+            texture.detach().float().expand(len(vertices), -1, -1, -1).numpy(),
+            layout.uv.numpy(),
+            layout.faces.numpy(),
+            fragments.face.numpy(),
+            fragments.barycentric.numpy(),
+            supersample,
+            torch.get_num_threads(),
+        )
+        values, mask = torch.from_numpy(values), torch.from_numpy(mask)
+    else:
+        uv = interpolate(fragments, layout.uv[None], layout.faces)
+        means = _block_mean(torch.cat([sampled_at(texture, uv) * fragments.mask, fragments.mask], dim=1), supersample)
+        mask = means[:, -1:]
+        values = means[:, :-1] / torch.where(mask > 0, mask, 1)
+    around = (x, camera.size[1] - x - width, y, camera.size[0] - y - height)
+    return functional.pad(values, around), functional.pad(mask, around)
 
 
 def sampled_at(texture: Tensor, uv: Tensor) -> Tensor:
@@ -77,6 +91,11 @@ def sampled_at(texture: Tensor, uv: Tensor) -> Tensor:
     grid = (uv * 2 - 1).permute(0, 2, 3, 1).float()
     texture = texture.float().expand(len(uv), -1, -1, -1)
     return functional.grid_sample(texture, grid, padding_mode="border", align_corners=False)
+
+
+def _in_one_pass(texture: Tensor, geometry: Tensor) -> bool:
+    tracked = torch.is_grad_enabled() and texture.requires_grad
+    return not tracked and texture.device.type == geometry.device.type == "cpu"
 
 
 def _block_mean(image: Tensor, side: int) -> Tensor:

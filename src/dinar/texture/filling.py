@@ -16,6 +16,7 @@ from torch.nn import functional
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
+from dinar.texture.trust import trust
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
@@ -110,19 +111,19 @@ def fill(
     size = texture.rgb.shape[-1]
     atlas, nearest = _atlas(layout, size)
     inside = atlas.mask
-    trust = _trust(texture, inside)
-    colour = texture.rgb * trust                                         # multiplied by its trust, here and below
+    weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
+    colour = texture.rgb * weight                                        # multiplied by its trust, here and below
     if mirror is not None:
         grid = (mirror.to(colour) * 2 - 1).nan_to_num(-9)[None].expand(len(colour), -1, -1, -1)
-        seen = torch.cat([colour, trust], dim=1) * inside
-        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - trust)
-        colour, trust = colour + seen[:, :3], trust + seen[:, 3:]
+        seen = torch.cat([colour, weight], dim=1) * inside
+        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - weight)
+        colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
     if guide is None:
         edges = _edges(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
-    around = torch.stack([_spread(c, t, atlas, faces, guide) for c, t in zip(colour, trust, strict=True)])
+    around = torch.stack([_spread(c, t, atlas, faces, guide) for c, t in zip(colour, weight, strict=True)])
     around = interpolate(_repeated(atlas, len(around)), around, faces)
-    filled = (colour + around * (1 - trust)).clamp(0, 1)
+    filled = (colour + around * (1 - weight)).clamp(0, 1)
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
 
 
@@ -145,25 +146,16 @@ def _repeated(atlas: Fragments, batch: int) -> Fragments:
     return Fragments(*(part.expand(batch, *part.shape[1:]) for part in (atlas.face, atlas.barycentric, atlas.depth)))
 
 
-def _trust(texture: NeuralTexture, inside: Tensor) -> Tensor:
-    """How much each texel's own colour counts, [B, 1, R, R] in [0, 1]: less at grazing angles and at edges of holes."""
-    angle = ((texture.frontality - MIN_FRONTALITY) / (TRUSTED - MIN_FRONTALITY)).clamp(0, 1)
-    covered = ((texture.filled > 0.5) | (inside < 0.5))[:, 0].cpu().numpy().astype(np.uint8)
-    reach = max(FEATHER * texture.rgb.shape[-1], 1.0)
-    edge = np.stack([cv2.distanceTransform(c, cv2.DIST_L2, cv2.DIST_MASK_5) / reach for c in covered])
-    return angle * torch.from_numpy(edge).to(angle)[:, None].clamp(0, 1) * texture.filled
-
-
-def _spread(colour: Tensor, trust: Tensor, atlas: Fragments, faces: Tensor, guide: Guide) -> Tensor:
+def _spread(colour: Tensor, trusted: Tensor, atlas: Fragments, faces: Tensor, guide: Guide) -> Tensor:
     """Colours at all vertices [V, 3] from those of trusted texels: the membrane that hangs on them.
 
-    colour [3, R, R], multiplied by trust [1, R, R].
+    colour [3, R, R], multiplied by `trusted` [1, R, R].
     """
     count = len(guide.regions)
     texel = (atlas.face[0].flatten() >= 0).nonzero()[:, 0]
     corners = faces.long()[atlas.face[0].flatten()[texel].long()]          # [n, 3]
     share = atlas.barycentric[0].flatten(0, 1)[texel]                      # [n, 3]
-    values = torch.cat([colour, trust, torch.ones_like(trust)]).flatten(1)[:, texel].T.double()
+    values = torch.cat([colour, trusted, torch.ones_like(trusted)]).flatten(1)[:, texel].T.double()
     sums = values.new_zeros(count, 5)
     for i in range(3):
         sums.index_add_(0, corners[:, i], values * share[:, i, None])

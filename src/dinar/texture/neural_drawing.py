@@ -83,18 +83,25 @@ def draw_neural(
     It works on the body's surroundings only: what lies farther off than `MARGIN` is empty. Its grid is fixed to the
     image, so that a limb that moves, and with it the surroundings' extent, changes nothing far from it.
     """
-    x, y, width, height = window(vertices, camera)
-    reach = math.ceil(MARGIN * max(width, height))
+    there, (left, top, right, bottom) = surroundings(vertices, camera, renderer.stride)
     h, w = camera.size
-    left, top = (max(side - reach, 0) // renderer.stride * renderer.stride for side in (x, y))
-    right, bottom = min(x + width + reach, w), min(y + height + reach, h)
-    if max(h, w) <= WHOLE:
-        left, top, right, bottom = 0, 0, w, h
-    grain = math.lcm(renderer.stride, GRAIN)
-    size = tuple(-(-side // grain) * grain for side in (bottom - top, right - left))
-    seen = surface(texture, painted, vertices, faces, layout, camera.cropped(left, top, size))
+    seen = surface(texture, painted, vertices, faces, layout, there)
     drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
     clear = ((drawn.mask - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
     rgb, mask = (part[..., : bottom - top, : right - left] for part in (drawn.rgb, clear))
     mask = functional.pad(mask, (left, w - right, top, h - bottom))
     return Rendering(functional.pad(rgb, (left, w - right, top, h - bottom)) * (mask > 0), mask)
+
+
+def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
+    """What the renderer works on, in a size that it can: its camera, and left, top, right, bottom of what is needed."""
+    x, y, width, height = window(vertices, camera)
+    reach = math.ceil(MARGIN * max(width, height))
+    h, w = camera.size
+    left, top = (max(side - reach, 0) // stride * stride for side in (x, y))
+    right, bottom = min(x + width + reach, w), min(y + height + reach, h)
+    if max(h, w) <= WHOLE:
+        left, top, right, bottom = 0, 0, w, h
+    grain = math.lcm(stride, GRAIN)
+    size = tuple(-(-side // grain) * grain for side in (bottom - top, right - left))
+    return camera.cropped(left, top, size), (left, top, right, bottom)

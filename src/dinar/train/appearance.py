@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from dinar.networks.appearance import Appearance
 from dinar.networks.encoder import Encoder
 from dinar.networks.renderer import NeuralRendering, Renderer
 from dinar.networks.texture_generator import TextureGenerator
-from dinar.perceptual.adversarial import discriminator_loss
 from dinar.perceptual.lpips import load_lpips
 from dinar.presets import Preset, build_discriminator, build_encoder, build_generator, build_renderer
 from dinar.store import Store
+from dinar.train.adversary import judged, taught
 from dinar.train.lessons import Lesson, Lessons
 from dinar.train.loop import Stage, Turn
-from dinar.train.losses import generator_loss, numbers
+from dinar.train.losses import before, generator_loss, numbers
 
 LOOKED_AT = 6   # lessons that every examination draws
 
@@ -93,28 +92,13 @@ class AppearanceStage(Stage):
         discriminator = self.networks["discriminator"] if turn.step >= how.adversarial_from else None
         self.lpips.to(device)
         with self._mixed(device):
-            drawn = _before(self.networks["drawer"](batch, rng), backgrounds)
-            logits = None
-            if discriminator is not None:
-                discriminator.requires_grad_(False)
-                logits = discriminator(drawn.rgb)
-                discriminator.requires_grad_(True)
+            drawn = before(self.networks["drawer"](batch, rng), backgrounds)
+            logits = judged(discriminator, drawn.rgb)
         terms = generator_loss(drawn, truth, logits, self.lpips, how, turn.rng)
         self.update("drawer", terms.total)
         found = numbers(terms)
         if discriminator is not None:
-            with self._mixed(device):
-                terms = discriminator_loss(
-                    discriminator,
-                    drawn.rgb,
-                    truth.image,
-                    step=turn.step,
-                    weight=how.adversarial,
-                    r1_weight=how.r1,
-                    r1_every=how.r1_every,
-                )
-            self.update("discriminator", terms.total)
-            found |= {f"discriminator/{name}": value for name, value in numbers(terms).items()}
+            found |= taught(self, drawn.rgb, truth.image, how, turn.step, self._mixed(device))
         return found
 
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
@@ -130,7 +114,7 @@ class AppearanceStage(Stage):
             grey = torch.full((lesson.truth.shape[1], 3), 0.5, device=device)
             truth = lesson.target(grey)
             with torch.no_grad():
-                drawn = _before(averaged["drawer"](lesson), grey).rgb
+                drawn = before(averaged["drawer"](lesson), grey).rgb
                 seen = lesson.surface
                 plain = seen.colours[:, :3] * seen.mask + 0.5 * (1 - seen.mask)
                 for name, image in (("", drawn), ("plain_", plain)):
@@ -156,9 +140,3 @@ class AppearanceStage(Stage):
 
     def _mixed(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16)
-
-
-def _before(drawn: NeuralRendering, backgrounds: Tensor) -> NeuralRendering:
-    """A rendering of N people before plain colours [N, 3]."""
-    mask = drawn.mask
-    return replace(drawn, rgb=drawn.rgb * mask + backgrounds[:, :, None, None] * (1 - mask))

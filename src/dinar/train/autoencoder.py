@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,33 +16,44 @@ from dinar.inpainting.packing import unpack
 from dinar.networks import pretrained
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import Autoencoder, CodebookUse, Quantized
-from dinar.networks.renderer import NeuralRendering
-from dinar.perceptual.adversarial import discriminator_loss
+from dinar.networks.renderer import NeuralRendering, Renderer
 from dinar.perceptual.lpips import load_lpips
 from dinar.presets import build_autoencoder, build_discriminator
 from dinar.store import Store
 from dinar.texture.islands import Islands
+from dinar.train.adversary import judged, taught
 from dinar.train.loop import Stage, Turn
-from dinar.train.losses import generator_loss, numbers
+from dinar.train.losses import before, generator_loss, numbers, random_crops
 from dinar.train.textures import TextureLesson, TextureLessons, TextureSets
 
 LOOKED_AT = 6   # lessons that every examination draws
+MEASURED = 24   # textures that the channels' scale is measured on
 
 
 @dataclass(frozen=True)
 class Recoded:
-    """A texture and what is left of it after the codebook.
+    """Textures, or parts of them, and what is left of them after the codebook.
 
-    packed     float32 [B, C, S, S]  T, islands extended
-    decoded    float32 [B, C, S, S]  T_res, islands extended
-    latent     float32 [B, L, s, s]  before the codebook
+    packed     float32 [B, C, S, S]       T, islands extended
+    decoded    float32 [B, C, S, S]       T_res
+    covered    float32 [1 or B, 1, S, S]  1 on islands
+    common     float32 [1 or B, G, S, S]  of the generated channels (`Autoencoder`)
+    latent     float32 [B, L, s, s]       before the codebook
     quantized  Quantized
     """
 
     packed: Tensor
     decoded: Tensor
+    covered: Tensor
+    common: Tensor
     latent: Tensor
     quantized: Quantized
+
+    @property
+    def shown(self) -> Tensor:
+        """Whether each latent holds a covered texel: bool [B, s, s]."""
+        shown = functional.max_pool2d(self.covered, self.packed.shape[-1] // self.latent.shape[-1])[:, 0] > 0
+        return shown.expand(len(self.latent), -1, -1)
 
 
 class Coder(nn.Module):
@@ -53,23 +64,61 @@ class Coder(nn.Module):
         self.autoencoder = autoencoder
         self.use = CodebookUse(len(autoencoder.codebook), patience=patience)
 
-    def forward(self, packed: Tensor, islands: Islands) -> Recoded:
-        packed = islands.extended(packed)
-        latent = self.autoencoder.encode(packed)
+    def forward(self, packed: Tensor, covered: Tensor, common: Tensor, *, snap: bool = True) -> Recoded:
+        """Extended textures or parts of them; without `snap` they are decoded from latents that are no codes."""
+        latent = self.autoencoder.encode(packed, common)
         quantized = self.autoencoder.quantize(latent)
-        return Recoded(packed, islands.extended(self.autoencoder.decode(quantized.latent)), latent, quantized)
+        decoded = self.autoencoder.decode(quantized.latent if snap else latent, common)
+        return Recoded(packed, decoded, covered, common, latent, quantized)
+
+    def whole(self, packed: Tensor, islands: Islands, *, snap: bool = True) -> Recoded:
+        """Textures [B, C, S, S] of any content off the islands; decoded, they are extended as well."""
+        recoded = self(islands.extended(packed), islands.covered, self.autoencoder.common[None], snap=snap)
+        return replace(recoded, decoded=islands.extended(recoded.decoded))
 
 
 class Redrawer(nn.Module):
-    """Autoencoder and renderer in a row: the VQGAN branch of figure 2."""
+    """Autoencoder and renderer in a row: the VQGAN branch of figure 2.
 
-    def __init__(self, coder: Coder, renderer: nn.Module) -> None:
+    A renderer that does not learn is no part of its state: a run goes on with that of newer appearance weights.
+    """
+
+    def __init__(self, coder: Coder, renderer: Renderer, *, learns: bool) -> None:
         super().__init__()
-        self.coder, self.renderer = coder, renderer
+        self.coder = coder
+        self.learnt, self._still = (renderer, []) if learns else (None, [renderer.eval()])
 
-    def forward(self, lesson: TextureLesson, packed: Tensor, islands: Islands) -> tuple[Recoded, NeuralRendering]:
-        recoded = self.coder(packed, islands)
-        return recoded, drawn(self.renderer, lesson, recoded.decoded, self.coder.autoencoder.fold)
+    @property
+    def renderer(self) -> Renderer:
+        if self.learnt is not None:
+            return self.learnt
+        return self._still[0].to(self.coder.autoencoder.codebook.device)
+
+    def forward(
+        self,
+        lesson: TextureLesson,
+        packed: Tensor,                          # [B, C, S, S]
+        islands: Islands,
+        corners: list[tuple[int, int]] | None,   # first row and column of the part of each texture that is compared
+        crop: int,                               # its side
+        *,
+        snap: bool = True,
+    ) -> tuple[Recoded, NeuralRendering | None]:
+        """The recoded parts, or whole textures without `corners`, and the lesson's windows if it has any."""
+        if corners is None:
+            recoded = whole = self.coder.whole(packed, islands, snap=snap)
+        else:
+            packed = islands.extended(packed)
+            cuts = [(..., slice(y, y + crop), slice(x, x + crop)) for y, x in corners]
+            parts = torch.stack([texture[cut] for texture, cut in zip(packed, cuts, strict=True)])
+            maps = islands.covered[0], self.coder.autoencoder.common
+            covered, common = (torch.stack([one[cut] for cut in cuts]) for one in maps)
+            recoded = self.coder(parts, covered, common, snap=snap)
+            whole = self.coder.whole(packed[lesson.drawn], islands, snap=snap) if len(lesson.drawn) else None
+        if not len(lesson.drawn):
+            return recoded, None
+        chosen = whole.decoded if corners is not None else whole.decoded[lesson.drawn]
+        return recoded, drawn(self.renderer, lesson, chosen, self.coder.autoencoder.fold)
 
 
 class AutoencoderStage(Stage):
@@ -99,7 +148,8 @@ class AutoencoderStage(Stage):
         preset = sets.preset
         self.name, self.preset, self.precision = "finetune" if finetune else "autoencoder", preset, precision
         self.how, self.finetune, self.appearance = preset.autoencoding, finetune, appearance
-        self.data = TextureLessons(sets, seed, partial=self.how.partial)
+        self.crop = None if finetune else self.how.crop
+        self.data = TextureLessons(sets, seed, partial=self.how.partial, every=1 if finetune else self.how.every)
         self.examples = TextureLessons(examples or sets, seed + 1, partial=0.0, colours=False)
         self.lpips = load_lpips(perception, store or Store()).requires_grad_(False)
         self.islands = Islands.of(sets.tailor.layout, preset.generator.size)
@@ -109,7 +159,7 @@ class AutoencoderStage(Stage):
             coder = Coder(autoencoder or build_autoencoder(preset), self.how.patience)
             for network in (appearance.encoder, appearance.generator, appearance.renderer):
                 network.requires_grad_(False).eval()
-            redrawer = Redrawer(coder, appearance.renderer.requires_grad_(finetune))
+            redrawer = Redrawer(coder, appearance.renderer.requires_grad_(finetune), learns=finetune)
             self.networks = {"redrawer": redrawer, "discriminator": build_discriminator(preset)}
         self.averaged = ("redrawer",)
         rate = self.how.finetune_learning_rate if finetune else self.how.learning_rate
@@ -122,51 +172,47 @@ class AutoencoderStage(Stage):
         return TextureLesson.stacked(samples)
 
     def learn(self, batch: TextureLesson, turn: Turn) -> dict[str, float]:
-        """Eq. 4 on what is drawn with the decoded textures, L2 between textures, and the codebook's own loss."""
+        """Eq. 4 on what is drawn with decoded textures, L2 and LPIPS between textures, the codebook's own loss."""
         device, how, islands = batch.painted.device, self.how, self._islands(batch.painted.device)
         redrawer = self.accelerator.unwrap_model(self.networks["redrawer"])
-        redrawer.renderer.train(self.finetune)
         autoencoder, use = redrawer.coder.autoencoder, redrawer.coder.use
-        backgrounds = torch.rand(len(batch.painted), 3, generator=turn.rng).to(device)
-        truth = batch.target(backgrounds)
-        adversary = self.networks["discriminator"] if turn.step >= how.adversarial_from or self.finetune else None
         self.lpips.to(device)
+        snap = self.finetune or turn.step >= how.snapped_from
+        backgrounds = torch.rand(len(batch.drawn), 3, generator=turn.rng).to(device)
+        truth = batch.target(backgrounds)
         with self._mixed(device):
             packed = self._packed(batch)
             if turn.step == 0 and not self.measured:
-                autoencoder.measure_channels(packed, islands.covered)
-            recoded, rendering = self.networks["redrawer"](batch, packed, islands)
-            image = before(rendering, backgrounds)
-            logits = None
-            if adversary is not None:
-                adversary.requires_grad_(False)
-                logits = adversary(image.rgb)
-                adversary.requires_grad_(True)
-        terms = generator_loss(image, truth, logits, self.lpips, self.preset.appearance, turn.rng)
-        texture = texture_loss(autoencoder, recoded, islands)
+                autoencoder.measure_channels(*self._some(islands))
+            corners = self._corners(len(packed), autoencoder.shrinkage, turn.rng)
+            recoded, rendering = self.networks["redrawer"](
+                batch, packed, islands, corners, self.crop or islands.size, snap=snap
+            )
+        texture = texture_loss(autoencoder, recoded)
         commitment = recoded.quantized.commitment
-        self.update("redrawer", terms.total + how.texture * texture + how.commitment * commitment)
-        self._revive(autoencoder, use, recoded, islands, turn)
-        found = numbers(terms) | {
-            "texture": float(texture.detach()),
-            "commitment": float(commitment.detach()),
-            "codebook/used": use.used,
-            "codebook/perplexity": use.perplexity,
-        }
+        total = how.texture * texture + how.commitment * snap * commitment
+        found = {"texture": float(texture.detach()), "commitment": float(commitment.detach())}
+        if how.lpips:
+            alike = self._colours_alike(recoded, autoencoder.fold, turn.rng)
+            total = total + how.lpips * alike
+            found["texture_lpips"] = float(alike.detach())
+        adversary, image = None, None
+        if rendering is not None:
+            if turn.step >= how.adversarial_from or self.finetune:
+                adversary = self.networks["discriminator"]
+            with self._mixed(device):
+                image = before(rendering, backgrounds)
+                logits = judged(adversary, image.rgb)
+            terms = generator_loss(image, truth, logits, self.lpips, self.preset.appearance, turn.rng)
+            total = total + terms.total
+            found |= numbers(terms)
+        self.update("redrawer", total)
+        if snap or turn.step + 1 == how.snapped_from:
+            self._revive(autoencoder, use, recoded, turn)
+            found |= {"codebook/used": use.used, "codebook/perplexity": use.perplexity}
         if adversary is not None:
             weights = self.preset.appearance
-            with self._mixed(device):
-                terms = discriminator_loss(
-                    adversary,
-                    image.rgb,
-                    truth.image,
-                    step=turn.step,
-                    weight=weights.adversarial,
-                    r1_weight=weights.r1,
-                    r1_every=weights.r1_every,
-                )
-            self.update("discriminator", terms.total)
-            found |= {f"discriminator/{name}": value for name, value in numbers(terms).items()}
+            found |= taught(self, image.rgb, truth.image, weights, turn.step, self._mixed(device))
         return found
 
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
@@ -187,7 +233,7 @@ class AutoencoderStage(Stage):
             grey = torch.full((1, 3), 0.5, device=device)
             truth = lesson.target(grey)
             with torch.no_grad():
-                recoded, rendering = redrawer(lesson, self._packed(lesson), islands)
+                recoded, rendering = redrawer(lesson, self._packed(lesson), islands, None, islands.size)
                 direct = before(drawn(redrawer.renderer, lesson, recoded.packed, autoencoder.fold), grey).rgb
                 image = before(rendering, grey).rgb
                 colours = [unpack(t, fold=autoencoder.fold)[1].clamp(0, 1) for t in (recoded.packed, recoded.decoded)]
@@ -221,14 +267,31 @@ class AutoencoderStage(Stage):
         parts, device = self.appearance, lesson.painted.device
         return lesson.packed(parts.encoder.to(device), parts.generator.to(device), self.preset.autoencoder.fold)
 
-    def _revive(
-        self, autoencoder: Autoencoder, use: CodebookUse, recoded: Recoded, islands: Islands, turn: Turn
-    ) -> None:
+    def _some(self, islands: Islands) -> tuple[Tensor, Tensor]:
+        """Textures to measure the channels' scale on, and where they count: the same in all processes."""
+        lessons = [self.collate([self.data[position]]).to(islands.covered.device) for position in range(MEASURED)]
+        return islands.extended(torch.cat([self._packed(lesson) for lesson in lessons])), islands.covered
+
+    def _corners(self, count: int, step: int, rng: torch.Generator) -> list[tuple[int, int]] | None:
+        """Where the part of each texture begins that is compared: on whole latents, about a texel of an island."""
+        if self.crop is None or self.crop >= self.islands.size:
+            return None
+        inside = self.islands.covered[0, 0].nonzero()
+        chosen = inside[torch.randint(len(inside), (count,), generator=rng).to(inside.device)]
+        first = (chosen - self.crop // 2).clamp(0, self.islands.size - self.crop) // step * step
+        return [(int(y), int(x)) for y, x in first]
+
+    def _colours_alike(self, recoded: Recoded, fold: int, rng: torch.Generator) -> Tensor:
+        """LPIPS of a random part of the colours on islands."""
+        decoded = torch.where(recoded.covered > 0, recoded.decoded, recoded.packed)
+        both = torch.cat([unpack(packed.float(), fold=fold)[1] for packed in (decoded, recoded.packed)], dim=1)
+        return self.lpips(*random_crops(both, self.preset.appearance.lpips_crop, rng).split(3, dim=1)).mean()
+
+    def _revive(self, autoencoder: Autoencoder, use: CodebookUse, recoded: Recoded, turn: Turn) -> None:
         """Counts the codes on islands, and moves the dead ones."""
-        shown = islands.latent_weight(autoencoder.shrinkage)[0, 0] > 0
-        use.update(recoded.quantized.codes[:, shown])
-        latents = recoded.latent.detach().permute(0, 2, 3, 1)[:, shown].flatten(0, 1)
-        moved = use.revive(autoencoder.codebook.data, latents, turn.rng)
+        use.update(recoded.quantized.codes[recoded.shown])
+        latents = recoded.latent.detach() * autoencoder.latent_deviation + autoencoder.latent_mean
+        moved = use.revive(autoencoder.codebook.data, latents.permute(0, 2, 3, 1)[recoded.shown], turn.rng)
         if self.accelerator.num_processes > 1:
             from accelerate.utils import broadcast
 
@@ -257,23 +320,19 @@ def load_coder(folder: Path) -> tuple[Appearance, Autoencoder]:
     return Appearance.load(folder / "appearance"), pretrained.load(folder / "autoencoder", Autoencoder)
 
 
-def texture_loss(autoencoder: Autoencoder, recoded: Recoded, islands: Islands) -> Tensor:
+def texture_loss(autoencoder: Autoencoder, recoded: Recoded) -> Tensor:
     """||T - T_res||^2 of section 3.3 on the islands alone, the mean over channels of deviation 1."""
-    error = (autoencoder.scaled(recoded.decoded) - autoencoder.scaled(recoded.packed)).square().mean(1, keepdim=True)
-    return (error * islands.covered).sum() / (len(error) * islands.covered.sum())
+    scaled = (autoencoder.scaled(texture, recoded.common) for texture in (recoded.decoded, recoded.packed))
+    error = functional.mse_loss(*scaled, reduction="none").mean(1, keepdim=True)
+    covered = recoded.covered.expand_as(error)
+    return (error * covered).sum() / covered.sum().clamp(min=1)
 
 
 def drawn(renderer: nn.Module, lesson: TextureLesson, packed: Tensor, fold: int) -> NeuralRendering:
-    """What the renderer makes of packed textures [B, C, S, S] in the lesson's windows."""
+    """What the renderer makes of packed textures [W, C, S, S] in the lesson's windows, a texture each."""
     generated, painted, masks = unpack(packed, fold=fold)
     seen = lesson.surface(painted.clamp(0, 1), masks.clamp(0, 1))
     return renderer(seen.features(generated), seen.uv, seen.mask)
-
-
-def before(rendering: NeuralRendering, backgrounds: Tensor) -> NeuralRendering:
-    """A rendering of B people before plain colours [B, 3]."""
-    mask = rendering.mask
-    return NeuralRendering(rendering.rgb * mask + backgrounds[:, :, None, None] * (1 - mask), mask)
 
 
 def _detail(colours: Tensor, weight: Tensor) -> Tensor:

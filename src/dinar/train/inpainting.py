@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +25,7 @@ from dinar.networks.autoencoder import Autoencoder
 from dinar.presets import Preset, build_denoiser
 from dinar.progress import Progress
 from dinar.texture.islands import Islands
+from dinar.train.lessons import Batch
 from dinar.train.loop import Stage, Turn
 from dinar.train.textures import GAIN, Dressed, TextureLesson, TextureSets
 
@@ -36,7 +36,7 @@ _CHUNK = 8        # textures that are encoded at once
 
 
 @dataclass(frozen=True)
-class Latents:
+class Latents(Batch):
     """B textures as diffusion sees them, standardised.
 
     truth      float32 [B, L, s, s]  T_c, of the merged texture
@@ -47,9 +47,6 @@ class Latents:
     truth: Tensor
     condition: Tensor
     mask: Tensor
-
-    def to(self, device: torch.device | str) -> Self:
-        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
 class LatentSets(Dataset):
@@ -122,8 +119,8 @@ def encode(
     rng = torch.Generator().manual_seed(seed)
     fresh = bool((autoencoder.latent_deviation == 1).all())
     for number in (progress or Progress()).track(range(len(sets)), len(sets), "encode"):
-        views = [sets.partial(number, k) for k in range(sets.people.views(number))]
-        for variant in range(variants):
+        views = [sets.partial(number, view) for view in sets.views(number)]
+        for variant in range(variants if sets.appearance is None else 1):
             gain = torch.exp(GAIN * bool(variant) * torch.randn(3, generator=rng))    # the first as they are
             packed = _packed([sets.merged(number), *views], gain, appearance, autoencoder, islands, device)
             latents = autoencoder.encode(packed).half().cpu()
@@ -163,10 +160,10 @@ def _packed(
 
 def _bare(dressed: Dressed, gain: Tensor) -> TextureLesson:
     """A texture as a lesson of which nothing is drawn."""
-    nothing = torch.zeros(1, 0)
+    nothing = torch.zeros(0, dtype=torch.long)
     return TextureLesson(
         dressed.photos, dressed.shares, torch.zeros(len(dressed.photos), dtype=torch.long), dressed.painted[None],
-        dressed.masks[None], gain[None], *([nothing] * 5),
+        dressed.masks[None], dressed.generated[None], gain[None], *([nothing] * 6),
     )  # fmt: skip
 
 
@@ -205,7 +202,7 @@ class InpaintingStage(Stage):
         self.optimizers = {"denoiser": AdamW(denoiser.parameters(), preset.inpainting.learning_rate)}
 
     def collate(self, samples: list[Latents]) -> Latents:
-        return Latents(*(torch.cat([getattr(sample, f.name) for sample in samples]) for f in fields(Latents)))
+        return Latents.stacked(samples)
 
     def learn(self, batch: Latents, turn: Turn) -> dict[str, float]:
         device = batch.truth.device

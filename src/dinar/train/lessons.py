@@ -19,6 +19,7 @@ from dinar.body.normals import vertex_normals
 from dinar.body.uv import load_layout, mirror_map, texel_map
 from dinar.camera import Camera
 from dinar.data.dataset import Augmentation, MultiView, Pair
+from dinar.fit import outline
 from dinar.networks.appearance import framed
 from dinar.presets import Preset
 from dinar.synth.view import View
@@ -35,8 +36,20 @@ ON_FACE = 1 / 3          # share of the windows that are placed about the head
 FACING = 0.2             # cosine between face and camera from which a face is seen
 
 
+class Batch:
+    """A dataclass of tensors."""
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+    @classmethod
+    def stacked(cls, some: Sequence[Self]) -> Self:
+        """One of several, tensor by tensor along the first axis."""
+        return cls(*(torch.cat([getattr(one, f.name) for one in some]) for f in fields(cls)))
+
+
 @dataclass(frozen=True)
-class Lesson:
+class Lesson(Batch):
     """B people, W windows of each one's target; everything in [0, 1] but `face`.
 
     image    float32 [B, 3, R, R]         the source, framed for the encoder
@@ -57,14 +70,6 @@ class Lesson:
     truth: Tensor
     person: Tensor
     face: Tensor
-
-    def to(self, device: torch.device | str) -> Self:
-        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
-
-    @classmethod
-    def stacked(cls, lessons: Sequence[Lesson]) -> Self:
-        """One lesson of several."""
-        return cls(*(torch.cat([getattr(lesson, f.name) for lesson in lessons]) for f in fields(cls)))
 
     @property
     def surface(self) -> Surface:
@@ -112,10 +117,11 @@ class Lessons(Dataset):
         """A lesson from a pair of views; `rng` places the windows."""
         how, tailor = self.preset.appearance, self.tailor
         with torch.no_grad():
-            texture, painted = tailor.dress(pair.source)
+            model = tailor.clothed(pair.source)
+            texture, painted = tailor.dress(pair.source, model)
             image, mask = framed(pair.source.image[None], pair.source.mask[None], self.preset.encoder.resolution)
             target = _zoomed(pair.target, float(np.exp(rng.uniform(*np.log(how.zoom)))), how.window)
-            vertices = tailor.model(target.body).vertices
+            vertices = model(target.body).vertices
             face = tailor.face(vertices, target.camera)
             parts = []
             for _ in range(how.windows):
@@ -137,6 +143,7 @@ class Tailor:
         self.model = BodyModel.open().requires_grad_(False)
         self.layout = load_layout("front", self.model)
         self.guide = guide_of(self.model)
+        self.surface = outline.surface_of(self.model, self.model.neutral().shape[0])
         self.mirror = mirror_map(self.layout, self.model.faces, texel_map(self.layout, size))
         rest = self.model.template
         head = self.model.humanoid["head"]
@@ -145,11 +152,23 @@ class Tailor:
         forward = vertex_normals(rest[None], self.model.faces)[0, :, 2]
         self.face_vertices = ((weights[:, below].sum(1) > 0.9) & (forward > 0.3)).nonzero().flatten()
 
-    def dress(self, view: View) -> tuple[NeuralTexture, Tensor]:
-        """What a view shows (algorithm 1, section 3.5), and its colours without holes [1, 3, R, R]."""
-        vertices = self.model(view.body).vertices
+    def clothed(self, view: View) -> BodyModel:
+        """The body with the outlines that the view's mask shows, as `dinar create` finds them but in fewer steps."""
+        return self.model.moved(outline.fit(self.model, view.body.shape[0], [view], surface=self.surface, steps=2))
+
+    def dress(self, view: View, model: BodyModel | None = None) -> tuple[NeuralTexture, Tensor]:
+        """What a view shows (algorithm 1, section 3.5), and its colours without holes [1, 3, R, R].
+
+        model  default: the body without clothes
+        """
+        texture = self.sampled(view, model)
+        return texture, fill(texture, self.model.faces, self.layout, mirror=self.mirror, guide=self.guide)
+
+    def sampled(self, view: View, model: BodyModel | None = None) -> NeuralTexture:
+        """What a view shows, holes and all."""
+        vertices = (model or self.model)(view.body).vertices
         doubtful = occlusion_band(vertices, self.model.faces, self.layout.part_colours, view.camera)
-        texture = sample_photo(
+        return sample_photo(
             view.image[None],
             view.mask[None] * (1 - doubtful),
             vertices,
@@ -159,7 +178,6 @@ class Tailor:
             self.size,
             most=MOST_SUPERSAMPLING,
         )
-        return texture, fill(texture, self.model.faces, self.layout, mirror=self.mirror, guide=self.guide)
 
     def face(self, vertices: Tensor, camera: Camera) -> Tensor:
         """The box of the face of the first of [B, V, 3] in the image [4], NaN where it looks away."""

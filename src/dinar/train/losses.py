@@ -88,6 +88,12 @@ def generator_loss(
     return GeneratorTerms(total, **terms)
 
 
+def before(drawn: NeuralRendering, backgrounds: Tensor) -> NeuralRendering:
+    """A rendering of N people before plain colours [N, 3]."""
+    mask = drawn.mask
+    return dataclasses.replace(drawn, rgb=drawn.rgb * mask + backgrounds[:, :, None, None] * (1 - mask))
+
+
 def numbers(terms: GeneratorTerms | DiscriminatorTerms) -> dict[str, float]:
     """The terms for a log; one that was not computed is left out."""
     values = {field.name: getattr(terms, field.name) for field in dataclasses.fields(terms)}

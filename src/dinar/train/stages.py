@@ -38,6 +38,10 @@ class Plan:
     textures: Path
     seed: int = 0
     least: int = VIEWS   # views that a truth is merged from
+    inputs: int | None = None    # views of each person that are inputs too; None: all
+    most: int | None = None      # people at the start of `data`; None: all
+    looked_at: int | None = None  # people at the start of `examples`; None: all
+    keep: bool = False           # generated channels are made once and kept: for CPUs
 
 
 def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
@@ -50,6 +54,23 @@ def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
         return how.steps, how.batch, how.ema_half_life
     how = preset.autoencoding
     return how.finetune_steps if name == "finetune" else how.steps, how.batch, preset.appearance.ema_half_life
+
+
+def textures(
+    preset: Preset, plan: Plan, appearance: Appearance | None = None
+) -> tuple[TextureSets, TextureSets | None]:
+    """The textures of the people to learn from, and of the examples; `appearance` makes the channels that are kept."""
+    options = {
+        "seed": plan.seed,
+        "least": plan.least,
+        "inputs": plan.inputs,
+        "appearance": appearance if plan.keep else None,
+    }
+    sets = TextureSets(plan.data, plan.textures, preset, most=plan.most, **options)
+    if not plan.examples:
+        return sets, None
+    folder = plan.textures.with_name(f"{plan.textures.name}-examples")
+    return sets, TextureSets(plan.examples, folder, preset, most=plan.looked_at, **options)
 
 
 def opened(
@@ -69,19 +90,13 @@ def opened(
         )
     if plan.after is None:
         raise InputError(f"{name} starts from the weights of the stage before; give them with --after")
-    sets = TextureSets(plan.data, plan.textures, preset, seed=plan.seed, least=plan.least)
-    others = None
-    if plan.examples:
-        folder = plan.textures.with_name(f"{plan.textures.name}-examples")
-        others = TextureSets(plan.examples, folder, preset, seed=plan.seed, least=plan.least)
-    if name == "autoencoder":
-        appearance = Appearance.load(plan.after)
-        return AutoencoderStage(sets, appearance, seed=plan.seed, examples=others, precision=precision)
-    appearance, autoencoder = load_coder(plan.after)
-    if name == "finetune":
+    appearance, autoencoder = (Appearance.load(plan.after), None) if name == "autoencoder" else load_coder(plan.after)
+    sets, others = textures(preset, plan, appearance)
+    if name != "inpainting":
         return AutoencoderStage(
-            sets, appearance, autoencoder, finetune=True, seed=plan.seed, examples=others, precision=precision
-        )
+            sets, appearance, autoencoder, finetune=name == "finetune", seed=plan.seed, examples=others,
+            precision=precision,
+        )  # fmt: skip
     latents = []
     for some, file in ((sets, "latents.safetensors"), (others, "examples.safetensors")):
         path = out / file

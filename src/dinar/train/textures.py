@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +22,7 @@ from dinar.data.dataset import Augmentation, MultiView, Pair, augmented
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.packing import pack
+from dinar.networks import pretrained
 from dinar.networks.appearance import framed
 from dinar.presets import Preset
 from dinar.raster.rasterize import interpolate, rasterize
@@ -31,10 +32,11 @@ from dinar.texture.filling import fill
 from dinar.texture.merging import merge, shares
 from dinar.texture.neural_drawing import Surface
 from dinar.texture.neural_texture import window
-from dinar.train.lessons import Tailor
+from dinar.train.lessons import Batch, Tailor
 from dinar.train.losses import Truth
 
 if TYPE_CHECKING:
+    from dinar.networks.appearance import Appearance
     from dinar.networks.encoder import Encoder
     from dinar.networks.texture_generator import TextureGenerator
 
@@ -46,18 +48,20 @@ GAIN = 0.12          # spread of the logarithm of each channel's gain: the colou
 
 @dataclass(frozen=True)
 class Dressed:
-    """A texture as it is kept, without generated channels, and the photos those come from.
+    """A texture as it is kept, and its generated channels or the photos those come from.
 
-    painted  uint8 [3, R, R]     colours without holes
-    masks    uint8 [2, S, S]     sampled and filled, {0, 1}
-    photos   uint8 [P, 4, E, E]  colours and mask, framed for the encoder
-    shares   float32 [P, 1, S, S] how much the generated channels of each photo count (eq. 5)
+    painted    uint8 [3, R, R]      colours without holes
+    masks      uint8 [2, S, S]      sampled and filled, {0, 1}
+    photos     uint8 [P, 4, E, E]   colours and mask, framed for the encoder; none where the channels are kept
+    shares     float32 [P, 1, S, S] how much the generated channels of each photo count (eq. 5)
+    generated  float16 [C, S, S]    no channels where they are to be made of the photos
     """
 
     painted: Tensor
     masks: Tensor
     photos: Tensor
     shares: Tensor
+    generated: Tensor
 
 
 class TextureSets:
@@ -66,6 +70,9 @@ class TextureSets:
     A person's truth is the merge of all views (eq. 5), the bodies and masks exact. A person's input from a view is what
     `dinar create` would make of it: the body a little off, the picture worn as `Augmentation` says, the occlusion
     detector on. Poses may differ between views: the texture does not know them.
+
+    With `appearance` the generated channels are kept as well, and each texture has its own colours only: making them
+    for every lesson takes a CPU longer than all else that happens to it.
 
     Raises InputError where the folder holds other textures, or a person has fewer views than `least`.
     """
@@ -79,14 +86,19 @@ class TextureSets:
         seed: int = 0,
         augmentation: Augmentation | None = Augmentation(),   # noqa: B008 (frozen); None: inputs are exact
         least: int = VIEWS,
+        inputs: int | None = None,                 # views of each person that are inputs too; None: all
+        most: int | None = None,                   # people at the start of `places`; None: all
+        appearance: Appearance | None = None,      # whose generated channels are kept; None: made for each lesson
     ) -> None:
         self.places, self.cache, self.preset, self.seed, self.least = list(places), Path(cache), preset, seed, least
+        self.inputs, self.most, self.appearance = inputs, most, appearance
         self.augmentation = augmentation and replace(augmentation, colour=0.0)   # that is cheap enough for every lesson
         facts = {
             "places": [str(Path(place).resolve()) for place in places],
             "sizes": [preset.colour_size, preset.generator.size, preset.encoder.resolution],
             "seed": seed,
             "augmentation": repr(self.augmentation),
+            "inputs": inputs,
         }
         marker = self.cache / MARKER
         if marker.exists():
@@ -104,13 +116,27 @@ class TextureSets:
     def tailor(self) -> Tailor:
         return Tailor(self.preset.colour_size)
 
+    @cached_property
+    def _maker(self) -> str:
+        """Names what the generated channels depend on, which the renderer is no part of."""
+        return pretrained.digest(self.appearance.encoder, self.appearance.generator)
+
     def __getstate__(self) -> dict:
         """A process that prepares lessons opens the files itself."""
         return {name: value for name, value in vars(self).items() if name not in ("people", "tailor")}
 
     def __len__(self) -> int:
         """The number of people."""
-        return len(self.people)
+        return min(len(self.people), self.most or len(self.people))
+
+    def views(self, number: int) -> list[int]:
+        """The views of person `number` that are inputs: the most frontal ones, as photos are, and one of the others."""
+        count = self.people.views(number)
+        if not self.inputs or self.inputs >= count:
+            return list(range(count))
+        order = sorted(range(count), key=lambda view: -self.people.frontality(number, view))
+        rng = np.random.default_rng([self.seed, number, 6])
+        return sorted([*order[: self.inputs - 1], int(rng.choice(order[self.inputs - 1 :]))])
 
     def source(self, number: int, view: int) -> View:
         """A view as a photo of it would be seen, segmented and fitted."""
@@ -121,18 +147,59 @@ class TextureSets:
         return augmented(Pair(clean, clean, ""), self.augmentation, rng).source
 
     def partial(self, number: int, view: int) -> Dressed:
-        """What one view shows of person `number`."""
+        """What one view shows of person `number`; the view is one of `views`."""
         with self._opened(number) as kept:
             painted, masks, photo = (torch.from_numpy(kept[f"{name}{view}"]) for name in ("painted", "masks", "photo"))
         side = self.preset.generator.size
-        return Dressed(painted, masks, photo[None], torch.ones(1, 1, side, side))
+        return self._dressed(number, view, painted, masks, photo[None], torch.ones(1, 1, side, side))
 
     def merged(self, number: int) -> Dressed:
         """What all views show of person `number`: the truth."""
         with self._opened(number) as kept:
-            photos = torch.stack([torch.from_numpy(kept[f"photo{k}"]) for k in range(self.people.views(number))])
-            painted, masks, share = (torch.from_numpy(kept[name]) for name in ("painted", "masks", "shares"))
-        return Dressed(painted, masks, photos, share.float())
+            painted, masks = (torch.from_numpy(kept[name]) for name in ("painted", "masks"))
+            photos, share = self._photos(kept, number) if self.appearance is None else (None, None)
+        return self._dressed(number, None, painted, masks, photos, share)
+
+    def prepare(self, number: int) -> None:
+        """Makes and keeps what is not kept yet of person `number`."""
+        self._opened(number).close()
+        if self.appearance is not None:
+            self._generated(number)
+
+    def _dressed(
+        self, number: int, view: int | None, painted: Tensor, masks: Tensor, photos: Tensor, share: Tensor
+    ) -> Dressed:
+        side, framed = self.preset.generator.size, self.preset.encoder.resolution
+        if self.appearance is None:
+            return Dressed(painted, masks, photos, share, torch.zeros(0, side, side, dtype=torch.half))
+        nothing = torch.zeros(0, 4, framed, framed, dtype=torch.uint8), torch.zeros(0, 1, side, side)
+        which = 0 if view is None else 1 + self.views(number).index(view)
+        return Dressed(painted, masks, *nothing, torch.from_numpy(self._generated(number)[which].copy()))
+
+    def _photos(self, kept: np.lib.npyio.NpzFile, number: int) -> tuple[Tensor, Tensor]:
+        photos = torch.stack([torch.from_numpy(kept[f"photo{k}"]) for k in range(self.people.views(number))])
+        return photos, torch.from_numpy(kept["shares"]).float()
+
+    def _generated(self, number: int) -> np.ndarray:
+        """Generated channels of the truth and of each input, float16 [1 + inputs, C, S, S].
+
+        The truth's are merged from the inputs' alone: they are everywhere, and each photo takes a CPU a quarter second.
+        """
+        path = self.cache / self._maker / f"{number:06d}.npy"
+        if not path.exists():
+            inputs = self.views(number)
+            with self._opened(number) as kept:
+                photos, share = (part[inputs] for part in self._photos(kept, number))
+            share = (share + 1e-3) / (share + 1e-3).sum(0)
+            with torch.no_grad():
+                each = torch.cat([self.appearance.of_framed(photo[None].float() / 255) for photo in photos])
+            found = torch.cat([(each * share).sum(0)[None], each])
+            with atomic_file(path) as temporary, temporary.open("wb") as file:
+                np.save(file, found.half().numpy())
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
 
     def _opened(self, number: int) -> np.lib.npyio.NpzFile:
         path = self.cache / f"{number:06d}.npz"
@@ -151,15 +218,16 @@ class TextureSets:
                 f"person {number} of {self.places[0]} has {count} views; textures are merged from {self.least} or more "
                 f"(`dinar synth --views {self.least}`)"
             )
-        found, exact = {}, []
+        found, exact, inputs = {}, [], self.views(number)
         for k in range(count):
-            exact.append(tailor.dress(self.people.view(number, k))[0])
+            exact.append(tailor.sampled(self.people.view(number, k)))
             view = self.source(number, k)
-            texture, painted = tailor.dress(view)
             photo = torch.cat(framed(view.image[None], view.mask[None], self.preset.encoder.resolution), dim=1)
             found[f"photo{k}"] = _bytes(photo[0])
-            found[f"painted{k}"] = _bytes(painted[0])
-            found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
+            if k in inputs:
+                texture, painted = tailor.dress(view)
+                found[f"painted{k}"] = _bytes(painted[0])
+                found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
         truth = merge(exact)
         painted = fill(truth, tailor.model.faces, tailor.layout, mirror=tailor.mirror, guide=tailor.guide)
         found["painted"] = _bytes(painted[0])
@@ -169,20 +237,22 @@ class TextureSets:
 
 
 @dataclass(frozen=True)
-class TextureLesson:
-    """B textures and a window of a view that each belongs to.
+class TextureLesson(Batch):
+    """B textures, and for W of them a window of a view that they belong to.
 
     photos   uint8 [P, 4, E, E]      all photos of all textures, framed for the encoder
     shares   float32 [P, 1, S, S]    how much each counts in its texture's generated channels
     owners   int64 [P]               the texture that it belongs to
     painted  uint8 [B, 3, R, R]      colours without holes
     masks    uint8 [B, 2, S, S]      sampled and filled
+    generated  float16 [B, C, S, S]  generated channels; none of them where they come from the photos
     gain     float32 [B, 3]          of the colours, the photos' and the truth's as well
-    uv       float32 [B, 3, H, W]    the UV image and its mask at the pixels' centres
-    fine     float32 [B, 3, 2H, 2W]  the same at four points a pixel
-    truth    float32 [B, 3, H, W]    the view, [0, 1]
-    person   float32 [B, 1, H, W]    its mask
-    face     float32 [B, 4]          box of the face: left, top, right, bottom in pixels; NaN where it is not seen
+    drawn    int64 [W]               the texture that each window shows
+    uv       float32 [W, 3, H, W']   the UV image and its mask at the pixels' centres
+    fine     float32 [W, 3, 2H, 2W'] the same at four points a pixel
+    truth    float32 [W, 3, H, W']   the view, [0, 1]
+    person   float32 [W, 1, H, W']   its mask
+    face     float32 [W, 4]          box of the face: left, top, right, bottom in pixels; NaN where it is not seen
     """
 
     photos: Tensor
@@ -190,45 +260,47 @@ class TextureLesson:
     owners: Tensor
     painted: Tensor
     masks: Tensor
+    generated: Tensor
     gain: Tensor
+    drawn: Tensor
     uv: Tensor
     fine: Tensor
     truth: Tensor
     person: Tensor
     face: Tensor
 
-    def to(self, device: torch.device | str) -> Self:
-        return type(self)(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
-
     @classmethod
-    def stacked(cls, lessons: Sequence[Self]) -> Self:
+    def stacked(cls, some: Sequence[Self]) -> Self:
         """One lesson of several of one texture each."""
-        parts = {f.name: torch.cat([getattr(lesson, f.name) for lesson in lessons]) for f in fields(cls)}
-        counts = torch.tensor([len(lesson.owners) for lesson in lessons])
-        return cls(**parts | {"owners": torch.arange(len(lessons)).repeat_interleave(counts)})
+        numbers = {}
+        for name in ("owners", "drawn"):
+            counts = torch.tensor([len(getattr(lesson, name)) for lesson in some])
+            numbers[name] = torch.arange(len(some)).repeat_interleave(counts)
+        return replace(super().stacked(some), **numbers)
 
     def packed(self, encoder: Encoder, generator: TextureGenerator, fold: int) -> Tensor:
         """The whole textures as the autoencoder sees them [B, C, S, S]; no gradient passes."""
         with torch.no_grad():
-            gain = self.gain[:, :, None, None]
-            photos = self.photos.float() / 255
-            mask = photos[:, 3:]
-            image = (photos[:, :3] * gain[self.owners]).clamp(0, 1) * mask + photos[:, :3] * (1 - mask)
-            each = generator(encoder(image, mask)).float() * self.shares
-            generated = each.new_zeros(len(self.painted), *each.shape[1:]).index_add_(0, self.owners, each)
+            gain, generated = self.gain[:, :, None, None], self.generated.float()
+            if not generated.shape[1]:
+                photos = self.photos.float() / 255
+                mask = photos[:, 3:]
+                image = (photos[:, :3] * gain[self.owners]).clamp(0, 1) * mask + photos[:, :3] * (1 - mask)
+                each = generator(encoder(image, mask)).float() * self.shares
+                generated = each.new_zeros(len(self.painted), *each.shape[1:]).index_add_(0, self.owners, each)
             painted = (self.painted.float() / 255 * gain).clamp(0, 1)
             return pack(generated, painted, *self.masks.float().split(1, dim=1), fold=fold)
 
     def surface(self, painted: Tensor, masks: Tensor) -> Surface:
-        """The bodies in their windows in colours [B, 3, R, R] and masks [B, 2, S, S]; differentiable in both."""
+        """The bodies in their windows in colours [W, 3, R, R] and masks [W, 2, S, S]; differentiable in both."""
         uv, hit = self.fine.split([2, 1], dim=1)
         values = torch.cat([sampled_at(painted, uv), sampled_at(masks, uv)], dim=1) * hit
         values, share = (functional.avg_pool2d(part, SAMPLES) for part in (values, hit))
         return Surface(values / torch.where(share > 0, share, 1), self.uv[:, :2], share)
 
     def target(self, backgrounds: Tensor) -> Truth:
-        """The view's windows before plain colours [B, 3]."""
-        image = (self.truth * self.gain[:, :, None, None]).clamp(0, 1)
+        """The view's windows before plain colours [W, 3]."""
+        image = (self.truth * self.gain[self.drawn][:, :, None, None]).clamp(0, 1)
         image = image * self.person + backgrounds[:, :, None, None] * (1 - self.person)
         return Truth(image, self.person, self.face)
 
@@ -239,10 +311,14 @@ class TextureLessons(Dataset):
     partial  share of the textures that one photo shows, which is drawn as that photo; the others are merged, and drawn
              as any view
     colours  whether each lesson has its own gain
+    every    positions from one lesson with a window to the next
     """
 
-    def __init__(self, sets: TextureSets, seed: int, *, partial: float, colours: bool = True) -> None:
-        self.sets, self.seed, self.share, self.colours = sets, seed, partial, colours
+    def __init__(
+        self, sets: TextureSets, seed: int, *, partial: float, colours: bool = True, every: int = 1
+    ) -> None:
+        self.sets, self.seed, self.share, self.every = sets, seed, partial, every
+        self.colours = colours and sets.appearance is None
 
     def __len__(self) -> int:
         """The number of people."""
@@ -252,36 +328,52 @@ class TextureLessons(Dataset):
         rng = np.random.default_rng([self.seed, position, 4])
         sets, how = self.sets, self.sets.preset.appearance
         number = int(rng.integers(len(sets)))
-        view = int(rng.integers(sets.people.views(number)))
         gain = torch.from_numpy(np.exp(rng.normal(0, GAIN * self.colours, (1, 3))).astype(np.float32))
         if rng.random() < self.share:
-            dressed, seen = sets.partial(number, view), sets.source(number, view)
+            view = int(rng.choice(sets.views(number)))
+            dressed, seen = sets.partial(number, view), partial(sets.source, number, view)
         else:
-            dressed, seen = sets.merged(number), sets.people.view(number, view)
-        tailor = sets.tailor
-        with torch.no_grad():
-            vertices = tailor.model(seen.body).vertices
-            face = tailor.face(vertices, seen.camera)
-        x, y = _place(window(vertices, seen.camera), seen.camera.size, how.window, rng)
-        camera = seen.camera.cropped(x, y, (how.window, how.window))
-        cut = (..., slice(y, y + how.window), slice(x, x + how.window))
-        box = face - torch.tensor([x, y, x, y])
-        inside = bool(((box >= 0) & (box <= how.window)).all())
+            view = int(rng.integers(sets.people.views(number)))
+            dressed, seen = sets.merged(number), partial(sets.people.view, number, view)
+        count = int(position % self.every == 0)
         return TextureLesson(
             photos=dressed.photos,
             shares=dressed.shares,
             owners=torch.zeros(len(dressed.photos), dtype=torch.long),
             painted=dressed.painted[None],
             masks=dressed.masks[None],
+            generated=dressed.generated[None],
             gain=gain,
-            uv=_looked_up(vertices, tailor.model.faces, tailor.layout, camera),
-            fine=_looked_up(
-                vertices, tailor.model.faces, tailor.layout, camera.resized((how.window * SAMPLES,) * 2)
-            ),
-            truth=seen.image[cut][None],
-            person=seen.mask[cut][None],
-            face=torch.where(torch.tensor(inside), box, torch.nan)[None],
+            drawn=torch.zeros(count, dtype=torch.long),
+            **self._window(seen(), rng) if count else _no_window(how.window),
         )
+
+    def _window(self, seen: View, rng: np.random.Generator) -> dict[str, Tensor]:
+        """A window of a view, placed by `rng`."""
+        tailor, side = self.sets.tailor, self.sets.preset.appearance.window
+        with torch.no_grad():
+            vertices = tailor.model(seen.body).vertices
+            face = tailor.face(vertices, seen.camera)
+        x, y = _place(window(vertices, seen.camera), seen.camera.size, side, rng)
+        camera = seen.camera.cropped(x, y, (side, side))
+        cut = (..., slice(y, y + side), slice(x, x + side))
+        box = face - torch.tensor([x, y, x, y])
+        inside = bool(((box >= 0) & (box <= side)).all())
+        layout, faces = tailor.layout, tailor.model.faces
+        return {
+            "uv": _looked_up(vertices, faces, layout, camera),
+            "fine": _looked_up(vertices, faces, layout, camera.resized((side * SAMPLES,) * 2)),
+            "truth": seen.image[cut][None],
+            "person": seen.mask[cut][None],
+            "face": torch.where(torch.tensor(inside), box, torch.nan)[None],
+        }
+
+
+def _no_window(side: int) -> dict[str, Tensor]:
+    channels = {"uv": (3, side), "fine": (3, side * SAMPLES), "truth": (3, side), "person": (1, side)}
+    return {name: torch.zeros(0, count, size, size) for name, (count, size) in channels.items()} | {
+        "face": torch.zeros(0, 4)
+    }
 
 
 def _looked_up(vertices: Tensor, faces: Tensor, layout: UVLayout, camera: Camera) -> Tensor:

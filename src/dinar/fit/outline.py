@@ -1,0 +1,326 @@
+"""The clothed outline: a body's surface moved outwards and inwards until it fills the masks of a drawn person.
+
+Clothes and hair that masks show beyond the body are then geometry, and not painted on skin. Every vertex moves along
+one direction, the normal of the smoothed body, so the unknown is one number a vertex. At the pixels of the body's
+outline the mask's outline is looked for across it; each pair is a linear equation for the corners of the triangle seen
+there. Their least squares, with a penalty on slopes and curvature of the movement over the surface, are solved a few
+times, each time about the surface moved so far (Gauss-Newton).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from dinar.body.model import Body, BodyModel
+from dinar.body.normals import vertex_normals
+from dinar.body.operators import surface_operators
+from dinar.camera import Camera
+from dinar.raster.rasterize import rasterize
+from dinar.texture.filling import guide_of
+
+SIDE = 512              # pixels of the longer side of the masks that are compared
+STEPS = 4
+OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most
+SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
+SPREAD = 0.2            # metres over which a movement fades where no outline tells
+OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
+ROOM = 0.45             # of the gap to what faces a vertex, and of the thickness behind it
+
+_NEAR = 0.003           # metres: gaps are told to that
+_FLAT = 0.02            # metres: dents of the body that normals are smoothed over
+_KEPT = 1e3             # how much stiffer face and hands are held in place
+_RIM = 1.5              # pixels of blur in which the direction of an outline is measured
+_STEEP = 0.3            # cosine: surface seen at the outline has to move across it
+_DENSITY = 38.0         # 1 / metre: equations per area of a limb of 10 cm radius, which the penalties are relative to
+_GAP = 0.3              # weight of an equation that closes a gap between limbs, where no outline is seen
+_FOLD = 0.2             # cosine between the normals of a triangle before and after; below, it is flattened again
+
+
+class Silhouette(Protocol):
+    """Who is seen where: mask float32 [1, H, W] in [0, 1], the body there (batch 1), and its camera of size (H, W)."""
+
+    mask: Tensor
+    body: Body
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A body at rest and how it may move; all float64.
+
+    vertices    [V, 3]  metres
+    direction   [V, 3]  unit, in which a vertex moves
+    least       [V]     metres along it at the least, <= 0
+    most        [V]     metres along it at the most, >= 0
+    free        [V]     0 for what keeps its shape, 1 for what clothes or hair may cover
+    mass        [V, V]  areas, on the diagonal
+    stiffness   [V, V]  slopes over the surface
+    smoothness  [V, V]  the penalty on movements
+    """
+
+    vertices: np.ndarray
+    direction: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    free: np.ndarray
+    mass: sparse.sparray
+    stiffness: sparse.sparray
+    smoothness: sparse.sparray
+
+
+def fit(
+    model: BodyModel,
+    shape: Tensor,                          # [S]
+    silhouettes: Sequence[Silhouette],
+    *,
+    surface: Surface | None = None,         # default: the model's in this shape; another saves half the time
+    steps: int = STEPS,
+) -> Tensor:
+    """Movements of the resting body's vertices [V, 3], metres, that make its outlines those of the masks.
+
+    Face, hands and toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, and less than half
+    way to whatever surface it faces at rest.
+    """
+    faces = model.faces.numpy()
+    surface = surface or surface_of(model, shape)
+    views = [_View.of(model, silhouette, surface.direction) for silhouette in silhouettes]
+    moved = np.zeros(len(surface.vertices))
+    for step in range(steps):
+        rows, targets, weights = [], [], []
+        for view in views:
+            row, target, weight = view.equations(faces, moved, surface.free)
+            if step:
+                weight = weight * np.minimum(1, OUTLIER / np.maximum(np.abs(target), 1e-9))
+            rows.append(row)
+            targets.append(target + row @ moved)
+            weights.append(weight)
+        moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
+    moved = _unfolded(surface, moved, faces)
+    return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
+
+
+def surface_of(model: BodyModel, shape: Tensor) -> Surface:
+    """How a body of shape [S] may move."""
+    rest = replace(model.neutral(), shape=shape[None])
+    with torch.no_grad():
+        vertices = model(rest).vertices
+    faces = model.faces.numpy()
+    normals = vertex_normals(vertices, model.faces)[0].double().numpy()
+    vertices = vertices[0].double().numpy()
+    mass, stiffness = surface_operators(vertices, faces)
+    smooth = splu((mass + _FLAT**2 * stiffness).tocsc()).solve(mass @ vertices)
+    direction = vertex_normals(torch.from_numpy(smooth)[None], model.faces)[0].numpy()
+    tree = cKDTree(vertices)
+    most = np.minimum(OUTWARDS, ROOM * _free_way(tree, normals, vertices, direction, OUTWARDS / ROOM))
+    least = -np.minimum(INWARDS, ROOM * _free_way(tree, -normals, vertices, -direction, INWARDS / ROOM))
+    free = _free(model)
+    mass = mass.tocsr()
+    bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
+    held = np.where(free < 1, _KEPT * (1 - free), 0) + (SMOOTH / SPREAD) ** 2
+    smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
+    return Surface(vertices, direction, least, most, free, mass, stiffness, smoothness)
+
+
+def _solved(surface: Surface, rows: sparse.sparray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Movements [V] by least squares of rows [N, V]; those beyond their limits are held at them, and the rest solved
+    again.
+    """
+    system = surface.smoothness + rows.T @ sparse.diags(weights) @ rows
+    right = rows.T @ (weights * targets)
+    stop, moved = np.zeros(len(surface.free)), np.zeros(len(surface.free))
+    for _ in range(3):
+        limit = np.clip(moved, surface.least, surface.most)
+        stop = np.where(moved == limit, stop, _DENSITY * _KEPT * surface.mass.diagonal())
+        factors = splu(
+            (system + sparse.diags(stop)).tocsc(),
+            permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True},
+        )  # fmt: skip
+        moved = factors.solve(right + stop * limit)
+        if not ((moved < surface.least) | (moved > surface.most)).any():
+            break
+    return np.clip(moved, surface.least, surface.most)
+
+
+@dataclass(frozen=True)
+class _View:
+    """A mask, and the body before its camera.
+
+    mask       float32 [h, w]
+    vertices   float64 [V, 3]  of the body in the mask's pose, metres
+    direction  float64 [V, 3]  in which they move there
+    """
+
+    mask: np.ndarray
+    vertices: np.ndarray
+    direction: np.ndarray
+    camera: Camera
+
+    @classmethod
+    def of(cls, model: BodyModel, silhouette: Silhouette, direction: np.ndarray) -> _View:
+        scale = SIDE / max(silhouette.camera.size)
+        size = tuple(max(1, round(side * scale)) for side in silhouette.camera.size)
+        mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
+        with torch.no_grad():
+            posed = model(silhouette.body)
+            turns = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
+        turned = np.einsum("vij,vj->vi", turns.double().numpy(), direction)
+        return cls(mask, posed.vertices[0].double().numpy(), turned, silhouette.camera.resized(size))
+
+    def equations(
+        self, faces: np.ndarray, moved: np.ndarray, free: np.ndarray
+    ) -> tuple[sparse.sparray, np.ndarray, np.ndarray]:
+        """Rows [N, V], metres [N] that the outline has still to move, and weights [N]."""
+        count = len(moved)
+        vertices = self.vertices + moved[:, None] * self.direction
+        points = self.camera.project(torch.from_numpy(vertices).float())
+        fragments = rasterize(points[None], torch.from_numpy(faces), self.camera.size)
+        face = fragments.face[0].numpy()
+        covered = (face >= 0).astype(np.float32)
+        y, x, outwards = _rim(covered)
+        distance, weight = _across(self.mask, covered, y, x, outwards, self._reach(points))
+        corners = faces[face[y, x]]                                                       # [N, 3]
+        share = fragments.barycentric[0].numpy()[y, x].astype(np.float64)
+        points = points.double().numpy()
+        focal = float(self.camera.K[0, 0])
+        metres = (share * points[corners, 2]).sum(1) / focal                              # a pixel's width
+        rotation = self.camera.R.double().numpy()
+        there = (vertices @ rotation.T + self.camera.t.double().numpy())[corners]         # [N, 3, 3]
+        along = (self.direction @ rotation.T)[corners]
+        slide = along[..., :2] - along[..., 2:] * there[..., :2] / there[..., 2:]
+        coefficient = share * (slide * outwards[:, None]).sum(2)
+        weight = weight * metres * (share * free[corners]).sum(1)
+        good = (weight > 0) & (coefficient.sum(1) > _STEEP)
+        number = np.arange(int(good.sum()))
+        rows = sparse.csr_array(
+            (coefficient[good].ravel(), (np.repeat(number, 3), corners[good].ravel())), shape=(len(number), count)
+        )
+        return rows, (distance * metres)[good], weight[good]
+
+    def _reach(self, points: Tensor) -> tuple[int, int]:
+        """Pixels that are searched inwards and outwards."""
+        scale = float(self.camera.K[0, 0]) / float(points[:, 2].median())
+        return max(2, round(2 * INWARDS * scale)), max(2, round(OUTWARDS * scale))
+
+
+def _rim(covered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns [N] of covered pixels [h, w] beside uncovered ones, and the outline's direction there [N, 2]."""
+    inside = covered > 0
+    beside = cv2.dilate(1 - covered, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
+    beside[[0, -1]] = beside[:, [0, -1]] = False                            # what the image's border cuts is no outline
+    y, x = (inside & beside).nonzero()
+    blurred = cv2.GaussianBlur(covered, (0, 0), _RIM)
+    slope = -np.stack([cv2.Sobel(blurred, cv2.CV_32F, 1, 0)[y, x], cv2.Sobel(blurred, cv2.CV_32F, 0, 1)[y, x]], 1)
+    length = np.linalg.norm(slope, axis=1)
+    good = length > 1e-3
+    return y[good], x[good], (slope[good] / length[good, None]).astype(np.float64)
+
+
+def _across(
+    mask: np.ndarray,               # [h, w] soft
+    covered: np.ndarray,            # [h, w] of the body
+    y: np.ndarray,
+    x: np.ndarray,                  # [N] pixels of the body's outline
+    outwards: np.ndarray,           # [N, 2] unit, x and y
+    reach: tuple[int, int],         # pixels inwards and outwards
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [N] from the body's outline to the mask's, positive outwards, and weights [N], 0 where it is not found.
+
+    Outside, another limb of the body may come before the mask's edge: then both outlines are to meet half way.
+    """
+    fine = 2
+    steps = np.arange(-reach[0] * fine, reach[1] * fine + 1) / fine
+    start = reach[0] * fine
+    py = y[:, None] + outwards[:, 1:] * (0.5 + steps)
+    px = x[:, None] + outwards[:, :1] * (0.5 + steps)
+    px, py = px.astype(np.float32), py.astype(np.float32)
+    value = cv2.remap(mask, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    other = cv2.remap(covered, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 0.5
+    person = value >= 0.5
+    outside = np.arange(start, len(steps) - 1)
+    leaves = person[:, outside] & ~person[:, outside + 1]
+    inside = np.arange(start, 0, -1)
+    enters = ~person[:, inside] & person[:, inside - 1]
+    begins = person[:, start]
+    place = np.where(begins, outside[leaves.argmax(1)], inside[enters.argmax(1)] - 1)      # person here, not at + 1
+    found = np.where(begins, leaves.any(1), enters.any(1))
+    row = np.arange(len(y))
+    a, b = value[row, place], value[row, place + 1]
+    distance = steps[place] + (a - 0.5) / np.maximum(a - b, 1e-6) / fine
+    weight = found.astype(np.float64)
+    ahead = other[:, start + 2 * fine :]
+    meets = np.where(ahead.any(1), start + 2 * fine + ahead.argmax(1), len(steps))
+    blocked = begins & ahead.any(1) & (meets <= np.where(leaves.any(1), place, len(steps)))
+    distance = np.where(blocked, steps[np.minimum(meets, len(steps) - 1)] / 2, distance)
+    return distance, np.where(blocked, _GAP, weight)
+
+
+def _free_way(
+    tree: cKDTree,                  # of the vertices
+    normals: np.ndarray,            # [V, 3] away from what is to be reached
+    vertices: np.ndarray,           # [V, 3]
+    direction: np.ndarray,          # [V, 3]
+    most: float,                    # metres
+) -> np.ndarray:
+    """How far a vertex gets in its direction before it is behind another part of the surface, metres [V]."""
+    way, length = np.full(len(vertices), most), np.full(len(vertices), _NEAR)
+    going = np.arange(len(vertices))
+    while len(going):
+        points = vertices[going] + length[going, None] * direction[going]
+        clear, nearest = tree.query(points)
+        behind = ((points - vertices[nearest]) * normals[nearest]).sum(1) < 0
+        behind &= (normals[nearest] * direction[going]).sum(1) < 0
+        way[going[behind]] = length[going[behind]] - _NEAR
+        length[going] += np.maximum(clear, _NEAR)                          # nothing is nearer than that
+        going = going[~behind & (length[going] < most)]
+    return way
+
+
+def _free(model: BodyModel) -> np.ndarray:
+    """1 for what may move [V]: neither the face nor the hands nor the toes."""
+    scalp = guide_of(model).regions[:, 0]
+    weights = model.skin_weights
+    kept = weights[:, _below(model, ["head"])].sum(1) * (1 - scalp)
+    kept = kept + weights[:, _below(model, ["leftHand", "rightHand", "leftToes", "rightToes"])].sum(1)
+    return (1 - kept).clamp(0, 1).double().numpy()
+
+
+def _below(model: BodyModel, bones: Sequence[str]) -> list[int]:
+    """The joints of bones and all that hangs on them."""
+    joints = {model.humanoid[bone] for bone in bones}
+    for joint, parent in enumerate(model.parents):                        # parents stand before their children
+        if parent in joints:
+            joints.add(joint)
+    return sorted(joints)
+
+
+def _unfolded(surface: Surface, moved: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Movements [V], less of them wherever they would turn a triangle over."""
+    before = _across_triangles(surface.vertices, faces)
+    smooth = None
+    for _ in range(20):
+        after = _across_triangles(surface.vertices + moved[:, None] * surface.direction, faces)
+        folded = (before * after).sum(1) < _FOLD
+        if not folded.any():
+            break
+        smooth = smooth or splu((surface.mass + 0.01**2 * surface.stiffness).tocsc())
+        share = np.ones(len(moved))
+        share[faces[folded]] = 0
+        moved = moved * np.clip(smooth.solve(surface.mass @ share), 0, 1) ** 2
+    return moved
+
+
+def _across_triangles(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals [F, 3]."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    across = np.cross(b - a, c - a)
+    return across / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from dinar.parallel import in_order
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_order(threads):
+    late = threading.Event()
+
+    def job(i: int) -> tuple[int, int]:
+        if i == 0 and threads > 1:
+            late.wait(10)          # the others overtake the first
+        if i == 1:
+            late.set()
+        return i, torch.get_num_threads()
+
+    assert list(in_order(job, range(20))) == [(i, 1) for i in range(20)]
+    assert torch.get_num_threads() == threads
+
+
+def test_jobs_are_taken_up_as_results_are_fetched(threads):
+    begun = []
+    results = in_order(lambda i: begun.append(i) or i, range(1000))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    results.close()
+    assert len(begun) < 20
+    assert torch.get_num_threads() == threads
+
+
+def test_an_error_comes_out_in_its_turn(threads):
+    def job(i: int) -> int:
+        return 1 // (3 - i)
+
+    results = in_order(job, range(10))
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert torch.get_num_threads() == threads
+
+
+def test_threads_that_start_afterwards_have_all_threads(threads):
+    list(in_order(abs, range(5)))
+    found = []
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert found == [threads]
