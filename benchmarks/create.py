@@ -29,7 +29,7 @@ from dinar.progress import Progress
 from dinar.store import Store
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-STAGES = ("look", "fit", "texture", "fill", "refine")
+STAGES = ("look", "fit", "dress", "texture", "fill", "refine")
 SIDE = 512
 
 
@@ -78,6 +78,8 @@ def made(
         photo = pipeline.look_at(path, Store())
     with progress.stage("fit"):
         (found,) = fit([photo], model)
+    with progress.stage("dress"):
+        model = pipeline.dressed(model, [photo], [found])
     with progress.stage("texture"):
         texture = pipeline.texture_of(photo, found, model, layout, appearance=appearance)
     with progress.stage("fill"):

@@ -30,7 +30,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for the four views and a walk's strip of each person")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print("| photo | reprojection, % | mask IoU | unseen | look s | fit s | texture s | fill s |\n" + "|---" * 8 + "|")
+    print("| photo | reprojection, % | mask IoU | unseen | look s | fit s | dress s | texture s | fill s |")
+    print("|---" * 9 + "|")
     rows = []
     for path in sorted(p for p in args.folder.iterdir() if p.suffix.lower() in SUFFIXES):
         progress = Progress()
@@ -40,7 +41,8 @@ def main() -> None:
             print(f"| {path.name} | {error} |")
             continue
         shot, seconds = avatar.shots[0], progress.seconds
-        rows.append((shot.reprojection, shot.mask_iou, *(seconds[k] for k in ("look", "fit", "texture", "fill"))))
+        stages = ("look", "fit", "dress", "texture", "fill")
+        rows.append((shot.reprojection, shot.mask_iou, *(seconds[k] for k in stages)))
         numbers = " | ".join(f"{s:.1f}" for s in rows[-1][2:])
         unseen = ", ".join(shot.unseen) or "-"
         print(f"| {path.name} | {shot.reprojection:.2f} | {shot.mask_iou:.3f} | {unseen} | {numbers} |", flush=True)
@@ -51,7 +53,7 @@ def main() -> None:
             frames = [composed(frame, torch.ones(3)) for frame in avatar.moving(walk, (448, 320), azimuth=30)]
             images.save(args.pictures / f"{path.stem}_walk.jpg", torch.cat(frames, dim=2))
     middle = [statistics.median(column) for column in zip(*rows, strict=True)]
-    print("| median | {:.2f} | {:.3f} | | {:.1f} | {:.1f} | {:.1f} | {:.1f} |".format(*middle))
+    print("| median | {:.2f} | {:.3f} | | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} |".format(*middle))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"\n{args.threads} threads, torch {torch.__version__}, peak memory {peak:.1f} GiB")
 

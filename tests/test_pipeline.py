@@ -73,7 +73,7 @@ def test_the_stages_in_their_order(staged: list[str]) -> None:
     progress = Progress()
     found = pipeline.create([Path("front.png")], progress=progress, **PLAIN)
     assert staged == ["look front.png None", "fit 1"]
-    assert list(progress.seconds) == ["look", "fit", "texture", "fill"]
+    assert list(progress.seconds) == ["look", "fit", "dress", "texture", "fill"]
     assert found.weights is None and found.renderer is None and found.texture.generated is None
     assert found.shots[0].reprojection == 1.0 and found.shots[0].camera.size == (300, 200)
     front = found.view("front", (64, 64))
@@ -113,7 +113,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_networks_make_and_draw_the_avatar(staged: list[str], appearance: Appearance) -> None:
     progress = Progress()
     found = pipeline.create(["front.png"], appearance=appearance, progress=progress)
-    assert list(progress.seconds) == ["look", "fit", "texture", "fill", "refine"]
+    assert list(progress.seconds) == ["look", "fit", "dress", "texture", "fill", "refine"]
     assert found.weights == appearance.name and found.renderer is not None
     assert found.texture.generated.shape == (1, 16, 32, 32)
     photo = taken(found.drawn_by("texture"), 0.0)[0]
@@ -171,7 +171,7 @@ def test_what_no_photo_shows_is_painted(appearance: Appearance, inpainter: Inpai
     progress = Progress()
     options = {"appearance": appearance, "inpainter": inpainter}
     one, two = pipeline.create_several(["front.png"], (4, 5), progress=progress, **options)
-    assert list(progress.seconds) == ["look", "fit", "texture", "fill", "refine", "inpaint"]
+    assert list(progress.seconds) == ["look", "fit", "dress", "texture", "fill", "refine", "inpaint"]
     plain = pipeline.create(["front.png"], inpaint=False, seed=4, **options)
     assert same_where_seen(one, plain) and same_where_seen(two, plain)
     painted = (one.texture.filled > 0) & (one.texture.frontality == 0)

@@ -118,7 +118,8 @@ def create_several(
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
     with progress.stage("fit"):
         fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, a pose for each
-        model = dressed(model, views, fits)
+    with progress.stage("dress"):
+        model = dressed(model, views, fits)                                             # clothes, hair
     with progress.stage("texture"):
         there, wear = copy.deepcopy(model).to(device), layout.to(device)
         parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]

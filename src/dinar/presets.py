@@ -335,7 +335,7 @@ SMALL = replace(
     ),
     refinement=replace(
         PAPER.refinement,
-        steps=48,
+        steps=56,
         learning_rate=5e-4,            # more leaves a fine pattern of worms on dark cloth
         generated_learning_rate=0.03,  # outlines too: `texture.refinement.refine` tells why
         epsilon=1e-5,                  # the median gradient: what hardly matters stays, and faces get no coloured noise
