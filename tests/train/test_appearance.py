@@ -47,12 +47,12 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(people, store, tmp_path):
 
 
 def test_it_overfits_one_person(people, store, tmp_path):
-    """Everything that can learn does: the losses fall by far."""
+    """Everything that can learn does: the losses fall from what copied colours on the dressed body begin with."""
     how = replace(presets.TINY.appearance, adversarial_from=1000, zoom=(1.0, 1.0), learning_rate=5e-3)
     training = AppearanceStage(replace(presets.TINY, appearance=how), [people], augmentation=None, store=store)
     train(training, tmp_path, replace(options(60), save_every=20, look_every=60))
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
-    assert lines[-1]["total"] < 0.8 * lines[0]["total"]
+    assert lines[-1]["total"] < 0.9 * lines[0]["total"]
     fresh = AppearanceStage(replace(presets.TINY, appearance=how), [people], store=store).networks["drawer"]
     for part in ("encoder", "generator", "renderer"):
         learnt = getattr(training.networks["drawer"], part).parameters()
