@@ -117,6 +117,7 @@ def test_what_goes_wrong_is_said_and_the_next_photo_works(
     def nobody(photos: list, **_: Any) -> Avatar:
         raise InputError(f"{photos[0]} shows no person; <b>try</b> a photo with the whole body in view")
 
+    page.get_by_text("Drop a photo of a person here").wait_for()
     drop(page, "notes.txt", b"hello")
     page.get_by_text("notes cannot be opened here").wait_for()
     monkeypatch.setattr(pipeline, "create", nobody)
