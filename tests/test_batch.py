@@ -14,6 +14,7 @@ from PIL import Image
 from dinar import batch
 from dinar.avatar import Avatar
 from dinar.errors import InputError
+from dinar.parallel import children_threads
 from dinar.pipeline import Source
 from dinar.progress import Progress
 
@@ -115,7 +116,7 @@ def test_a_parcel_holds_all_that_a_photo_needs(
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with batch._threads(2):
+    with children_threads(2):
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "2"
     assert os.environ["OMP_NUM_THREADS"] == "7" and "MKL_NUM_THREADS" not in os.environ
 

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from typing import Any
 from dinar.avatar import MARKER, Avatar
 from dinar.errors import InputError
 from dinar.files import atomic_folder, check_file
+from dinar.parallel import children_threads
 from dinar.pipeline import Source, create
 from dinar.progress import Progress
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -145,28 +143,13 @@ def _here(tasks: Sequence[Task], options: Mapping[str, Any], jobs: int) -> Itera
             yield _one(task, options)
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    with _threads(threads), ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with children_threads(threads), ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         for task, future in [(task, pool.submit(_one, task, options)) for task in tasks]:
             try:
                 yield future.result()
             except BrokenProcessPool:
                 why = f"{task.source.photo} was lost: a process ended, perhaps for lack of memory; try fewer --jobs"
                 yield task, Outcome(task.source.photo, 0.0, error=why), {}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Processes that start meanwhile compute on so many threads."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import NumPy and torch
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 # On many computers

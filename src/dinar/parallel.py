@@ -1,16 +1,21 @@
-"""How many threads torch uses, and work that several of them do at a time."""
+"""How many threads torch uses, and work that several threads or processes do at a time."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.pool import Pool
 from typing import TypeVar
 
 import torch
 
 MOST = 8   # jobs at a time: each takes memory
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -54,3 +59,33 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
             torch.set_num_threads(threads)   # the pool's word also holds for threads that others start later
             for future in waiting:
                 future.cancel()
+
+
+@contextmanager
+def children_threads(count: int) -> Iterator[None]:
+    """Processes that start meanwhile compute on so many threads."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import NumPy and torch
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def one_thread_processes(count: int) -> Iterator[Pool]:
+    """Processes of one thread each: results of floating-point sums depend on the number of threads."""
+    with children_threads(1), multiprocessing.get_context("spawn").Pool(count, _begin) as pool:
+        yield pool
+
+
+def _begin() -> None:
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)                # the parent ends its children
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

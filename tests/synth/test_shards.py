@@ -68,7 +68,7 @@ def test_one_process_makes_the_same_set_as_two(made, tmp_path):
 @needs_assets
 def test_finished_shards_stay_and_other_sets_are_refused(made, monkeypatch):
     before = {path.name: path.stat().st_mtime_ns for path in made.glob("*.tar")}
-    monkeypatch.setattr(shards, "_pool", None)
+    monkeypatch.setattr(shards, "one_thread_processes", None)
     write_shards(ASSETS, made, PLAN, workers=2)
     assert {path.name: path.stat().st_mtime_ns for path in made.glob("*.tar")} == before
     with pytest.raises(InputError, match="holds another set"):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -34,6 +30,7 @@ from dinar.files import atomic_file
 from dinar.inpainting import inpainter
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.parallel import one_thread_processes, torch_threads
 from dinar.progress import Progress
 from dinar.store import Store
 
@@ -427,37 +424,20 @@ def _here(jobs: Sequence[_Job], workers: int) -> Iterator[_Outcome]:
         with _one_thread():
             yield from map(work, jobs)
         return
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))       # read while the children import NumPy
-    try:
-        with multiprocessing.get_context("spawn").Pool(workers, _begin) as pool:
-            yield from pool.imap_unordered(work, jobs)
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)       # the parent ends its children
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    with one_thread_processes(workers) as pool:
+        yield from pool.imap_unordered(work, jobs)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Sums of floating-point numbers depend on the number of threads."""
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield
+        with torch_threads(1):
+            yield
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        cv2.setNumThreads(before)
 
 
 def _on_ray(jobs: Sequence[_Job], address: str) -> Iterator[_Outcome]:

@@ -12,15 +12,10 @@ from __future__ import annotations
 import io
 import json
 import math
-import multiprocessing
-import os
-import signal
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import cv2
@@ -30,6 +25,7 @@ import torch
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.files import atomic_file, check_file
+from dinar.parallel import one_thread_processes
 from dinar.progress import Progress
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
@@ -94,7 +90,7 @@ def write_shards(
     members = [number for k in wanted for number in _members(plan, k)]
     jobs = [(str(assets), plan, number, files[number] if files else None) for number in members]
     if jobs:
-        with _pool(min(workers, len(jobs))) as pool:
+        with one_thread_processes(min(workers, len(jobs))) as pool:
             samples = progress.track(pool.imap(_work, jobs), len(jobs), "render")
             for k in wanted:
                 with atomic_file(paths[k]) as temporary, tarfile.open(temporary, "w") as tar:
@@ -202,29 +198,6 @@ def _claim(out: Path, plan: Plan, rigged: Sequence[str] = ()) -> None:
     check_file(marker)
     with atomic_file(marker) as temporary:
         temporary.write_text(json.dumps(wanted) + "\n")
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[Pool]:
-    """Processes of one thread each: results of floating-point sums depend on the number of threads."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))  # read while the children import NumPy
-    try:
-        with multiprocessing.get_context("spawn").Pool(workers, _begin) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _work(job: tuple[str, Plan, int, Path | None]) -> list[tuple[str, bytes]]:
