@@ -23,7 +23,7 @@ from torch.nn import functional
 from dinar.avatar import open_body
 from dinar.body.uv import load_layout
 from dinar.inpainting import inpainter
-from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.diffusion import Sampler, noise_in
 from dinar.inpainting.inpainter import Inpainter
 from dinar.inpainting.packing import unpack
 from dinar.perceptual.lpips import load_lpips
@@ -85,14 +85,14 @@ def measured(
 ) -> Row:
     unseen, whole, seconds = [], [], 0.0
     for number, lesson in enumerate(lessons):
-        truth = colours(networks, lesson.truth, islands)
+        truth = colours(networks, lesson.truth, lesson.tones, islands)
         began = time.process_time()
         latent = sampler.draw(
-            lambda noisy, step, known=lesson: networks.denoiser(noisy, known.condition, known.mask, step),
+            lambda noisy, step, known=lesson: noise_in(networks.denoiser, noisy, known.condition, known.mask, step),
             tuple(lesson.truth.shape),
             torch.Generator().manual_seed(number),
         )
-        painted = colours(networks, latent, islands)
+        painted = colours(networks, latent, lesson.tones, islands)
         seconds += time.process_time() - began
         hole = functional.interpolate(1 - lesson.mask, truth.shape[-2:], mode="bilinear")
         hole = hole * functional.interpolate(islands.covered, truth.shape[-2:])
@@ -102,10 +102,10 @@ def measured(
     return Row(sampler.method, sampler.steps, sum(unseen) / count, sum(whole) / count, seconds / count)
 
 
-def colours(networks: Inpainter, latent: Tensor, islands: Islands) -> Tensor:
+def colours(networks: Inpainter, latent: Tensor, tones: Tensor, islands: Islands) -> Tensor:
     """What latents decode to [B, 3, R, R]."""
     autoencoder = networks.autoencoder
-    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
+    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent, autoencoder.known(tones)))
     return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)
 
 

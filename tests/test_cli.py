@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,8 @@ def test_export_writes_every_kind_of_file(dinar: Callable[..., Run], made: Path)
 
 
 def test_exports_that_make_no_sense(dinar: Callable[..., Run], made: Path) -> None:
-    refused(dinar("export", made, "-o", "a.fbx"), ".glb, .vrm, .obj or .ply")
+    refused(dinar("export", made, "-o", "a.dae"), ".glb, .vrm, .fbx, .usdz, .obj, .ply")
+    refused(dinar("export", made, "-o", "a.glb", "--triangles", "999"), "give 1000 or more")
     refused(dinar("export", made, "-o", "a.vrm"), "--author")
     refused(dinar("export", made, "-o", "a.vrm", "--author", "Ann", "--motion", "walk"), "no place for motions")
     refused(dinar("export", made, "-o", "a.glb", "--author", "Ann"), "no place for an author")
@@ -128,6 +130,17 @@ def test_exports_that_make_no_sense(dinar: Callable[..., Run], made: Path) -> No
     refused(dinar("export", made, "-o", "a.glb", "--motion", "walk", "--motion", "x/me.glb#walk"), "two motions")
     refused(dinar("export", made, "-o", "a.glb", "--texture", "baked"), "nothing to bake")
     refused(dinar("export", made, "-o", "a.glb", "--texture-size", "9000"), "64 to 8192")
+
+
+def test_what_an_export_lacks_is_told_before_the_work(
+    dinar: Callable[..., Run], made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DINAR_BLENDER", "absent/blender")
+    refused(dinar("export", made, "-o", "a.fbx"), "DINAR_BLENDER names absent/blender, which is no program")
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.delitem(sys.modules, "dinar.export.usd", raising=False)
+    monkeypatch.delattr("dinar.export.usd", raising=False)
+    refused(dinar("export", made, "-o", "a.usdz"), "pip install 'dinar[usd]'")
 
 
 def test_a_motion_goes_through_every_kind_of_file(dinar: Callable[..., Run], made: Path) -> None:
@@ -147,6 +160,38 @@ def test_animate_prints_one_json_object(dinar: Callable[..., Run], made: Path) -
     assert found["files"] == ["deep/walk.mp4"] and found["frames"] == 4 and found["fps"] == 8
     assert set(found["seconds"]) == {"load", "draw"}
     assert Path("deep/walk.mp4").stat().st_size > 500 and os.listdir("deep") == ["walk.mp4"]
+
+
+def test_alive_hands_over_what_was_asked_for(
+    dinar: Callable[..., Run], made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dinar.scene import alive as module
+
+    asked: dict[str, Any] = {}
+
+    def alive(source, motion, path, **options):
+        asked.update(options, source=source, motion=motion)
+        path.write_bytes(b"film")
+        return SimpleNamespace(frames=len(motion), fps=motion.fps)
+
+    monkeypatch.setattr(module, "alive", alive)
+    options = ("--avatar", made, "--person", 2, "--fps", 10, "--seconds", 2, "--in-place", "no", "--no-refine")
+    run = dinar("alive", "me.jpg", "walk", "-o", "out.mp4", *options, "--size", 320, "--json")
+    found = json.loads(run.stdout)
+    assert run.code == 0 and found["files"] == ["out.mp4"] and found["frames"] == 20 and found["fps"] == 10
+    assert asked["source"].person == 2 and asked["source"].photo == Path("me.jpg")
+    assert asked["longest"] == 320 and asked["in_place"] is False and asked["refine"] is False
+    assert isinstance(asked["avatar"], Avatar)
+    assert dinar("alive", "me.jpg", "walk", "-o", "out.mp4").code == 0
+    assert asked["avatar"] is None and asked["in_place"] is None and asked["longest"] == 1280
+
+
+def test_alive_refuses_in_one_sentence(dinar: Callable[..., Run], made: Path) -> None:
+    refused(dinar("alive", "none.jpg", "walk", "-o", "a.mp4"), "none.jpg", "does not exist")
+    refused(dinar("alive", "none.jpg", "moonwalk", "-o", "a.mp4"), "moonwalk")
+    refused(dinar("alive", "none.jpg", "walk", "-o", "a.txt"), "a.txt")
+    refused(dinar("alive", "none.jpg", "walk", "-o", "a.mp4", "--size", "7"), "--size 7")
+    refused(dinar("alive", "none.jpg", "walk", "-o", "a.mp4", "--avatar", "nobody"), "nobody")
 
 
 def test_merge(dinar: Callable[..., Run], made: Path) -> None:
@@ -307,6 +352,12 @@ def test_view_opens_a_page(dinar: Callable[..., Run], made: Path, monkeypatch: p
     run = dinar("view", "--port", "0", "--host", "0.0.0.0")
     assert run.code == 0 and "http://localhost:" in run.stdout and "everybody" in run.stderr
     assert opened[1] == (None, {"browser": True})
+    run = dinar("export", made, "-o", "a.glb", "--motion", "walk", "--triangles", "2000", "--preview", "--json")
+    assert run.code == 0 and json.loads(run.stdout)["files"] == ["a.glb"] and "://127.0.0.1:" in run.stdout
+    shown = opened[2][0]
+    assert shown.playing and len(shown.avatar.model.faces) == len(shown.avatar.layout.faces) == 2000
+    assert shown.avatar.renderer is None and opened[2][1] == {"browser": False}
+    Path("a.glb").unlink()
     refused(dinar("view", "absent"), "absent")
     refused(dinar("view", "--port", "70000"), "--port")
     refused(dinar("view", "--port", "0", "--host", "no.such.host.invalid"), "--host")

@@ -81,6 +81,15 @@ def test_named_modules_exist(page: Path) -> None:
         assert any((top / name).exists() for top in (ROOT, ROOT / "src/dinar")), f"{page.name} names {name}"
 
 
+def test_the_architecture_names_every_part() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "src" / "dinar").iterdir()):
+        if path.suffix == ".py" and path.stem != "__init__":
+            assert f"`{path.name}`" in text, f"docs/architecture.md does not name {path.name}"
+        elif (path / "__init__.py").exists():
+            assert f"`{path.name}/" in text, f"docs/architecture.md does not name {path.name}/"
+
+
 @pages
 def test_no_page_names_a_place_of_one_machine(page: Path) -> None:
     found = re.search(r"(?<![\w.])/(tmp|work|home|root|Users|var)/\S*", page.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ FLOORS = (
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
     ("avatar", "pipeline", "merge", "export", "doctor", "terminal"),
-    ("batch", "data", "train", "synth", "evaluate", "viewer"),
+    ("batch", "data", "train", "synth", "evaluate", "viewer", "scene"),
     ("cli",),
 )
 NEIGHBOURS = {

@@ -2,10 +2,10 @@
 
     .venv/bin/python tools/build_docs.py [NAME...]
 
-All of them without names, else those named (`fit`, `views`, ...); some 40 seconds. `exported` needs a browser and
-three.js (`tools/three.py`). The networks that look at the photo
-are found as `dinar` finds them (`docs/offline.md`). With `pose_landmark_full.tflite`, which is the default, the same
-pictures come out every time.
+All of them without names, else those named (`fit`, `views`, ...); some 40 seconds, and as many for `exported`, which
+needs a browser with three.js (`tools/three.py`) and Blender (`tools/blender.py`). The networks that look at the photo
+are found as `dinar` finds them (`docs/offline.md`). `troubleshooting` stands for all of `tools/troubles.py`. With
+`pose_landmark_full.tflite`, which is the default, the same pictures come out every time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+import blender
 import numpy as np
 import three
 import torch
+import troubles
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -37,7 +39,10 @@ from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.photo import overlay
 from dinar.photo.photo import Photo
+from dinar.pipeline import Source
 from dinar.raster.rasterize import interpolate, rasterize
+from dinar.scene import place
+from dinar.scene.alive import scene_of
 from dinar.store import Store
 from dinar.texture.occlusion import occlusion_band
 
@@ -58,6 +63,8 @@ STRIPS = {"walk": GAIT, "wave": None, "dance": None}   # seconds of a clip, None
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]    # WebGL without a graphics card
 EXPORTED = ((0, 20.0), (12, 70.0), (24, 200.0))        # frames of the walk, and from where they are seen
+COME_ALIVE = (0.7, 2.0, 3.2)  # seconds after the beginning of a photo that comes alive
+TRIANGLES = (27_420, 6_854, 3_000, 1_500)
 ACROSS = 7                    # frames of a clip side by side
 
 
@@ -184,22 +191,50 @@ def clips(example: Example) -> Tensor:
 
 
 def exported(example: Example) -> Tensor:
-    """The person as the neural renderer draws it, and from the same cameras in three.js, in pairs."""
+    """The person as the neural renderer draws it, and from the same cameras in three.js and Blender."""
     avatar, motion = example.avatar, Motion.load("walk").clipped(0.5, 1.5)
     with torch.no_grad():
         bodies = retarget.apply(motion, avatar.model, avatar.shape)
         panels, shots = [], []
         for k, azimuth in EXPORTED:
             body = bodies[k : k + 1]
-            camera = framing(avatar.model(body).vertices[0], azimuth, 4.0, (TALL - 80, 300))
+            camera = framing(avatar.model(body).vertices[0], azimuth, 4.0, (TALL - 80, 240))
             panels.append(avatar.render(camera, body).over(PAPER)[0])
             shots.append(three.Shot(camera, "walk", k / motion.fps))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "person.glb"
         avatar.export(path, motions={"walk": motion})
-        drawn = three.draw(path, shots, background=(PAPER,) * 3)
-    theirs = [images.from_bytes(picture) for picture in drawn.pictures]
-    return row([row(pair, gap=0) for pair in zip(panels, theirs, strict=True)])
+        theirs = [
+            [images.from_bytes(picture) for picture in pictures]
+            for pictures in (
+                three.draw(path, shots, background=(PAPER,) * 3).pictures,
+                blender.draw(path, shots, background=(PAPER,) * 3),
+            )
+        ]
+    return row([row(group, gap=0) for group in zip(panels, *theirs, strict=True)])
+
+
+def triangles(example: Example) -> Tensor:
+    """The same person in fewer and fewer triangles, and in clay with their edges."""
+    avatar = example.avatar
+    panels = []
+    for count in TRIANGLES:
+        shown = avatar.wearing(avatar.figure(texture="plain", outline=False, triangles=count))
+        body = shown.standing()
+        with torch.no_grad():
+            vertices = shown.model(body).vertices
+        head = vertices[0][vertices[0, :, 1] > vertices[0, :, 1].max() - 0.24]
+        camera = framing(head, 25.0, 5.0, (300, 260))
+        drawn = shown.render(camera, body).over(PAPER)[0]
+        fine = camera.resized((1200, 1040))
+        face = rasterize(fine.project(vertices), shown.model.faces, fine.size).face[0]
+        edge = torch.zeros_like(face, dtype=torch.bool)
+        edge[1:] |= face[1:] != face[:-1]
+        edge[:, 1:] |= face[:, 1:] != face[:, :-1]
+        clay = shaded(torch.full((3, *fine.size), PAPER), vertices, shown.model.faces, fine)
+        clay = images.resize(clay * (1 - 0.5 * edge * (face >= 0)), camera.size)
+        panels.append(torch.cat([drawn, clay], dim=1))
+    return row(panels, gap=0)
 
 
 def walk(example: Example) -> list[Tensor]:
@@ -240,13 +275,23 @@ def page(example: Example) -> Tensor:
         return images.from_bytes(np.asarray(picture.convert("RGB")))
 
 
+def alive(example: Example) -> Tensor:
+    """The photo, what is behind the person, and three frames of `dinar alive`."""
+    scene, person = scene_of(Source(EXAMPLE), example.avatar, longest=TALL)
+    course = place.course(Motion.load("wave").resampled(WALK_FPS), person.model, scene.start)
+    chosen = [round(second * WALK_FPS) for second in COME_ALIVE]
+    some = place.Course(course.bodies[torch.tensor(chosen)], tuple(course.photo[k] for k in chosen))
+    return row([scene.photo, scene.background, *scene.play(person, some)])
+
+
 PAINTERS: dict[str, Callable[[Example], Tensor | list[Tensor]]] = {
     painter.__name__: painter
     for painter in (
         landmarks, mask, fit, outline, occlusion, sampled, filled, layout,
-        views, again, clips, exported, walk, page,
+        views, again, clips, exported, triangles, walk, alive, page,
     )
-}
+} | {painter.__name__: lambda example, painter=painter: row(painter()) for painter in troubles.PAINTERS}
+GROUPS = {"troubleshooting": [painter.__name__ for painter in troubles.PAINTERS]}
 
 
 def tall(image: Tensor) -> Tensor:
@@ -282,8 +327,9 @@ def encoded(picture: Tensor | list[Tensor]) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PAINTERS))
-    names = parser.parse_args().names or list(PAINTERS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*PAINTERS, *GROUPS)))
+    asked = parser.parse_args().names or list(PAINTERS)
+    names = [one for name in asked for one in GROUPS.get(name, [name])]
     if unknown := set(names) - set(PAINTERS):
         parser.error(f"no picture is called {', '.join(sorted(unknown))}; there are {', '.join(PAINTERS)}")
     torch.manual_seed(0)

@@ -4,6 +4,7 @@
     avatar.save("me")
     avatar.animate("walk", "walk.mp4")
     avatar.export("me.glb")
+    dinar.alive("me.jpg", "wave", "alive.mp4")
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from dinar.errors import InputError
     from dinar.motion.motion import Motion
     from dinar.pipeline import create
+    from dinar.scene.alive import alive
 
-__all__ = ["Avatar", "BodyModel", "InputError", "Motion", "create"]
+__all__ = ["Avatar", "BodyModel", "InputError", "Motion", "alive", "create"]
 
 _HOME = {
     "Avatar": "dinar.avatar",
     "BodyModel": "dinar.body.model",
     "InputError": "dinar.errors",
     "Motion": "dinar.motion.motion",
+    "alive": "dinar.scene.alive",
     "create": "dinar.pipeline",
 }
 

@@ -222,12 +222,13 @@ class Avatar:
 
     def export(
         self,
-        path: Path | str,                               # .glb, .vrm, .obj or .ply
+        path: Path | str,                               # .glb, .vrm, .fbx, .usdz, .obj or .ply
         *,
-        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, by their names
+        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .fbx or .usdz, by their names
         colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
         texture: Wear | None = None,                    # what the person wears; default: "baked" where it can be
         outline: bool | None = None,                    # clothes and hair as geometry; default: where it can be
+        triangles: int | None = None,                   # at most; default: all of the body's
         texture_size: int | None = None,                # texels a side; default: 2048 baked, else the colours' own
         picture: PictureKind = "png",                   # what the texture is stored as
         influences: int = 4,                            # joints that a vertex follows: 4 or 8
@@ -239,38 +240,25 @@ class Avatar:
 
         Raises InputError where `path` cannot be written, is of another kind, or has no place for what is given.
         """
-        from dinar.export import gltf, plain, vrm
+        from dinar.export import writing
 
         path = Path(path)
-        kind = path.suffix.lower()
-        if kind not in (".glb", ".vrm", ".obj", ".ply"):
-            raise InputError(f"{path} is no kind of file that people are exported to: .glb, .vrm, .obj or .ply")
-        if motions and kind != ".glb":
-            raise InputError(f"{path} has no place for motions; export a .glb")
-        if licence is not None and kind != ".vrm":
-            raise InputError(f"{path} has no place for a licence; export a .vrm")
-        if licence is None and kind == ".vrm":
-            raise InputError("a VRM file says who made it and what others may do with it; give --author")
+        writing.check(path, motions=motions, licence=licence)
         figure = self.figure(
-            texture=texture, outline=outline, colours=colours, texture_size=texture_size, progress=progress
-        )
-        rigged = {"texture_size": texture_size, "influences": influences, "lit": lit, "picture": picture}
-        match kind:
-            case ".glb":
-                gltf.write(path, figure, motions=motions, **rigged)
-            case ".vrm":
-                vrm.write(path, figure, licence, **rigged)
-            case ".obj":
-                return plain.write_obj(path, figure, texture_size=texture_size, kind=picture)
-            case ".ply":
-                plain.write_ply(path, figure)
-        return (path,)
+            texture=texture, outline=outline, triangles=triangles, colours=colours, texture_size=texture_size,
+            progress=progress,
+        )  # fmt: skip
+        return writing.write(
+            path, figure, motions=motions, texture_size=texture_size, picture=picture, influences=influences, lit=lit,
+            licence=licence,
+        )  # fmt: skip
 
     def figure(
         self,
         *,
         texture: Wear | None = None,                    # default: "baked" where the neural renderer draws
         outline: bool | None = None,                    # default: as well
+        triangles: int | None = None,                   # at most; default: all of the body's
         colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
         texture_size: int | None = None,                # texels a side of a baked one; default 2048
         progress: Progress | None = None,
@@ -280,13 +268,16 @@ class Avatar:
         "baked" is what the neural renderer shows from all sides, "plain" the avatar's own colours; `outline` moves the
         surface to what it draws beyond the body: clothes and hair.
 
-        Raises InputError for "baked" or an outline where the plain renderer draws the avatar.
+        Raises InputError for "baked" or an outline where the plain renderer draws the avatar, and for a size or number
+        that is not possible.
         """
-        from dinar.export import bake, snapshots
+        from dinar.export import bake, simplify, snapshots
         from dinar.export.figure import Figure, check_texture_size
 
         if texture_size is not None:
             check_texture_size(texture_size)
+        if triangles is not None:
+            simplify.check_triangles(triangles)
         neural = self.renderer is not None
         if not neural and (texture == "baked" or outline):
             raise InputError("this avatar is drawn by the plain renderer, which has nothing to bake; export it plain")
@@ -294,17 +285,29 @@ class Avatar:
         outlined = neural and outline is not False
         person = self.to("cpu")
         figure = Figure(person.model, person.layout, person.shape, person.painted if colours is None else colours.cpu())
-        if not coloured and not outlined:
-            return figure
-        photos = [
-            (Body(person.shape[None], shot.pose[None], shot.expression[None], shot.translation[None]), shot.camera)
-            for shot in person.shots
-        ]
-        seen = snapshots.around(person.model, person.shape, self.render, photos, progress=progress)
-        size = texture_size or bake.SIZE
-        return bake.bake(
-            figure, person.texture, seen, size=size, outlined=outlined, coloured=coloured, progress=progress
-        )
+        if coloured or outlined:
+            photos = [
+                (Body(person.shape[None], shot.pose[None], shot.expression[None], shot.translation[None]), shot.camera)
+                for shot in person.shots
+            ]
+            seen = snapshots.around(person.model, person.shape, self.render, photos, progress=progress)
+            size = texture_size or bake.SIZE
+            figure = bake.bake(
+                figure, person.texture, seen, size=size, outlined=outlined, coloured=coloured, progress=progress
+            )
+        return figure if triangles is None else simplify.simplified(figure, triangles)
+
+    def wearing(self, figure: Figure) -> Self:
+        """The person as other programs show a figure of them: its mesh in its colours, drawn by the plain renderer."""
+        model, layout = copy.deepcopy(figure.model), replace(figure.layout, faces=figure.mesh.uv_faces)
+        model.faces = figure.mesh.faces
+        colours = figure.extended()
+        all_of_it = torch.ones(1, 1, *colours.shape[1:])
+        texture = NeuralTexture(None, colours[None], all_of_it, all_of_it, all_of_it)
+        return replace(
+            self, texture=texture, painted=colours, shape=figure.shape, model=model, layout=layout, weights=None,
+            renderer=None,
+        )  # fmt: skip
 
     def drawn(self, painted: Tensor, vertices: Tensor, camera: Camera, *, supersample: int = 2) -> Rendering:
         """Bodies [B, V, 3] in colours [1, 3, R, R] in place of `painted`; differentiable in these."""

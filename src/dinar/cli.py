@@ -218,6 +218,61 @@ def animate(
     _report([out], progress, as_json, frames=len(clip), fps=clip.fps)
 
 
+def alive(
+    photo: Annotated[Path, _Positional, _option("a photo of a person, the whole body in view", "PHOTO")],
+    motion: Annotated[str, _Positional, _option(_MOTIONS, "MOTION")],
+    out: Annotated[Path, _out("the video (.mp4, .webm), or a folder for PNG frames")],
+    avatar: Annotated[
+        Path | None, _option("an avatar of this photo, which is made otherwise: a folder or a .zip", "AVATAR")
+    ] = None,
+    person: Annotated[int | None, _option("whom, counted from the left (default: the largest)", "N")] = None,
+    mask: Annotated[Path | None, _option("your own mask, white on the person", "FILE")] = None,
+    keypoints: Annotated[Path | None, _option("your own landmarks, OpenPose JSON", "FILE")] = None,
+    renderer: _Renderer = None,
+    refine: Annotated[bool, _option("tune the colours until the drawing looks like the photo (default: yes)")] = True,
+    inpaint: _Inpaint = True,
+    size: Annotated[int, _option("pixels of the video's larger side at most (default: 1280)", "N")] = 1280,
+    fps: Annotated[float | None, _option("frames a second (default: the motion's)", "N")] = None,
+    seconds: Annotated[float | None, _option("repeat or cut the motion to last so long", "N")] = None,
+    in_place: Annotated[
+        Literal["auto", "yes", "no"],
+        _option("take the travel over the ground out (default: where the motion ends away from its start)"),
+    ] = "auto",
+    seed: _Seed = 0,
+    device: _Device = "cpu",
+    as_json: _Json = False,
+) -> None:
+    """Make a photo come alive: its person moves in their place."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.pipeline import Source
+        from dinar.scene.alive import alive as come_alive
+
+        if not 64 <= size <= 8192:
+            raise InputError(f"--size {size} is not possible; give a number from 64 to 8192")
+        where = _device(device)
+        _seed(seed)
+        with progress.stage("load"):
+            clip = _clip(motion, fps, seconds)
+            known = None if avatar is None else _load(avatar, renderer)
+        made = come_alive(
+            Source(photo, person, mask, keypoints),
+            clip,
+            out,
+            avatar=known,
+            longest=size,
+            in_place={"auto": None, "yes": True, "no": False}[in_place],
+            seed=seed,
+            progress=progress,
+            renderer=renderer or "neural",
+            refine=refine,
+            inpaint=inpaint,
+            device=where,
+        )
+    _report([out], progress, as_json, frames=made.frames, fps=made.fps)
+
+
 def convert(
     motion: Annotated[str, _Positional, _option(_MOTIONS, "MOTION")],
     out: Annotated[Path, _out("the motion (.bvh, .npz, .json, .smpl; .amass.npz in AMASS's layout)")],
@@ -284,17 +339,18 @@ def render(
 
 def export(
     avatar: _AvatarPath,
-    out: Annotated[Path, _out("the person for other programs (.glb, .vrm, .obj, .ply)")],
+    out: Annotated[Path, _out("the person for other programs (.glb, .vrm, .fbx, .usdz, .obj, .ply)")],
     motion: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
-        _option("an animation of a .glb: a clip or a file as for animate; may be given again", "MOTION"),
+        _option("an animation of the file: a clip or a file as for animate; may be given again", "MOTION"),
     ] = (),
     texture: Annotated[
         Literal["auto", "baked", "plain"],
         _option("what the networks draw, baked, or the avatar's plain colours (default: baked where networks draw it)"),
     ] = "auto",
     outline: Annotated[bool, _option("clothes and hair as geometry, where networks draw it (default: yes)")] = True,
+    triangles: Annotated[int | None, _option("so many at most, 1000 or more (default: all, 27420)", "N")] = None,
     texture_size: Annotated[int | None, _option("texels a side (default: 2048 baked, else the avatar's)", "N")] = None,
     picture: Annotated[Literal["png", "jpeg"], _option("what the texture is stored as (default: png)")] = "png",
     influences: Annotated[Literal[4, 8], _option("joints a vertex follows (default: 4, which all programs read)")] = 4,
@@ -316,17 +372,21 @@ def export(
     redistribute: Annotated[
         bool, tyro.conf.FlagCreatePairsOff, _option("of a .vrm: others may pass it on (default: they may not)")
     ] = False,
+    preview: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("then show it in the viewer as other programs do: move it, turn it")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Write an avatar as a rigged or plain mesh for engines, viewers and Blender."""
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.avatar import Avatar
-        from dinar.export import vrm
+        from dinar.export import vrm, writing
         from dinar.files import check_file
         from dinar.motion.motion import Motion, name_of
 
+        if preview:
+            from dinar.viewer import viewer
         check_file(out)
         terms = None
         if out.suffix.lower() == ".vrm":
@@ -347,21 +407,35 @@ def export(
             if twice := [name for name in names if names.count(name) > 1]:
                 raise InputError(f"two motions are called {twice[0]}; animations need different names")
             motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
-            person = Avatar.load(avatar)
+            person = _load(avatar, None)
+        writing.check(out, motions=motions, licence=terms)
         with progress.stage("export"):
-            files = person.export(
-                out,
-                motions=motions,
+            figure = person.figure(
                 texture=None if texture == "auto" else texture,
                 outline=None if outline else False,
+                triangles=triangles,
+                texture_size=texture_size,
+                progress=progress,
+            )
+            files = writing.write(
+                out,
+                figure,
+                motions=motions,
                 texture_size=texture_size,
                 picture=picture,
                 influences=influences,
                 lit=lit,
                 licence=terms,
-                progress=progress,
             )
-    _report(list(files), progress, as_json)
+    if not preview:
+        return _report(list(files), progress, as_json)
+    page = viewer.Viewer(person.wearing(figure), out.name)
+    for name in reversed(motions):
+        page.move(name, motions[name])
+    _report(list(files), progress, as_json, url=page.url)
+    if not as_json:
+        print(f"{page.url} (Ctrl-C ends it)", flush=True)
+    viewer.serve(page, browser=not as_json)
 
 
 def view(
@@ -490,9 +564,14 @@ def evaluate(
         _Positional,
         _option("made-up people, rigged people, your own photos, or a published benchmark", "PROTOCOL"),
     ],
-    data: Annotated[Path, _option("shards (for synthetic: or assets), photos, or the benchmark's folder", "DIR")],
     out: Annotated[Path, _option("the folder of results; what is finished there is not done again", "DIR", short="-o")],
-    rows: Annotated[str, _option("system (default), all, or names with commas between them", "NAMES")] = "system",
+    data: Annotated[
+        Path | None,
+        _option("the people, photos or benchmark (synthetic and valid: default some that ship)", "DIR"),
+    ] = None,
+    rows: Annotated[
+        str, _option("system (default), ablation, layouts, baselines, all, or names with commas between them", "NAMES")
+    ] = "system",
     weights: Annotated[Path | None, _option("trained weights (default: those that ship)", "DIR")] = None,
     people: Annotated[int, _option("the first N people at most (default: 50)", "N")] = 50,
     views: Annotated[int, _option("pictures in other poses a person at most (default: 4)", "N")] = 4,
@@ -521,6 +600,9 @@ def evaluate(
         plan = run.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
         findings = run.run(plan, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
         command = f"dinar evaluate {protocol} --rows {rows} --people {people} --views {views}{' --fitted' * fitted}"
+        named = {"data": data, "weights": weights, "reid": reid, "inception": inception, "out": out}
+        command += "" if walk else " --no-walk"
+        command += "".join(f" --{name} {path}" for name, path in named.items() if path)
         files = report.write(findings, cases, out, command)
     facts = {"people": len({result.person for result in findings.results}), "failures": len(findings.failures)}
     _report([*files, out / run.RESULTS], progress, as_json, **facts)
@@ -549,6 +631,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": merge,
     "inpaint": repaint,
     "animate": animate,
+    "alive": alive,
     "motion": convert,
     "render": render,
     "export": export,

@@ -52,6 +52,7 @@ class RendererConfig:
     heads: int
     fold: int
     colours: int | None
+    identity: int
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class AutoencoderConfig:
     blocks: int
     attention: bool
     groups: int
+    smooth: int
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class DenoiserConfig:
     heads: int
     groups: int
     dropout: float
+    prior: bool
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,7 @@ PAPER = Preset(
         heads=3,
         fold=1,
         colours=None,
+        identity=0,
     ),
     discriminator=DiscriminatorConfig(
         resolution=512,                # section 4.1
@@ -232,6 +236,7 @@ PAPER = Preset(
         blocks=2,
         attention=True,
         groups=32,
+        smooth=0,
     ),
     denoiser=DenoiserConfig(
         latent=6,                      # section 4.1
@@ -242,6 +247,7 @@ PAPER = Preset(
         heads=8,
         groups=32,
         dropout=0.5,                   # section 4.1
+        prior=False,
     ),
     appearance=AppearanceTraining(
         l2=2.2,                        # section 4.1
@@ -319,6 +325,7 @@ SMALL = replace(
         heads=0,
         fold=4,
         colours=16,                    # after the 16 generated channels: eq. 2
+        identity=128,                  # the head's outline is smooth
     ),
     # not shipped, but it must not outweigh the rest of a training step
     discriminator=replace(PAPER.discriminator, resolution=256, channel_base=8192, max_channels=256),
@@ -352,6 +359,7 @@ SMALL = replace(
         blocks=1,
         attention=False,               # 4096 latents that all look at each other take as long as all the rest
         groups=8,                      # a group of one channel could not tell a dark texture from a light one
+        smooth=8,                      # networks/autoencoder.py tells why
     ),
     denoiser=replace(
         PAPER.denoiser,
@@ -360,6 +368,7 @@ SMALL = replace(
         blocks=1,
         attention=(4, 8),
         dropout=0.1,                   # a thirtieth of the weights do not overfit like the paper's
+        prior=True,                    # networks/denoiser.py tells why
     ),
     autoencoding=replace(
         PAPER.autoencoding,
@@ -382,9 +391,9 @@ TINY = Preset(
     colour_size=64,
     encoder=EncoderConfig(resolution=64, channel_base=512, max_channels=16, latent=32),
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
-    renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2),
+    renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2, identity=16),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
-    autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4),
+    autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4, smooth=4),
     denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
     appearance=replace(
         SMALL.appearance, adversarial_from=2, windows=2, window=64, lpips_crop=64, steps=8, ema_half_life=16

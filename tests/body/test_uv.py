@@ -16,6 +16,7 @@ from dinar.body.uv import (
     LAYOUTS,
     PARTS,
     UVLayout,
+    head_texture,
     load_layout,
     mirror_map,
     part_colours,
@@ -264,3 +265,11 @@ def test_layouts_of_other_names_or_for_other_bodies_are_refused(model: BodyModel
     other._buffers = dict(model._buffers) | {"faces": model.faces[:100]}
     with pytest.raises(InputError, match="does not fit"):
         load_layout("front", other)
+
+
+def test_the_head_s_texels_are_those_of_its_triangles(model: BodyModel, front: UVLayout, labels: list[str]) -> None:
+    head, face = head_texture(front, model, SIZE)[0, 0], texel_map(front, SIZE).face
+    there = torch.tensor([label == "head" for label in labels])[face.clamp(min=0).long()] & (face >= 0)
+    assert head.min() >= 0 and head.max() <= 1 and not head[face < 0].any()
+    assert torch.equal(head[there] > 0.4, torch.ones(int(there.sum()), dtype=torch.bool))
+    assert (head[~there] > 0.5).float().mean() < 0.01 and (head[there] > 0.95).float().mean() > 0.7

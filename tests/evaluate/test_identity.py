@@ -48,6 +48,20 @@ def test_sface_knows_a_person_again(photos) -> None:
     assert 0 <= same < 0.2 < other
 
 
+# What cv2.FaceRecognizerSF of OpenCV 5.0 (alignCrop, feature, match; run with OPENCV_FORCE_DNN_ENGINE=1) says of this
+# place of the photo against itself upside down, darker, and turned left to right.
+OPENCVS_OWN = {"upside down": 0.88899, "darker": 0.02358, "mirrored": 0.08704}
+
+
+def test_face_distance_is_opencvs_own(photos) -> None:
+    network = identity.load_face(at_hand(identity.SFACE))
+    picture = images.load(photos / "pifu_ryota.png")
+    points = torch.tensor(identity._TEMPLATE) * 0.7 + torch.tensor([picture.shape[2] / 2 - 40, 30.0])
+    others = {"upside down": picture.flip(1), "darker": picture * 0.6, "mirrored": picture.flip(2)}
+    found = {name: identity.face_distance(network, picture, other, points) for name, other in others.items()}
+    assert found == pytest.approx(OPENCVS_OWN, abs=0.005)      # they cut the face out in bytes, we in floats
+
+
 def halves(left: Tensor, right: Tensor) -> Tensor:
     return torch.cat([left[:, None, None].expand(3, 16, 8), right[:, None, None].expand(3, 16, 8)], dim=2)
 

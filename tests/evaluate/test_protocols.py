@@ -11,6 +11,7 @@ from dinar.errors import InputError
 from dinar.evaluate import protocols
 from dinar.evaluate.protocols import BEHIND, NOVEL, SAME, Photos, Sets, azimuth_of, groups_of, opened
 from dinar.images import save
+from dinar.raster.rasterize import rasterize
 
 
 def test_the_front_most_view_is_the_input(shards: Path) -> None:
@@ -68,7 +69,30 @@ def test_photos_are_pictures_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_missing_data_are_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="does not exist; without it twelve people that ship are taken"):
         opened("valid", tmp_path / "none", tmp_path / "made", people=1, views=1)
-    with pytest.raises(InputError, match="holds no shards"):
-        _ = opened("valid", tmp_path, tmp_path / "made", people=1, views=1).people
+    for name, page in (("people-snapshot", "people-snapshot"), ("thuman2", "THuman2.0-Dataset")):
+        with pytest.raises(InputError, match=f"{name} needs --data; ask for .* at https://.*{page}"):
+            opened(name, None, tmp_path / "made", people=1, views=1)
+    with pytest.raises(InputError, match="photos needs --data"):
+        opened("photos", None, tmp_path / "made", people=1, views=1)
+
+
+@pytest.mark.parametrize(("name", "people"), [("synthetic", 8), ("valid", 12)])
+def test_some_people_ship(name: str, people: int, tmp_path: Path) -> None:
+    cases = opened(name, None, tmp_path / "made", people=50, views=4)
+    assert len(cases.people) == people and not (tmp_path / "made").exists()
+    model = open_body()
+    for person in cases.people:
+        case = cases.case(person)
+        belongs = [groups_of(same=t.same, moved=t.moved, azimuth=t.azimuth) for t in case.targets]
+        assert belongs[0] == (SAME,) and sum(NOVEL in groups for groups in belongs) >= 3
+        mask = case.source.mask[0] > 0.5
+        with torch.no_grad():
+            body = rasterize(case.source.camera.project(model(case.source.body).vertices), model.faces, mask.shape)
+        drawn = body.mask[0, 0] > 0
+        assert (drawn & mask).sum() / (drawn | mask).sum() > 0.7, person       # the body is where the person is
+        if name == "valid":
+            assert not case.source.body.pose.any(), person                     # A-pose in, from the front
+            assert case.targets[0].azimuth < 10
+            assert any(not t.moved and t.azimuth > 170 for t in case.targets)  # and out, from behind

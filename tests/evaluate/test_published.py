@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from data.test_importers import snapshot, thuman
 from torch import Tensor
 
 from dinar import images
@@ -64,6 +65,20 @@ def test_front_in_and_back_out_with_one_shape(tmp_path: Path, monkeypatch: pytes
     assert float(back.view.body.translation[0, 0]) == pytest.approx(0.1)
     belongs = [groups_of(same=t.same, moved=t.moved, azimuth=t.azimuth) for t in (front, back)]
     assert belongs == [(SAME,), (BEHIND,)] and model.name == "open"
+
+
+def test_published_folders_give_a_front_and_a_back(tmp_path: Path) -> None:
+    snapshot(tmp_path / "snapshot" / "people_snapshot_public" / "female-1-casual")
+    cases = opened("people-snapshot", tmp_path / "snapshot", tmp_path / "made", people=5, views=1)
+    assert cases.people == ("female-1-casual",)
+    (front, mask), (back, _) = cases.pictures("female-1-casual")
+    assert float(front.mean()) < float(back.mean()) == pytest.approx(90 / 255, abs=0.02)   # frames 0 and 3 of 6
+    assert front.shape == (3, 64, 64) and int(mask.sum()) == 10 * 64
+    thuman(tmp_path / "scans", 0.0)
+    cases = opened("thuman2", tmp_path / "scans", tmp_path / "made", people=5, views=1)
+    assert cases.people == ("0007",)
+    (front, mask), _ = cases.pictures("0007")
+    assert front.shape == (3, 1024, 1024) and 0.2 < float(mask.mean()) < 0.6
 
 
 @pytest.mark.parametrize("name", ["people-snapshot", "thuman2"])

@@ -62,5 +62,15 @@ def test_poses_depend_on_the_person_alone(folder: Path) -> None:
     (folder / "a.glb").unlink()
     assert torch.equal(Rigged(folder).case("b").targets[2].view.body.pose, poses)
     assert not torch.equal(Rigged(folder).case("c").targets[2].view.body.pose, poses)
-    with pytest.raises(InputError, match="holds no"):
-        _ = opened("valid", folder / "..", folder, people=1, views=1).people
+
+
+def test_people_lie_in_folders_of_their_own_as_they_are_published(folder: Path, tmp_path: Path) -> None:
+    (folder / "Asian").mkdir()
+    (folder / "b.glb").rename(folder / "Asian" / "b.glb")
+    cases = opened("valid", folder, folder / "made", people=9, views=1)
+    assert cases.people == ("a", "b", "c") and cases.case("b").person == "b"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds no rigged people .* at https://github\.com/c-frame/valid-avatars-glb"):
+        _ = opened("valid", tmp_path / "empty", folder, people=1, views=1).people
+    with pytest.raises(InputError, match="--fitted takes shards"):
+        opened("valid", folder, folder / "made", people=1, views=1, fitted=True)

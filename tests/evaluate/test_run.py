@@ -5,10 +5,11 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from evaluate.conftest import Shelf
-from evaluate.networks import mean_network
+from evaluate.networks import feature_network, mean_network
 from perceptual.pairs import at_hand
 
 from dinar import presets
@@ -45,6 +46,15 @@ def test_killed_and_continued_it_ends_the_same(shards: Path, judges: Judges, tmp
     assert untouched == {path: path.stat().st_mtime_ns for path in part.rglob("*.webp")}     # nothing was done twice
 
 
+def test_a_second_run_writes_the_same_bytes(shards: Path, judges: Judges, tmp_path: Path) -> None:
+    for name in "ab":
+        wanted = plan(shards, most=1)
+        found = run.run(wanted, tmp_path / name, store=Shelf())
+        report.write(found, wanted.cases, tmp_path / name, "dinar evaluate synthetic")
+    first, second = content(tmp_path / "a"), content(tmp_path / "b")
+    assert first == second and {report.REPORT, report.TABLES, run.RESULTS} < set(first)
+
+
 def test_rows_are_added_to_earlier_ones(shards: Path, judges: Judges, tmp_path: Path) -> None:
     run.run(plan(shards, ("mean-colour",), 1), tmp_path / "a", store=Shelf())
     later = run.run(plan(shards, ("texture",), 1), tmp_path / "a", store=Shelf())
@@ -69,15 +79,19 @@ def test_other_settings_and_other_files_are_not_mixed(shards: Path, judges: Judg
 
 
 def test_the_users_networks_have_their_columns(shards: Path, judges: Judges, tmp_path: Path) -> None:
-    network = mean_network(tmp_path / "mean.onnx", (1, 3, 299, 299))
+    weights = np.random.default_rng(0).normal(size=(2048, 3))
+    network = feature_network(tmp_path / "inception.onnx", weights)
     found = run.run(plan(shards, inception=network), tmp_path / "a", store=Shelf())
     (table, *_) = report.tables(found, tmp_path / "a")
     assert [c.measure.label for c in table.columns][-2:] == ["KID-VGG16", "KID"]
     features = [run.features_of(tmp_path / "a", person) for person in ("0000", "0001")]
     sets = [torch.stack([f[f"inception/{row}/view000"] for f in features]) for row in ("texture", run.TRUTH)]
-    assert sets[0].shape == (2, 3) and table.rows[0][1][-1].mean == pytest.approx(1000 * kid(*sets))
+    assert sets[0].shape == (2, 2048) and table.rows[0][1][-1].mean == pytest.approx(1000 * kid(*sets))
     with pytest.raises(InputError, match="other inception"):
         run.run(plan(shards), tmp_path / "a", store=Shelf())
+    other = mean_network(tmp_path / "mean.onnx", (1, 3, 299, 299))
+    with pytest.raises(InputError, match="gives 3 features; FID's Inception gives 2048"):
+        run.run(plan(shards, inception=other), tmp_path / "b", store=Shelf())
 
 
 class Half(Sets):
@@ -163,6 +177,14 @@ def test_rows_are_chosen_by_name() -> None:
     assert [row.name for row in rows.chosen("system", neural=False)] == ["texture-body", "texture"]
     assert [row.name for row in rows.chosen("telea,texture,telea", neural=False)] == ["telea", "texture"]
     assert len(rows.chosen("all", neural=True, paints=True)) == len(rows.ROWS)
+    table_2 = ("rgb-only", "neural-only", "both", "both+inpainting", "neural+inpainting", "neural+inpainting+tuning")
+    ablation = [row.name for row in rows.chosen("ablation", neural=True, paints=True)]
+    assert [name for name in ablation if name in table_2] == list(table_2)
+    assert [row.name for row in rows.chosen("layouts", neural=False)] == ["texture", "texture-anny"]
+    baselines = [row.name for row in rows.chosen("baselines", neural=False)]
+    assert baselines == ["mirrored-front", "telea", "mean-colour", "texture"]
+    with pytest.raises(InputError, match="rows ablation need trained weights"):
+        rows.chosen("ablation", neural=False)
     names = [row.name for row in rows.chosen("system", neural=True)]
     assert names == ["texture-body", "texture", "neural"]
     assert [row.name for row in rows.chosen("system", neural=True, paints=True)] == [*names, "neural+inpainting"]
@@ -198,6 +220,14 @@ def test_the_number_of_processes_changes_nothing(shards: Path, tmp_path: Path) -
     for workers in (1, 2):
         run.run(plan(shards), tmp_path / str(workers), workers=workers)
     assert content(tmp_path / "1") == content(tmp_path / "2")
+
+
+def test_a_cluster_changes_nothing(shards: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs Ray (extra: cluster)")
+    at_hand(*run.WEIGHTS)
+    run.run(plan(shards, most=1), tmp_path / "here")
+    run.run(plan(shards, most=1), tmp_path / "there", cluster="local")
+    assert content(tmp_path / "here") == content(tmp_path / "there")
 
 
 def test_lines_come_back_as_they_went(shards: Path, judges: Judges, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dinar.errors import InputError
-from dinar.inpainting.diffusion import BETAS, PUBLISHED, STEPS, Sampler, noised, signal
+from dinar.inpainting.diffusion import BETAS, PUBLISHED, STEPS, Sampler, importance, noise_in, noised, signal
 
 SPREAD, CENTRE = 0.3, torch.tensor([1.0, -2.0])[None, :, None, None]
 
@@ -25,6 +25,33 @@ def test_every_sampler_finds_the_distribution_of_a_perfect_denoiser(sampler: Sam
     found = sampler.draw(best, (1, 2, 64, 64), torch.Generator().manual_seed(0))
     assert torch.allclose(found.mean((0, 2, 3)), CENTRE.flatten(), atol=0.05)
     assert torch.allclose(found.std((0, 2, 3)), torch.tensor(SPREAD), atol=0.06)
+
+
+def test_a_spread_is_the_best_guess_without_a_network() -> None:
+    """Latents are normal about their condition: the noise that is likeliest, and the rest in deviation 1."""
+
+    def silent(noisy: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return 0 * noisy
+
+    silent.spread = torch.tensor([SPREAD, 0.1])
+    noisy, condition, mask = torch.randn(3, 2, 4, 4), CENTRE.expand(3, -1, 4, 4), torch.zeros(3, 1, 4, 4)
+    step = torch.tensor([20, 500, STEPS - 1])
+    assert torch.allclose(noise_in(silent, noisy, condition, mask, step), best(noisy, step), atol=1e-5)
+
+    latent, noise = CENTRE + SPREAD * torch.randn(3, 2, 64, 64), torch.randn(3, 2, 64, 64)
+    mixed, mask = noised(latent, noise, step), torch.zeros(3, 1, 64, 64)
+    wrong = noise_in(silent, mixed, CENTRE.expand_as(latent), mask, step) - noise
+    assert torch.allclose((wrong.square() * importance(silent, mask, step)).mean((1, 2, 3)), torch.ones(3), atol=0.1)
+
+
+def test_without_a_spread_the_network_says_the_noise() -> None:
+    def denoiser(noisy: torch.Tensor, condition: torch.Tensor, mask: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        return noisy * 2 + condition + mask + step[:, None, None, None]
+
+    denoiser.spread = None
+    parts = torch.randn(2, 2, 4, 4), torch.randn(2, 2, 4, 4), torch.rand(2, 1, 4, 4), torch.tensor([3, 5])
+    assert torch.equal(noise_in(denoiser, *parts), denoiser(*parts))
+    assert torch.equal(importance(denoiser, *parts[2:]), torch.ones(2, 1, 1, 1))
 
 
 @pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm"])

@@ -15,12 +15,13 @@ from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import (
     FEATHER,
     Inpainter,
+    added,
     blended,
     cleared,
     condition,
-    decoded,
     inpaint,
     latent_mask,
+    propose,
     soft_edge,
 )
 from dinar.inpainting.packing import pack
@@ -82,7 +83,8 @@ def test_the_condition_is_eq_1s(networks: Inpainter, islands: Islands) -> None:
         found = condition(networks.autoencoder, texture, grey(texture), islands)
         halves = texture.filled[..., ::2, ::2]
         packed = islands.extended(pack(texture.generated, grey(texture), halves, halves, fold=2))
-        assert torch.equal(found.latent, networks.autoencoder.encode(packed))
+        known = networks.autoencoder.known(networks.autoencoder.tones(packed))
+        assert torch.equal(found.latent, networks.autoencoder.encode(packed, known)) and torch.equal(found.known, known)
     assert found.latent.shape == (1, 6, S // 4, S // 4) and found.mask.shape == (1, 1, S // 4, S // 4)
     assert torch.equal(found.mask, latent_mask(halves, islands, 4))
     assert found.mask[0, 0, 0].min() > 0.9 and found.mask[0, 0, -1].max() < 0.1
@@ -159,11 +161,25 @@ def test_a_region_is_painted_anew_and_nothing_else(networks: Inpainter, islands:
     assert changed.any() and not (changed * open_again.filled).any()
 
 
-def test_a_decoded_texture_is_one(islands: Islands) -> None:
-    rng = torch.Generator().manual_seed(0)
-    found = decoded(torch.randn(1, 30, S, S, generator=rng) * 2, 2, R)
-    assert found.rgb.min() >= 0 and found.rgb.max() <= 1 and not found.frontality.any()
-    assert found.filled.eq(1).all() and set(found.sampled.unique().tolist()) == {0.0, 1.0}
+def test_what_is_added_goes_to_colours_of_any_size(islands: Islands) -> None:
+    texture = partial(4 * S)
+    generated, rgb = torch.randn(1, 16, S, S), torch.full((1, 3, R, R), 0.25)
+    found = added(texture, grey(texture), generated, rgb)
+    assert torch.equal(found.generated, texture.generated + generated)
+    assert torch.allclose(found.rgb, (grey(texture) + 0.25).clamp(max=1), atol=1e-6)
+    assert found.filled.eq(1).all() and found.sampled.eq(1).all() and not found.frontality.any()
+
+
+def test_a_sample_that_is_the_condition_changes_nothing(networks: Inpainter, islands: Islands, monkeypatch) -> None:
+    """Whatever the autoencoder loses: the plain filling stays as fine as it is."""
+    texture = partial()
+    with torch.no_grad():
+        known = condition(networks.autoencoder, texture, grey(texture), islands)
+    monkeypatch.setattr(Sampler, "draw", lambda *_: known.latent)
+    found = propose(networks, texture, grey(texture), islands, seed=0, sampler=QUICK)
+    assert torch.equal(found.rgb, grey(texture)) and torch.equal(found.generated, texture.generated)
+    monkeypatch.setattr(Sampler, "draw", lambda *_: known.latent + 1)
+    assert not torch.equal(propose(networks, texture, grey(texture), islands, seed=0, sampler=QUICK).rgb, found.rgb)
 
 
 def test_a_match_changes_the_painting_alone(networks: Inpainter, islands: Islands) -> None:

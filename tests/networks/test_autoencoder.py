@@ -169,9 +169,9 @@ def test_what_is_common_costs_nothing_and_hues_count() -> None:
     assert torch.allclose(scaled[:, :28].std((0, 2, 3)), torch.tensor(1.0), atol=0.05)       # hues as much as the rest
     assert scaled[:, :16].diff(dim=3).abs().max() < 1e-3                                      # the pattern is gone
     part = (..., slice(8, 24), slice(0, 16))
-    common = autoencoder.common[None][part]
-    assert torch.allclose(autoencoder.scaled(packed[part], common), scaled[part], atol=1e-6)
-    assert torch.equal(autoencoder.encode(packed[part], common), autoencoder.encode(packed[part], common.clone()))
+    known = autoencoder.known()[part]
+    assert torch.allclose(autoencoder.scaled(packed[part], known), scaled[part], atol=1e-6)
+    assert autoencoder.encode(packed[part], known).shape == (6, 6, 4, 4)
     with torch.no_grad():
         latent = autoencoder.quantize(autoencoder.encode(packed)).latent
         decoded = autoencoder.decode(latent)
@@ -179,3 +179,26 @@ def test_what_is_common_costs_nothing_and_hues_count() -> None:
             autoencoder.vq.decode(latent, force_not_quantize=True).sample, autoencoder.patch
         )
     assert torch.allclose(autoencoder.scaled(decoded), inner, atol=1e-3)                      # there and back
+
+
+def test_tones_are_known_and_need_no_codes() -> None:
+    torch.manual_seed(0)
+    autoencoder = presets.build_autoencoder(TINY).eval()
+    flat = torch.rand(2, 3, 1, 1, 1).expand(-1, -1, 4, 32, 32).flatten(1, 2)          # each person one colour
+    packed = torch.cat([torch.randn(1, 16, 32, 32).expand(2, -1, -1, -1), flat, torch.ones(2, 2, 32, 32)], dim=1)
+    tones = autoencoder.tones(packed)
+    assert tones.shape == (2, 3, 8, 8) and torch.allclose(tones, flat[:, ::4, ::4, ::4], atol=1e-6)
+    autoencoder.measure_channels(packed, torch.ones(1, 1, 32, 32), tones)
+    known = autoencoder.known(tones)
+    assert torch.allclose(known[:, 16:28], flat, atol=1e-6) and not known[:, 28:].any()
+    latent = autoencoder.encode(packed, known)
+    assert torch.allclose(latent[0], latent[1], atol=0.02)                            # the colour is in none of them
+    decoded = [autoencoder.decode(latent[:1], base[None]) for base in known]
+    assert torch.allclose(decoded[0][:, 16:28] - decoded[1][:, 16:28], flat[:1] - flat[1:], atol=1e-4)
+
+
+def test_without_smooth_there_are_no_tones() -> None:
+    with torch.device("meta"):
+        paper = presets.build_autoencoder(PAPER)
+        tones = paper.tones(torch.empty(2, 21, 256, 256))
+        assert tones.shape == (2, 3, 0, 0) and paper.known(tones).shape == (1, 21, 256, 256)

@@ -122,3 +122,19 @@ def test_colours_continue_beyond_their_mask():
     red, green = spread[0, :2, 32, :]
     assert red[8] > 0.5 > 2 * green[8] and green[56] > 0.3 > red[56]   # red goes on to the left, green to the right
     assert continued(colours * 0, mask * 0).abs().max() == 0
+
+
+def test_what_is_filled_on_the_head_is_copied_whole():
+    """Whatever the network would paint there; elsewhere it may."""
+    renderer, (texture, uv, mask) = build(FOLDED), picture()
+    uv = (uv * 0.8 + 0.1) * mask                                      # inside the map's border
+    renderer.head[..., :8] = 1                                        # the left half of the texture
+    texture[:, 20] = (texture[:, 20] > 0.5).float()                   # filled or not
+    with torch.no_grad():
+        renderer.rgb[1].bias[-(FOLDED.fold**2) :] = -40.0             # nothing is copied of its own accord
+        drawn = renderer(texture, uv, mask)
+    same = torch.isclose(drawn.rgb, texture[:, 16:19], atol=1e-6).all(1)
+    inside, left, right = mask[:, 0] == 1, uv[:, 0] < 0.46, uv[:, 0] > 0.54     # beside the map's edge
+    filled = texture[:, 20] == 1
+    assert same[inside & left & filled].all() and (inside & left & filled).sum() > 50
+    assert same[inside & ~(left & filled) & (right | ~filled)].float().mean() < 0.01

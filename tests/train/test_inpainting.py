@@ -51,11 +51,11 @@ def test_latents_of_all_people_views_and_colours(path) -> None:
     latents = LatentSets(path)
     assert len(latents) == 3 * 4 * 2
     tensors = load_file(path)
-    assert tensors["truth"].shape == (6, 6, 8, 8) and tensors["mask"].shape == (24, 1, 8, 8)
-    assert tensors["owner"].tolist() == [k // 4 for k in range(24)]
+    assert tensors["truth"].shape == (24, 6, 8, 8) and tensors["mask"].shape == (24, 1, 8, 8)
+    assert tensors["tones"].shape == (24, 3, 8, 8)
     truth = tensors["truth"].float()
     assert truth.mean().abs() < 0.3 and 0.7 < truth.std() < 1.5       # standardised, on islands exactly
-    assert not torch.equal(truth[0], truth[1])                        # another colouring of the same person
+    assert not torch.equal(truth[0], truth[4])                        # another colouring of the same person
     assert tensors["mask"].min() >= 0 and tensors["mask"].max() <= 1
     one = latents[3]
     assert one.truth.shape == one.condition.shape == (1, 6, 8, 8) and one.mask.shape == (1, 1, 8, 8)
@@ -107,9 +107,30 @@ def test_the_loss_is_eq_1s(textures, path) -> None:
         kept = noised(torch.ones(8, 1, 1, 1), torch.zeros(8, 1, 1, 1), step)
         return (noisy - kept * batch.truth) / (1 - kept**2).sqrt()
 
+    def silent(noisy, *_):
+        return 0 * noisy
+
+    knowing.spread = silent.spread = None
     assert found._loss(knowing, batch, torch.Generator().manual_seed(0)) < 1e-6
-    silent = found._loss(lambda noisy, *_: 0 * noisy, batch, torch.Generator().manual_seed(0))
-    assert silent == pytest.approx(1, abs=0.1)
+    assert found._loss(silent, batch, torch.Generator().manual_seed(0)) == pytest.approx(1, abs=0.1)
+
+
+def test_a_denoiser_with_a_spread_begins_with_what_it_knows(textures, path) -> None:
+    """It is measured where photos show a latent and where not; all that is left to say has deviation 1."""
+    found = stage(textures, path)
+    denoiser, facts = found.networks["denoiser"], found.data
+    hidden, seen = denoiser.spread
+    assert 0.1 < seen < 2 and 0.1 < hidden < 3
+    batch = found.collate([facts.at(k) for k in range(len(facts))])
+    error = (batch.truth - batch.condition).square()
+    expected = [((error * w).sum() / (6 * w.sum())).sqrt() for w in (1 - batch.mask, batch.mask)]
+    assert torch.allclose(torch.stack(expected), denoiser.spread, atol=1e-4)
+
+    def silent(noisy, *_):
+        return 0 * noisy
+
+    silent.spread = denoiser.spread
+    assert found._loss(silent, batch, torch.Generator().manual_seed(0)) == pytest.approx(1, abs=0.15)
 
 
 def test_files_that_are_no_latents(path, tmp_path) -> None:

@@ -199,6 +199,12 @@ def part_texture(layout: UVLayout, faces: Tensor, size: int) -> Tensor:
     return texel_map(layout, size).interpolate(layout.part_colours, faces)
 
 
+def head_texture(layout: UVLayout, model: BodyModel, size: int) -> Tensor:
+    """How much each texel belongs to head and neck [1, 1, size, size] in [0, 1]; 0 where there is no surface."""
+    head = part_weights(model)[:, PARTS.index("head"), None]
+    return texel_map(layout, size).interpolate(head, model.faces)
+
+
 def part_labels(model: BodyModel) -> Tensor:
     """The one of PARTS that each triangle belongs to most: int64 [F]."""
     return part_weights(model)[model.faces].sum(1).argmax(1)

@@ -28,6 +28,7 @@ LOOKS = 0.5            # cosine between the face's direction and that to the cam
 SMALLEST_FACE = 16     # pixels between the eyes and the mouth, below which a face is a smudge
 CELLS = 8              # of the histogram, along each axis of Lab
 INCEPTION_SIZE = (299, 299)
+INCEPTION_FEATURES = 2048
 REID_SIZE = (256, 128)   # (H, W) that networks for re-identification usually take
 
 # Where SFace wants right and left eye, nose and the mouth's corners in 112 x 112 pixels (as ArcFace does).
@@ -122,8 +123,14 @@ def reid_distance(network: Network, image: Tensor, mask: Tensor, truth: Tensor, 
 
 
 def inception_features(network: Network, image: Tensor) -> Tensor:
-    """Features [D] of a picture [1, 3, H, W] for KID: the network takes [1, 3, 299, 299], RGB in [0, 1]."""
-    return network(functional.interpolate(image, INCEPTION_SIZE, mode="bilinear", antialias=True))
+    """Features [2048] of a picture [1, 3, H, W] for KID: the network takes [1, 3, 299, 299], RGB in [0, 1].
+
+    Raises InputError where it gives other features: KID is that of FID's Inception and of no other network.
+    """
+    found = network(functional.interpolate(image, INCEPTION_SIZE, mode="bilinear", antialias=True))
+    if len(found) != INCEPTION_FEATURES:
+        raise InputError(f"{network.path} gives {len(found)} features; FID's Inception gives {INCEPTION_FEATURES}")
+    return found
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> float:

@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch.nn import functional
 from dinar import images, pipeline
 from dinar.avatar import open_body
 from dinar.data.dataset import MultiView
+from dinar.data.importers import SNAPSHOT_PAGE, THUMAN2_PAGE
 from dinar.errors import InputError
 from dinar.evaluate.metrics import SMALLEST
 from dinar.fit.fit import fit
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from dinar.camera import Camera
     from dinar.progress import Progress
 
+SHIPPED = Path(__file__).parent / "data"   # small sets for those who have no data yet (tools/build_sets.py)
 MADE_PEOPLE, MADE_SEED = 48, 1000   # of the made-up people that nothing is trained on
+VALID_PAGE = "https://github.com/c-frame/valid-avatars-glb"
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 PHOTO_SIDE = 512   # pixels: the paper's (section 4.1)
 BACK = 120.0   # degrees off the chest's direction: farther is a back view
@@ -108,9 +112,18 @@ class Cases(ABC):
         """Raises InputError where the person's data are missing or damaged."""
 
 
+_WHERE = {
+    "synthetic": "without it eight people that ship are taken, and dinar synth makes more",
+    "valid": f"without it twelve people that ship are taken, and more are to be had at {VALID_PAGE}",
+    "photos": "it is the folder of your photos",
+    "people-snapshot": f"ask for People-Snapshot at {SNAPSHOT_PAGE}",
+    "thuman2": f"ask for THuman2.0 at {THUMAN2_PAGE}",
+}
+
+
 def opened(
     name: str,
-    data: Path,
+    data: Path | None,             # None: the people that ship, for "synthetic" and "valid"
     made: Path,
     *,
     people: int,
@@ -122,17 +135,23 @@ def opened(
 
     Raises InputError where the data are missing or of another kind.
     """
+    if data is None:
+        if not (SHIPPED / name).is_dir():
+            raise InputError(f"{name} needs --data; {_WHERE[name]}")
+        return Sets(name, SHIPPED / name, people, views, fitted)
     if not data.exists():
-        raise InputError(f"{data} does not exist")
+        raise InputError(f"{data}, given as --data, does not exist; {_WHERE[name]}")
     if name == "photos":
         return Photos(data, people)
     if name in ("people-snapshot", "thuman2"):
         from dinar.evaluate.published import PeopleSnapshot, THuman2
 
         return (PeopleSnapshot if name == "people-snapshot" else THuman2)(data, people)
-    if name == "valid" and any(data.glob("*.glb")):
+    if name == "valid" and not any(data.glob("*.tar")):
         from dinar.evaluate.rigged import Rigged
 
+        if fitted:
+            raise InputError("--fitted takes shards; dinar synth --rigged makes such of rigged people")
         return Rigged(data, people, views)
     if name == "synthetic" and not any(data.glob("*.tar")):
         from dinar.synth.shards import Plan, write_shards
@@ -166,10 +185,8 @@ class Sets(Cases):
 
     @property
     def facts(self) -> dict[str, str]:
-        digest = hashlib.sha256()
-        for shard in sorted(self.data.glob("*.tar")):
-            digest.update(f"{shard.name} {shard.stat().st_size}\n".encode())
-        return {"data": digest.hexdigest()[:16], "views": str(self.views), "fitted": "yes" if self.fitted else "no"}
+        facts = {"views": str(self.views), "fitted": "yes" if self.fitted else "no"}
+        return {"data": digest_of(sorted(self.data.glob("*.tar"))), **facts}
 
     @property
     def says(self) -> tuple[str, ...]:
@@ -181,7 +198,7 @@ class Sets(Cases):
         )
         return (
             f"Input: the view whose camera stands nearest to the chest's direction; {known}",
-            f"Targets: the input view, up to {self.views} views in other poses spread over the azimuths, and the "
+            f"Targets: the input view, views in other poses spread over the azimuths ({self.views} at most), and the "
             "view from farthest behind in the input's pose.",
         )
 
@@ -233,10 +250,7 @@ class Photos(Cases):
 
     @property
     def facts(self) -> dict[str, str]:
-        digest = hashlib.sha256()
-        for name in self.people:
-            digest.update(hashlib.sha256((self.data / name).read_bytes()).digest())
-        return {"data": digest.hexdigest()[:16]}
+        return {"data": digest_of([self.data / name for name in self.people])}
 
     @property
     def says(self) -> tuple[str, ...]:
@@ -279,6 +293,15 @@ def _reshaped(view: View, found: Body, model: BodyModel) -> View:
         few = model.only_landmarks()
         away = few(view.body).joints[:, hips] - few(body).joints[:, hips]
     return replace(view, body=replace(body, translation=body.translation + away))
+
+
+def digest_of(paths: Sequence[Path]) -> str:
+    """Of the contents of files, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 @lru_cache(maxsize=2)

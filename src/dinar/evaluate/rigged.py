@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 import torch
 
 from dinar.avatar import open_body
-from dinar.evaluate.protocols import PHOTO_SIDE, Case, Cases, Target, azimuth_of
+from dinar.errors import InputError
+from dinar.evaluate.protocols import PHOTO_SIDE, VALID_PAGE, Case, Cases, Target, azimuth_of, digest_of
 from dinar.synth.poses import random_body
-from dinar.synth.rigged import load_person, rigged_files
+from dinar.synth.rigged import load_person
 from dinar.synth.studio import arrange, daylight, frame_camera, illuminate, studio, take
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ AROUND = (15.0, 150.0, -70.0, -165.0, 60.0, 110.0)   # azimuths of new poses, de
 class Rigged(Cases):
     """Rigged people (.glb) in their own meshes; the body's shape comes from the registration (`synth.rigged`).
 
-    data   folder of .glb files
+    data   folder of .glb files, in folders of their own or not
     most   people at most, the first by name
     views  targets in new poses
     """
@@ -41,14 +41,19 @@ class Rigged(Cases):
 
     @property
     def people(self) -> tuple[str, ...]:
-        return tuple(path.stem for path in rigged_files(self.data)[: self.most])
+        return tuple(self._files)[: self.most]
+
+    @property
+    def _files(self) -> dict[str, Path]:
+        """By name; as they are published the files lie in folders of their own."""
+        found = sorted(self.data.rglob("*.glb"), key=lambda path: path.stem)
+        if not found:
+            raise InputError(f"{self.data} holds no rigged people (*.glb); they are to be had at {VALID_PAGE}")
+        return {path.stem: path for path in found}
 
     @property
     def facts(self) -> dict[str, str]:
-        digest = hashlib.sha256()
-        for path in rigged_files(self.data):
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        return {"data": digest.hexdigest()[:16], "views": str(self.views)}
+        return {"data": digest_of(list(self._files.values())), "views": str(self.views)}
 
     @property
     def says(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class Rigged(Cases):
 
     def case(self, person: str) -> Case:
         model = open_body()
-        figure, _ = load_person(self.data / f"{person}.glb")
+        figure, _ = load_person(self._files[person])
         rng = np.random.default_rng(zlib.crc32(person.encode()))      # the same poses whoever else is there
         neutral = model.neutral()
         front, back = _taken(figure, replace(neutral, shape=figure.shape), (0.0, 180.0))

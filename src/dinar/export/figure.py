@@ -8,6 +8,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import roma
 import torch
 from PIL import Image
 from torch import Tensor
@@ -19,29 +20,50 @@ from dinar.body.uv import UVLayout
 from dinar.errors import InputError
 from dinar.motion import retarget
 from dinar.motion.humanoid import PARENT
+from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
 from dinar.raster.rasterize import rasterize
 
 TEXTURE_SIZES = (64, 8192)
 JPEG_QUALITY = 92
+INFLUENCES = (4, 8)
 
 PictureKind = Literal["png", "jpeg"]
+
+
+@dataclass(frozen=True, eq=False)
+class Triangles:
+    """Some triangles between a body's vertices.
+
+    faces     int64 [F, 3]  rows of the body's vertices, counter-clockwise seen from outside
+    uv_faces  int64 [F, 3]  rows of the layout's `uv`, the same triangles in the same order
+    """
+
+    faces: Tensor
+    uv_faces: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Figure:
     """What is exported, all of it on the CPU.
 
-    model    BodyModel           the body
-    layout   UVLayout            of the colours on that body
-    shape    float32 [S]         standard deviations from the mean person
-    colours  float32 [3, R, R]   base colour, sRGB in [0, 1]; texels off the islands say nothing
+    model      BodyModel           the body
+    layout     UVLayout            of the colours on that body
+    shape      float32 [S]         standard deviations from the mean person
+    colours    float32 [3, R, R]   base colour, sRGB in [0, 1]; texels off the islands say nothing
+    triangles  Triangles           fewer than the body's own (`simplify.simplified`); None: those
     """
 
     model: BodyModel
     layout: UVLayout
     shape: Tensor
     colours: Tensor
+    triangles: Triangles | None = None
+
+    @property
+    def mesh(self) -> Triangles:
+        """The triangles that are written."""
+        return self.triangles or Triangles(self.model.faces, self.layout.faces)
 
     def extended(self) -> Tensor:
         """The colours [3, R, R], islands continued beyond their borders.
@@ -114,7 +136,11 @@ def skinned(figure: Figure, *, influences: int = 4, t_pose: bool = False) -> Ski
     """A figure's mesh, at rest as the body model has it, or baked into a T-pose.
 
     influences  joints a vertex follows at most; what is left of its weights is scaled to a sum of 1
+
+    Raises InputError for another number than 4 or 8.
     """
+    if influences not in INFLUENCES:
+        raise InputError(f"{influences} joints a vertex are not possible; give 4 or 8")
     model = figure.model
     body = standing(figure, t_pose=t_pose)
     with torch.no_grad():
@@ -125,7 +151,7 @@ def skinned(figure: Figure, *, influences: int = 4, t_pose: bool = False) -> Ski
         morphs = morphs.index_copy(1, model.expression_index, model.expression_basis)
         morphs = torch.einsum("vij,evj->evi", turn, morphs)
     joint, weight = strongest(model.skin_weights.numpy(), influences)
-    corners = torch.stack([model.faces.flatten(), figure.layout.faces.flatten()], dim=1)
+    corners = torch.stack([figure.mesh.faces.flatten(), figure.mesh.uv_faces.flatten()], dim=1)
     pairs, number = corners.unique(dim=0, return_inverse=True)
     vertex = pairs[:, 0].numpy()
     return SkinnedMesh(
@@ -152,6 +178,30 @@ def standing(figure: Figure, *, t_pose: bool = False) -> Body:
     with torch.no_grad():
         lowest = model(body).vertices[0, :, 1].min()
     return replace(body, translation=torch.stack([lowest * 0, -lowest, lowest * 0])[None])
+
+
+def joint_names(model: BodyModel) -> list[str]:
+    """A name for each joint: Mixamo's without its prefix for humanoid bones, the body's own for those in between.
+
+    Dots become underscores, because some programs take what follows a dot for a property.
+    """
+    names = [name.replace(".", "_") for name in model.joint_names]
+    for bone, joint in model.humanoid.items():
+        names[joint] = mixamo_name(bone)
+    return names
+
+
+def moving(figure: Figure, motion: Motion) -> tuple[Tensor, Tensor]:
+    """How a motion turns the figure's joints, from its rest pose, and where it puts the root.
+
+    Returns unit quaternions x y z w float32 [T, J, 4], each on the near side of the one before it, and places [T, 3].
+    """
+    body = retarget.apply(motion, figure.model, figure.shape)
+    _, joints = figure.model.rest(figure.shape[None])
+    q = roma.rotvec_to_unitquat(body.pose.double())
+    flips = torch.where((q[1:] * q[:-1]).sum(2) < 0, -1.0, 1.0).cumprod(0)
+    q = torch.cat([q[:1], q[1:] * flips[..., None]])
+    return (q / q.norm(dim=2, keepdim=True)).float(), (joints[:, 0] + body.translation).detach()
 
 
 def strongest(weights: np.ndarray, influences: int) -> tuple[np.ndarray, np.ndarray]:

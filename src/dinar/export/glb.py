@@ -44,14 +44,11 @@ class Document:
         return self.add("accessors", accessor | (_bounds(rows) if bounds else {}))
 
     def displacements(self, values: np.ndarray) -> int:
-        """An accessor of float32 [N, 3] with bounds; only the rows that are not zero are stored where that is smaller.
-
-        Raises ValueError where all of them are zero: a sparse accessor holds one at least.
-        """
+        """An accessor of float32 [N, 3] with bounds; only rows that are not zero are stored where that is smaller."""
         rows = np.ascontiguousarray(values, "<f4")
         moved = np.flatnonzero(rows.any(axis=1))
         if not len(moved):
-            raise ValueError("a morph target that moves nothing")
+            moved = np.zeros(1, np.int64)               # glTF wants one at least
         kind = "u2" if len(rows) <= 1 << 16 else "u4"
         if len(moved) * (12 + int(kind[1])) >= rows.nbytes:
             return self.numbers(rows, "f4", target=VERTICES, bounds=True)

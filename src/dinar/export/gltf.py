@@ -6,26 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import roma
-import torch
 from torch import Tensor
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
-from dinar.export.figure import Figure, PictureKind, SkinnedMesh, encoded, skinned
+from dinar.export.figure import Figure, PictureKind, SkinnedMesh, encoded, joint_names, moving, skinned
 from dinar.export.glb import INDICES, VERTICES, Document
 from dinar.files import atomic_file
-from dinar.motion import retarget
-from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
 
 MESH_NODE = 0
 FIRST_JOINT_NODE = 1
 """Joint j of the body is node 1 + j."""
 
-INFLUENCES = (4, 8)
-
-_STILL = 1e-6      # radians, metres: what moves less over a whole clip is one key
+_STILL = 1e-6      # metres, and of quaternions: what moves less over a whole clip is one key
 _CLAMPED, _LINEAR, _MIPMAPPED = 33071, 9729, 9987
 
 
@@ -52,8 +46,6 @@ def write(
     path = Path(path)
     if path.suffix.lower() != ".glb":
         raise InputError(f"{path} is no .glb; other glTF files are not written")
-    if influences not in INFLUENCES:
-        raise InputError(f"{influences} joints a vertex are not possible; give 4 or 8")
     mesh = skinned(figure, influences=influences)
     document = composed(figure, mesh, figure.picture(texture_size), name=path.stem, lit=lit, kind=picture)
     for title, motion in (motions or {}).items():
@@ -89,24 +81,12 @@ def composed(
     return document
 
 
-def joint_names(model: BodyModel) -> list[str]:
-    """A name for each joint: Mixamo's without its prefix for humanoid bones, the body's own for those in between.
-
-    Dots become underscores, because some programs take what follows a dot for a property.
-    """
-    names = [name.replace(".", "_") for name in model.joint_names]
-    for bone, joint in model.humanoid.items():
-        names[joint] = mixamo_name(bone)
-    return names
-
-
 def animate(document: Document, figure: Figure, name: str, motion: Motion) -> None:
     """Adds a motion as an animation: rotations of all joints that move, and the way of the hips.
 
     The document's rest pose is the body's own.
     """
-    body = retarget.apply(motion, figure.model, figure.shape)
-    _, joints = figure.model.rest(figure.shape[None])
+    turns, way = moving(figure, motion)
     time = np.arange(len(motion)) / motion.fps
     whole = document.numbers(time, "f4", bounds=True)
     single = document.numbers(time[:1], "f4", bounds=True)
@@ -120,11 +100,10 @@ def animate(document: Document, figure: Figure, name: str, motion: Motion) -> No
         animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
 
     for joint, parent in enumerate(figure.model.parents):
-        turns = body.pose[:, joint]
-        if bool(turns.abs().max() > _STILL):
-            channel(joint, "rotation", _quaternions(turns))
+        if bool(turns[:, joint, :3].abs().max() > _STILL):
+            channel(joint, "rotation", turns[:, joint])
         if parent < 0:
-            channel(joint, "translation", (joints[:, joint] + body.translation).detach())
+            channel(joint, "translation", way)
     document.add("animations", animation)
 
 
@@ -185,11 +164,3 @@ def _mesh(document: Document, mesh: SkinnedMesh, expressions: tuple[str, ...]) -
             "extras": {"targetNames": list(expressions)},
         },
     )
-
-
-def _quaternions(rotations: Tensor) -> Tensor:
-    """Rotation vectors [T, 3] as unit quaternions x y z w [T, 4], each on the near side of the one before it."""
-    q = roma.rotvec_to_unitquat(rotations.double())
-    flips = torch.where((q[1:] * q[:-1]).sum(1) < 0, -1.0, 1.0).cumprod(0)
-    q = torch.cat([q[:1], q[1:] * flips[:, None]])
-    return (q / q.norm(dim=1, keepdim=True)).float()

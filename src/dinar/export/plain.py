@@ -34,9 +34,11 @@ def write_obj(
         raise InputError(f"{path} is no .obj")
     material, picture = path.with_suffix(".mtl"), path.with_suffix({"png": ".png", "jpeg": ".jpg"}[kind])
     pixels = figure.picture(texture_size)
-    vertices, normals = _posed(figure, body)
-    uv = figure.layout.uv.numpy() * [1, -1] + [0, 1]                            # OBJ counts from the bottom left
-    corners = np.stack([figure.model.faces.numpy(), figure.layout.faces.numpy(), figure.model.faces.numpy()], 2) + 1
+    some, faces = figure.mesh.faces.unique(return_inverse=True)
+    places, uv_faces = figure.mesh.uv_faces.unique(return_inverse=True)
+    vertices, normals = (values[some] for values in _posed(figure, body))
+    uv = figure.layout.uv[places].numpy() * [1, -1] + [0, 1]                    # OBJ counts from the bottom left
+    corners = torch.stack([faces, uv_faces, faces], dim=2) + 1
     lines = [f"mtllib {material.name}", "o Body", "usemtl Person", "s 1"]
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices.numpy()]
     lines += [f"vt {u:.6f} {v:.6f}" for u, v in uv]
@@ -62,15 +64,16 @@ def write_ply(path: Path, figure: Figure, body: Body | None = None) -> None:
     path = Path(path)
     if path.suffix.lower() != ".ply":
         raise InputError(f"{path} is no .ply")
-    vertices, normals = _posed(figure, body)
+    some, corners = figure.mesh.faces.unique(return_inverse=True)
+    vertices, normals = (values[some] for values in _posed(figure, body))
     kinds = [(name, "<f4") for name in ("x", "y", "z", "nx", "ny", "nz")]
     kinds += [(name, "u1") for name in ("red", "green", "blue")]
     rows = np.empty(len(vertices), kinds)
-    columns = np.concatenate([vertices.numpy(), normals.numpy(), _vertex_colours(figure)], axis=1)
+    columns = np.concatenate([vertices.numpy(), normals.numpy(), _vertex_colours(figure)[some]], axis=1)
     for (name, _), column in zip(kinds, columns.T, strict=True):
         rows[name] = column
-    faces = np.empty(len(figure.model.faces), [("count", "u1"), ("corners", "<i4", 3)])
-    faces["count"], faces["corners"] = 3, figure.model.faces.numpy()
+    faces = np.empty(len(corners), [("count", "u1"), ("corners", "<i4", 3)])
+    faces["count"], faces["corners"] = 3, corners.numpy()
     spelt = {"<f4": "float", "u1": "uchar"}
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(rows)}"]
     header += [f"property {spelt[kind]} {name}" for name, kind in kinds]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from dinar.errors import InputError
+
+if TYPE_CHECKING:
+    from dinar.networks.denoiser import Denoiser
 
 STEPS = 1000               # of the noise: DESIGN section 4
 BETAS = (3e-4, 2e-2)       # of its first and last step, linear between: DESIGN section 4
@@ -81,6 +84,41 @@ def signal(step: Tensor) -> Tensor:
     """
     betas = torch.linspace(*BETAS, STEPS, device=step.device)
     return (1 - betas).cumprod(0)[step]
+
+
+def noise_in(denoiser: Denoiser, noisy: Tensor, condition: Tensor, mask: Tensor, step: Tensor) -> Tensor:
+    """The noise in noisy latents [B, L, s, s] as eq. 1 has it; arguments as those of `Denoiser.forward`.
+
+    A denoiser with a spread takes latents for normal about their condition with that deviation. What follows of this
+    alone, the mean of the noise given the noisy latent, needs no network; the network says what is to be added, in
+    units of the deviation that is left. Without any training the samples are so the condition and noise of the right
+    size.
+    """
+    if denoiser.spread is None:
+        return denoiser(noisy, condition, mask, step)
+    kept, spread, power = _scales(denoiser.spread, mask, step)
+    rest = (noisy - kept.sqrt() * condition) / power.sqrt()
+    found = denoiser(rest, condition, mask, step)
+    return ((1 - kept) / power).sqrt() * rest - (kept / power).sqrt() * spread * found
+
+
+def importance(denoiser: Denoiser, mask: Tensor, step: Tensor) -> Tensor:
+    """What errors of `noise_in` count in training [B, 1, 1, 1] or [B, 1, s, s]: 1 as in eq. 1.
+
+    With a spread as much as makes errors of the network's own output count alike at all steps. Eq. 1 alone leaves next
+    to nothing for the noisiest, where it is decided what is painted.
+    """
+    if denoiser.spread is None:
+        return mask.new_ones(len(mask), 1, 1, 1)
+    kept, spread, power = _scales(denoiser.spread, mask, step)
+    return power / (kept * spread.square())
+
+
+def _scales(spread: Tensor, mask: Tensor, step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Signal, deviation of what a latent adds to its condition, and variance of the noisy latent about it."""
+    kept = signal(step)[:, None, None, None]
+    deviation = torch.lerp(spread[0], spread[1], mask)
+    return kept, deviation, kept * deviation.square() + 1 - kept
 
 
 def noised(latent: Tensor, noise: Tensor, step: Tensor) -> Tensor:

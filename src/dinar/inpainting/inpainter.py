@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dinar.errors import InputError
-from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.diffusion import Sampler, noise_in
 from dinar.inpainting.packing import packed_texture, unpack
 from dinar.networks import pretrained
 from dinar.networks.autoencoder import Autoencoder
@@ -116,10 +116,12 @@ class Condition:
 
     latent  float32 [B, L, s, s]  T_c^j, what the encoder makes of it
     mask    float32 [B, 1, s, s]  b(B_fill), the part of each latent that a photo shows
+    known   float32 [B or 1, C, S, S]  what the decoder is told of it as well (`Autoencoder.known`)
     """
 
     latent: Tensor
     mask: Tensor
+    known: Tensor
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,10 @@ def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor,
     packed = packed_texture(texture, painted, autoencoder)
     if packed.shape[-1] != islands.size:
         raise ValueError(f"islands of {islands.size} texels do not go with a texture of {packed.shape[-1]}")
-    return Condition(
-        autoencoder.encode(islands.extended(packed)), latent_mask(packed[:, -1:], islands, autoencoder.shrinkage)
-    )
+    mask = latent_mask(packed[:, -1:], islands, autoencoder.shrinkage)
+    packed = islands.extended(packed)
+    known = autoencoder.known(autoencoder.tones(packed))
+    return Condition(autoencoder.encode(packed, known), mask, known)
 
 
 def latent_mask(filled: Tensor, islands: Islands, shrinkage: int) -> Tensor:
@@ -192,34 +195,37 @@ def propose(
     seed: int,
     sampler: Sampler,
 ) -> NeuralTexture:
-    """T_res of section 3.4: a whole texture that goes with a partial one, all of it made by the networks.
+    """T_res of section 3.4: a whole texture that goes with a partial one; arguments as those of `inpaint`.
 
-    Arguments as those of `inpaint`; frontality is 0 everywhere.
+    The paper decodes the sample. What an autoencoder loses of it, fine patterns above all, it loses of the condition
+    too: so the result is the partial texture, plainly filled, and the difference between both when decoded. It is as
+    fine as the photo's own colours. It is filled everywhere, with frontality 0.
     """
     autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
     known = condition(autoencoder, texture, painted, islands)
     rng = torch.Generator().manual_seed(seed)
     latent = sampler.draw(
-        lambda noisy, step: denoiser(noisy, known.latent, known.mask, step),
+        lambda noisy, step: noise_in(denoiser, noisy, known.latent, known.mask, step),
         tuple(known.latent.shape),
         rng,
         known.latent.device,
     )
-    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
-    return decoded(packed, autoencoder.fold, texture.rgb.shape[-1])
+    sample, given = (
+        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent, known.known))
+        for some in (latent, known.latent)
+    )
+    return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
 
 
-def decoded(packed: Tensor, fold: int, size: int) -> NeuralTexture:
-    """What the decoder made [B, C, S, S] as a texture with colours of `size` texels a side.
-
-    It is filled everywhere, with frontality 0; sampled is what the decoder says.
-    """
-    generated, rgb, masks = unpack(packed, fold=fold)
+def added(texture: NeuralTexture, painted: Tensor, generated: Tensor, rgb: Tensor) -> NeuralTexture:
+    """A plainly filled texture with something added to its generated channels and, in any size, to its colours."""
+    size = painted.shape[-1]
     if rgb.shape[-1] != size:
-        rgb = functional.interpolate(rgb, (size, size), mode="bicubic", antialias=True, align_corners=False)
-    sampled = functional.interpolate(masks[:, :1], (size, size), mode="bilinear", align_corners=False)
-    sampled = (sampled > 0.5).to(rgb)
-    return NeuralTexture(generated, rgb.clamp(0, 1), sampled, torch.ones_like(sampled), torch.zeros_like(sampled))
+        rgb = functional.interpolate(rgb, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    everywhere = torch.ones_like(texture.filled)
+    return NeuralTexture(
+        texture.generated + generated, (painted + rgb).clamp(0, 1), everywhere, everywhere, 0 * everywhere
+    )
 
 
 def blended(texture: NeuralTexture, proposal: NeuralTexture, islands: Islands) -> Inpainted:

@@ -56,11 +56,20 @@ def hold(
     leg        joints of thigh, shin and foot
 
     While the foot stands, the slide that is left is taken from it; while it is in the air, that correction passes
-    smoothly into the next one. The foot keeps its turn and its height, the knee its plane.
+    smoothly into the next one.
     """
     moved = _corrections(sole, fps)
-    if moved is None:
-        return local
+    return local if moved is None else bend(local, rotations, points, moved, leg, parents)
+
+
+def bend(
+    local: Tensor, rotations: Tensor, points: Tensor, moved: Tensor, leg: tuple[int, int, int],
+    parents: tuple[int, ...],
+) -> Tensor:  # fmt: skip
+    """Local rotations [T, J, 3, 3] with one leg bent so that its foot is moved by [T, 3], as far as the leg reaches.
+
+    The foot keeps its turn, the knee its plane. The rest is as for `hold`.
+    """
     upper, lower, foot = leg
     hip, knee, ankle = points[:, upper], points[:, lower], points[:, foot]
     thigh, shin, way = knee - hip, ankle - knee, ankle - hip

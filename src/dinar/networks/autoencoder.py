@@ -42,6 +42,10 @@ class Autoencoder(nn.Module):
     scaled as lightness and two hues, which differ so much less among people that in red, green and blue they are the
     last thing to be learnt.
 
+    With `smooth` codes need not say either what the plain filling of a photo's unseen side knows: its colours in blocks
+    of so many texels (`tones`) are taken off before and put back after. They are at hand wherever something is encoded
+    or decoded, and clothes of a colour that no training has seen keep it.
+
     The paper's "no attention" holds for the levels; one attention layer in the middle of encoder and decoder belongs to
     the published 5.6 and 8.3 M parameters (DESIGN section 7).
     """
@@ -66,6 +70,7 @@ class Autoencoder(nn.Module):
         blocks: int = 2,                            # residual blocks a level: DESIGN section 4
         attention: bool = True,                     # in the middle
         groups: int = 32,                           # of the normalisation
+        smooth: int = 0,                            # texels a side of a tone; 0: there are none
     ) -> None:
         from diffusers.models.autoencoders.vq_model import VQModel  # seconds, and only those who paint need it
 
@@ -74,6 +79,7 @@ class Autoencoder(nn.Module):
         self.fold = fold
         self.generated = generated
         self.patch = patch
+        self.smooth = smooth
         self.shrinkage = patch << (len(multipliers) - 1)   # texels a side of one latent
         channels = generated + 3 * fold**2 + 2
         self.vq = VQModel(
@@ -106,12 +112,33 @@ class Autoencoder(nn.Module):
         """The codes [codes, latent], in the encoder's own scale."""
         return self.vq.quantize.embedding.weight
 
-    def encode(self, packed: Tensor, common: Tensor | None = None) -> Tensor:
+    def tones(self, packed: Tensor) -> Tensor:
+        """Mean colours of blocks of packed textures without holes [B, C, S, S]: [B, 3, S / smooth, S / smooth], or
+        none of them, [B, 3, 0, 0].
+        """
+        if not self.smooth:
+            return packed.new_zeros(len(packed), 3, 0, 0)
+        colours = packed[:, -2 - 3 * self.fold**2 : -2].float().unflatten(1, (3, -1)).mean(2)
+        return functional.avg_pool2d(colours, self.smooth)
+
+    def known(self, tones: Tensor | None = None) -> Tensor:
+        """What codes need not say of textures with such tones, in all channels: [B or 1, C, S, S]."""
+        masks = 2
+        if tones is None or not tones.numel():
+            return functional.pad(self.common[None], (0, 0, 0, 0, 0, 3 * self.fold**2 + masks))
+        size = self.common.shape[1:]
+        colours = functional.interpolate(tones.float(), size, mode="bilinear", align_corners=False)
+        colours = colours.repeat_interleave(self.fold**2, dim=1)
+        common = self.common[None].expand(len(tones), -1, -1, -1)
+        return torch.cat([common, functional.pad(colours, (0, 0, 0, 0, 0, masks))], dim=1)
+
+    def encode(self, packed: Tensor, known: Tensor | None = None) -> Tensor:
         """packed [B, C, S, S] -> float32 latents [B, L, S / 4, S / 4], not snapped to codes.
 
-        common  [B, G, S, S] of parts of textures, here and below; default: the whole textures'
+        known  [B or 1, C, S, S] what codes need not say of these textures or parts of textures, here and below;
+               default: that of whole textures of no known tones
         """
-        scaled = functional.pixel_unshuffle(self.scaled(packed.float(), common), self.patch)
+        scaled = functional.pixel_unshuffle(self.scaled(packed.float(), known), self.patch)
         return (self.vq.encode(scaled).latents.float() - self.latent_mean) / self.latent_deviation
 
     def quantize(self, latent: Tensor) -> Quantized:
@@ -126,23 +153,25 @@ class Autoencoder(nn.Module):
             snapped = raw + (found - raw).detach()
         return Quantized((snapped - self.latent_mean) / self.latent_deviation, codes, commitment)
 
-    def decode(self, latent: Tensor, common: Tensor | None = None) -> Tensor:
+    def decode(self, latent: Tensor, known: Tensor | None = None) -> Tensor:
         """latent [B, L, s, s] on codes (`Quantized.latent`) -> float32 packed texture [B, C, S, S], any range."""
         raw = latent * self.latent_deviation + self.latent_mean
         packed = functional.pixel_shuffle(self.vq.decode(raw, force_not_quantize=True).sample.float(), self.patch)
         packed = self._turned(packed * self.channel_deviation + self.channel_mean, self.hues.T)
-        return packed + self._common(packed, common)
+        return packed + (self.known() if known is None else known)
 
-    def scaled(self, packed: Tensor, common: Tensor | None = None) -> Tensor:
+    def scaled(self, packed: Tensor, known: Tensor | None = None) -> Tensor:
         """A packed texture [B, C, S, S] in the scale in which all channels count alike: losses belong there."""
-        rest = self._turned(packed - self._common(packed, common), self.hues)
+        rest = self._turned(packed - (self.known() if known is None else known), self.hues)
         return (rest - self.channel_mean) / self.channel_deviation
 
     @torch.no_grad()
-    def measure_channels(self, packed: Tensor, weight: Tensor) -> None:
-        """Learns the channels' scale from packed textures [B, C, S, S]; weight [B or 1, 1, S, S] 1 where they count."""
+    def measure_channels(self, packed: Tensor, weight: Tensor, tones: Tensor | None = None) -> None:
+        """Learns the channels' scale from packed textures [B, C, S, S] with their tones; weight [B or 1, 1, S, S] 1
+        where they count.
+        """
         self.common.copy_(packed[:, : self.generated].double().mean(0))
-        rest = self._turned(packed - self._common(packed, None), self.hues)
+        rest = self._turned(packed - self.known(tones), self.hues)
         _measure(rest, weight, self.channel_mean, self.channel_deviation)
 
     def _turned(self, packed: Tensor, axes: Tensor) -> Tensor:
@@ -150,11 +179,6 @@ class Autoencoder(nn.Module):
         generated, colours, masks = packed.split([self.generated, 3 * self.fold**2, 2], dim=1)
         colours = torch.einsum("ij,bjkyx->bikyx", axes, colours.unflatten(1, (3, -1))).flatten(1, 2)
         return torch.cat([generated, colours, masks], dim=1)
-
-    def _common(self, packed: Tensor, common: Tensor | None) -> Tensor:
-        """What is common to all people, in all channels [1 or B, C, S, S]."""
-        common = self.common[None] if common is None else common
-        return functional.pad(common, (0, 0, 0, 0, 0, packed.shape[1] - self.generated))
 
     @torch.no_grad()
     def measure_latents(self, latent: Tensor, weight: Tensor) -> None:

@@ -13,7 +13,13 @@ class Denoiser(nn.Module):
 
     Its input is the noisy latent, the latent of the partial texture and the part of that which a photo shows: for the
     paper 6 + 6 + 1 channels. With these widths the parameters are the published 387 M (DESIGN section 7).
+
+    What the small denoiser changes beside widths: it knows how far latents lie from what the plain filling says, and
+    learns the way from there (`inpainting.diffusion.noise_in`). From nothing the paper's takes weeks of a GPU to learn
+    that unseen cloth is much like the cloth beside it.
     """
+
+    spread: Tensor | None
 
     def __init__(
         self,
@@ -25,11 +31,14 @@ class Denoiser(nn.Module):
         heads: int = 8,                               # of the attention: DESIGN section 4
         groups: int = 32,                             # of the normalisation
         dropout: float = 0.5,                         # section 4.1
+        prior: bool = False,                          # it has a spread
     ) -> None:
         from diffusers.models.attention_processor import Attention
         from diffusers.models.unets.unet_2d import UNet2DModel  # seconds, and only those who paint need it
 
         super().__init__()
+        # deviation of latents from their condition, where no photo shows them and where one does
+        self.register_buffer("spread", torch.ones(2) if prior else None)
         attends = [1 << level in attention for level in range(len(multipliers))]
         self.unet = UNet2DModel(
             in_channels=2 * latent + 1,
@@ -49,9 +58,10 @@ class Denoiser(nn.Module):
                 module.heads = heads
 
     def forward(self, noisy: Tensor, condition: Tensor, mask: Tensor, step: Tensor) -> Tensor:
-        """The noise in `noisy` (eq. 1): float32 [B, L, s, s].
+        """The noise in `noisy` (eq. 1): float32 [B, L, s, s]. With a spread what `noise_in` makes the noise of.
 
-        noisy      [B, L, s, s]  a standardised latent with the noise of its step
+        noisy      [B, L, s, s]  a standardised latent with the noise of its step; with a spread what is left of it
+                                 without the condition, in deviation 1
         condition  [B, L, s, s]  the partial texture's latent (`inpainting.condition`)
         mask       [B, 1, s, s]  the part of each latent that a photo shows, [0, 1]
         step       int64 [B]     how far the noise has come, from 0

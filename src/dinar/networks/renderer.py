@@ -45,7 +45,11 @@ class Renderer(nn.Module):
       inside. The head may therefore copy the texture's own colours (channels 16 to 18 of eq. 2), as a share that it
       predicts for every pixel; beyond the body's outline these continue (`continued`). Copying needs no training
       data: it holds for real photos as for synthetic ones. Likewise its mask is a change to the body's.
+    - identity = 128: on the head all colours that are filled are copied whole, as a map over the texture says
+      (`head`). People are recognised by them, and repainted faces look like softer, other ones.
     """
+
+    head: Tensor | None
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Renderer(nn.Module):
         heads: int = 3,                # convolutions of each of the two heads before its last
         fold: int = 1,                 # pixels a side that are folded into one
         colours: int | None = None,    # first of the texture's three colour channels, if the head may copy them
+        identity: int = 0,             # texels a side of the map of what is always copied; 0: none
     ) -> None:
         super().__init__()
         self.fold, self.colours = fold, colours
@@ -71,6 +76,7 @@ class Renderer(nn.Module):
         self.up = nn.ModuleList(_Up(coarse, fine) for fine, coarse in reversed(steps))
         self.rgb = _head(width, heads, (3 if colours is None else 4) * fold**2)
         self.mask = _head(width, heads, fold**2)
+        self.register_buffer("head", torch.zeros(1, 1, identity, identity) if identity else None)
         if colours is not None:
             nn.init.constant_(self.rgb[-1].bias[3 * fold**2 :], COPIED)
 
@@ -93,7 +99,11 @@ class Renderer(nn.Module):
         drawn_mask = functional.pixel_shuffle(self.mask(x), self.fold).float()
         if self.colours is not None:
             own = texture[:, self.colours : self.colours + 3].float()
-            rgb = torch.lerp(rgb[:, :3], continued(own, mask.float()), rgb[:, 3:])
+            share = rgb[:, 3:]
+            if self.head is not None:
+                filled = texture[:, self.colours + 4 : self.colours + 5].float()      # eq. 2's last channel
+                share = torch.maximum(share, filled * _looked_up(self.head, uv))
+            rgb = torch.lerp(rgb[:, :3], continued(own, mask.float()), share)
             drawn_mask = drawn_mask + OUTLINE * (2 * mask.float() - 1)
         return NeuralRendering(rgb, drawn_mask.sigmoid())
 
@@ -125,6 +135,12 @@ class _Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.block(torch.cat([self.conv(x), skip], dim=1))
+
+
+def _looked_up(map: Tensor, uv: Tensor) -> Tensor:
+    """A map over the texture [1, C, S, S] where the UV image [B, 2, H, W] shows it: float32 [B, C, H, W]."""
+    grid = uv.float().permute(0, 2, 3, 1) * 2 - 1
+    return functional.grid_sample(map.float().expand(len(uv), -1, -1, -1), grid, align_corners=False)
 
 
 def _convolutions(inputs: int, width: int, count: int) -> nn.Sequential:

@@ -125,8 +125,9 @@ class _File(GltfFile):
         count = len(vertices)
         faces = np.arange(count) if "indices" not in primitive else self.numbers(primitive["indices"], 1)[:, 0]
         faces = faces.astype(np.int64).reshape(-1, 3)
-        joint = self.numbers(attributes["JOINTS_0"], 4).astype(np.int64)
-        weight = self.numbers(attributes["WEIGHTS_0"], 4).astype(np.float64)
+        sets = range(sum(name.startswith("JOINTS_") for name in attributes) or 1)
+        joint = np.concatenate([self.numbers(attributes[f"JOINTS_{k}"], 4) for k in sets], axis=1).astype(np.int64)
+        weight = np.concatenate([self.numbers(attributes[f"WEIGHTS_{k}"], 4) for k in sets], axis=1).astype(np.float64)
         weight /= np.maximum(weight.sum(1, keepdims=True), 1e-9)
         uv = np.zeros((count, 2), np.float32)
         if "TEXCOORD_0" in attributes:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MARGIN = 0.08               # of the person's larger side, seen around them
 BACKGROUNDS = (0.0, 1.0)    # in turn: an outline that is right on both is right
 DEEP = 0.02                 # of the person's larger side: farther inside the drawn person the mask is no outline
+ABOUT = 0.02                # of the person's larger side: how far about a pixel what is wrong counts
+EVENLY = 0.3                # of the mean of what is wrong: how often right parts are looked at too
+MOST = 1 << 16              # pixels to choose a part's middle from
 GRAIN = 64                  # pixels: parts come in few sizes, for a new size costs a CPU seconds of preparation
 CHANNELS = 2048, 64         # the discriminator's base and most channels: it sees one person for some seconds
 
@@ -89,11 +92,13 @@ def refine(
     the weights of eq. 5.
 
     Every step looks at another part of the person in another size: noise that pleases LPIPS on one grid of pixels
-    displeases it on the next.
+    displeases it on the next. Parts that are wrong at first are looked at more often.
     """
     shares = _shares([target.frontality for target in targets])
     with torch.no_grad():
-        hidden = [_hidden(target, draw(texture, painted, target.vertices, target.camera).mask[0]) for target in targets]
+        first = [draw(texture, painted, target.vertices, target.camera) for target in targets]
+        hidden = [_hidden(target, drawing.mask[0]) for target, drawing in zip(targets, first, strict=True)]
+        places = [_Places.of(*some) for some in zip(targets, first, hidden, strict=True)]
     weight = texture.frontality * texture.filled
     change = torch.zeros_like(painted)                                # as it is before it is weighted
     generated = None
@@ -118,8 +123,8 @@ def refine(
             tried, generated.grad = replace(texture, generated=tunable[1]), torch.zeros_like(generated)
         shown, real = [], []
         judge.requires_grad_(False)
-        for target, behind, share in zip(targets, hidden, shares, strict=True):
-            view = _View.of(target, behind, BACKGROUNDS[step % 2], sides, window, crop, rng)
+        for target, behind, where, share in zip(targets, hidden, places, shares, strict=True):
+            view = _View.of(target, behind, where.drawn(rng), BACKGROUNDS[step % 2], sides, window, crop, rng)
             drawn = draw(tried, colours, view.vertices, view.camera).over(view.background)
             drawn = torch.lerp(drawn, view.photo, view.hidden)
             shown.append(view.middle(drawn, crop))
@@ -146,6 +151,36 @@ def refine(
 
 
 @dataclass(frozen=True)
+class _Places:
+    """Where a step may look.
+
+    pixels  int64   [N, 2]  rows and columns of the person
+    weight  float32 [N]     how often to look there
+    """
+
+    pixels: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, target: Target, drawn: Rendering, hidden: Tensor) -> Self:
+        """By what is wrong in a drawing about each pixel of the person."""
+        colours = drawn.rgb[0] * drawn.mask[0] - target.image * target.mask
+        wrong = (colours.abs().mean(0) + (drawn.mask[0, 0] - target.mask[0]).abs()) * (1 - hidden[0])
+        top, bottom, left, right = _box(target)
+        reach = max(1, round(ABOUT * max(bottom - top, right - left)))
+        wrong = functional.avg_pool2d(wrong[None, None], 2 * reach + 1, stride=1, padding=reach)[0, 0]
+        pixels = _person(target.mask)
+        pixels = pixels[:: -(-len(pixels) // MOST)]
+        weight = wrong[tuple(pixels.T)]
+        return cls(pixels, EVENLY + weight / weight.mean().clamp(min=1e-6))
+
+    def drawn(self, rng: torch.Generator) -> tuple[int, int]:
+        """Row and column of some pixel."""
+        row, column = self.pixels[int(torch.multinomial(self.weight.cpu(), 1, generator=rng))].tolist()
+        return row, column
+
+
+@dataclass(frozen=True)
 class _View:
     """A part of a photo on a plain background.
 
@@ -167,6 +202,7 @@ class _View:
         cls,
         target: Target,
         hidden: Tensor,                # [1, H, W]
+        centre: tuple[int, int],       # row and column of a pixel of the person
         background: float,
         sides: tuple[int, int],
         window: int,
@@ -174,9 +210,8 @@ class _View:
         rng: torch.Generator,
     ) -> Self:
         """A part about some pixel of the person, who is made `sides` pixels large but not larger than in the photo."""
-        box, person = _box(target), _person(target.mask)
+        box = _box(target)
         side = int(torch.randint(sides[0], sides[1] + 1, (), generator=rng))
-        centre = person[int(torch.randint(len(person), (), generator=rng))].tolist()
         scale = min(1.0, side / max(box[1] - box[0], box[3] - box[2]))
         size = tuple(max(1, round(length * scale)) for length in target.camera.size)
         y, height = _part(centre[0] * scale, box[0] * scale, box[1] * scale, window, least)

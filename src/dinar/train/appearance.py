@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam
 
+from dinar.body.model import BodyModel
+from dinar.body.uv import head_texture, load_layout
 from dinar.data.dataset import Augmentation
 from dinar.networks.appearance import Appearance
 from dinar.networks.encoder import Encoder
@@ -74,6 +76,10 @@ class AppearanceStage(Stage):
             torch.manual_seed(seed)
             drawer = Drawer(build_encoder(preset), build_generator(preset), build_renderer(preset))
             self.networks = {"drawer": drawer, "discriminator": build_discriminator(preset)}
+        if preset.renderer.identity:
+            model = BodyModel.open()
+            layout = load_layout("front", model)
+            drawer.renderer.head.copy_(head_texture(layout, model, preset.renderer.identity))
         for network in (drawer.encoder, drawer.generator, self.networks["discriminator"]):
             network.to(memory_format=torch.channels_last)   # a third to two thirds of the time on a CPU
         self.optimizers = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from dinar.errors import InputError
 from dinar.files import atomic_file
-from dinar.inpainting.diffusion import STEPS, Sampler, noised
+from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
 from dinar.inpainting.inpainter import Inpainter, latent_mask
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
@@ -42,11 +42,13 @@ class Latents(Batch):
     truth      float32 [B, L, s, s]  T_c, of the merged texture
     condition  float32 [B, L, s, s]  T_c^j, of the texture that one view shows
     mask       float32 [B, 1, s, s]  b(B_fill^j)
+    tones      float32 [B, 3, t, t]  that view's (`Autoencoder.tones`), which both latents go with
     """
 
     truth: Tensor
     condition: Tensor
     mask: Tensor
+    tones: Tensor
 
 
 class LatentSets(Dataset):
@@ -64,8 +66,8 @@ class LatentSets(Dataset):
         try:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}   # noqa: SIM118 (no mapping)
-            wanted = {"truth", "condition", "mask", "owner", "mean", "deviation"}
-            if set(tensors) != wanted or len(tensors["condition"]) != len(tensors["owner"]):
+            lengths = {len(tensors.get(name, ())) for name in ("truth", "condition", "mask", "tones")}
+            if not {"mean", "deviation"} <= set(tensors) or len(lengths) > 1 or 0 in lengths:
                 raise ValueError("its tensors are others")
         except FileNotFoundError as error:
             raise InputError(f"{self.path} is missing") from error
@@ -78,7 +80,7 @@ class LatentSets(Dataset):
 
     def __len__(self) -> int:
         """The number of conditions."""
-        return len(self._facts["owner"])
+        return len(self._facts["condition"])
 
     def __getitem__(self, position: int) -> Latents:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + position)
@@ -87,9 +89,17 @@ class LatentSets(Dataset):
 
     def at(self, number: int) -> Latents:
         """The latents of one condition, batch 1."""
-        facts = self._facts
-        parts = facts["truth"][facts["owner"][number]], facts["condition"][number], facts["mask"][number]
-        return Latents(*(part[None].float() for part in parts))
+        return Latents(*(self._facts[f.name][number][None].float() for f in fields(Latents)))
+
+    def spread(self) -> Tensor:
+        """Deviation of truths from their conditions [2], where no photo shows them and where one does."""
+        sums = torch.zeros(2, 2, dtype=torch.float64)
+        for number in range(len(self)):
+            one = self.at(number)
+            error = (one.truth - one.condition).square().mean(1, keepdim=True)
+            for which, weight in enumerate((1 - one.mask, one.mask)):
+                sums[which] += torch.stack([(error * weight).sum(), weight.sum()]).double()
+        return (sums[:, 0] / sums[:, 1].clamp(min=1e-6)).sqrt().clamp(min=1e-3).float()
 
     @property
     def scale(self) -> tuple[Tensor, Tensor]:
@@ -109,13 +119,13 @@ def encode(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> None:
-    """Writes the latents of all people's textures: each truth and each view, in so many colours.
+    """Writes the latents of all people's textures: each view, and the truth beside its tones, in so many colours.
 
     Measures the latents' scale on the truths where the autoencoder has none. The networks stay on `device`.
     """
     islands = Islands.of(sets.tailor.layout, sets.preset.generator.size).to(device)
     autoencoder.to(device).eval()
-    parts: dict[str, list[Tensor]] = {"truth": [], "condition": [], "mask": [], "owner": []}
+    parts: dict[str, list[Tensor]] = {f.name: [] for f in fields(Latents)}
     rng = torch.Generator().manual_seed(seed)
     fresh = bool((autoencoder.latent_deviation == 1).all())
     for number in (progress or Progress()).track(range(len(sets)), len(sets), "encode"):
@@ -123,11 +133,13 @@ def encode(
         for variant in range(variants if sets.appearance is None else 1):
             gain = torch.exp(GAIN * bool(variant) * torch.randn(3, generator=rng))    # the first as they are
             packed = _packed([sets.merged(number), *views], gain, appearance, autoencoder, islands, device)
-            latents = autoencoder.encode(packed).half().cpu()
-            parts["owner"].append(torch.full((len(views),), len(parts["truth"])))
-            parts["truth"].append(latents[:1])
-            parts["condition"].append(latents[1:])
-            parts["mask"].append(latent_mask(packed[1:, -1:], islands, autoencoder.shrinkage).half().cpu())
+            truth, shown = packed[:1].expand_as(packed[1:]), packed[1:]
+            tones = autoencoder.tones(shown)
+            known = autoencoder.known(tones)
+            parts["truth"].append(autoencoder.encode(truth, known).half().cpu())
+            parts["condition"].append(autoencoder.encode(shown, known).half().cpu())
+            parts["mask"].append(latent_mask(shown[:, -1:], islands, autoencoder.shrinkage).half().cpu())
+            parts["tones"].append(tones.half().cpu())
     tensors = {name: torch.cat(part) for name, part in parts.items()}
     if fresh:
         shown = islands.latent_weight(autoencoder.shrinkage).cpu()
@@ -163,7 +175,7 @@ def _bare(dressed: Dressed, gain: Tensor) -> TextureLesson:
     nothing = torch.zeros(0, dtype=torch.long)
     return TextureLesson(
         dressed.photos, dressed.shares, torch.zeros(len(dressed.photos), dtype=torch.long), dressed.painted[None],
-        dressed.masks[None], dressed.generated[None], gain[None], *([nothing] * 6),
+        dressed.painted[None], dressed.masks[None], dressed.generated[None], gain[None], *([nothing] * 6),
     )  # fmt: skip
 
 
@@ -198,6 +210,8 @@ class InpaintingStage(Stage):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             denoiser = build_denoiser(preset)
+        if denoiser.spread is not None:
+            denoiser.spread.copy_(latents.spread())
         self.networks = {"denoiser": denoiser}
         self.optimizers = {"denoiser": AdamW(denoiser.parameters(), preset.inpainting.learning_rate)}
 
@@ -232,12 +246,13 @@ class InpaintingStage(Stage):
         batch = self.collate([self.examples[k] for k in range(min(LOOKED_AT, len(self.examples)))]).to(device)
         with torch.no_grad():
             latent = self.sampler.draw(
-                lambda noisy, step: denoiser(noisy, batch.condition, batch.mask, step),
+                lambda noisy, step: noise_in(denoiser, noisy, batch.condition, batch.mask, step),
                 tuple(batch.truth.shape),
                 rng,
                 device,
             )
-            plain, painted, truth = (self._colours(part) for part in (batch.condition, latent, batch.truth))
+            latents = batch.condition, latent, batch.truth
+            plain, painted, truth = (self._colours(part, batch.tones) for part in latents)
         size = truth.shape[-2:]
         unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
             device
@@ -260,12 +275,12 @@ class InpaintingStage(Stage):
         step = torch.randint(STEPS, (len(batch.truth),), generator=rng).to(device)
         noise = torch.randn(batch.truth.shape, generator=rng).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            found = denoiser(noised(batch.truth, noise, step), batch.condition, batch.mask, step)
-        return functional.mse_loss(found, noise)
+            found = noise_in(denoiser, noised(batch.truth, noise, step), batch.condition, batch.mask, step)
+        return ((found - noise).square() * importance(denoiser, batch.mask, step)).mean()
 
-    def _colours(self, latent: Tensor) -> Tensor:
+    def _colours(self, latent: Tensor, tones: Tensor) -> Tensor:
         """What latents decode to: colours [B, 3, R, R]."""
         autoencoder = self.autoencoder.to(latent.device)
-        packed = autoencoder.decode(autoencoder.quantize(latent).latent)
+        packed = autoencoder.decode(autoencoder.quantize(latent).latent, autoencoder.known(tones))
         packed = self.islands.to(latent.device).extended(packed)
         return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)

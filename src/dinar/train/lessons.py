@@ -152,9 +152,10 @@ class Tailor:
         forward = vertex_normals(rest[None], self.model.faces)[0, :, 2]
         self.face_vertices = ((weights[:, below].sum(1) > 0.9) & (forward > 0.3)).nonzero().flatten()
 
-    def clothed(self, view: View) -> BodyModel:
-        """The body with the outlines that the view's mask shows, as `dinar create` finds them but in fewer steps."""
-        return self.model.moved(outline.fit(self.model, view.body.shape[0], [view], surface=self.surface, steps=2))
+    def clothed(self, *views: View) -> BodyModel:
+        """The body with the outlines that the views' masks show, as `dinar create` finds them but in fewer steps."""
+        shape = views[0].body.shape[0]
+        return self.model.moved(outline.fit(self.model, shape, views, surface=self.surface, steps=2))
 
     def dress(self, view: View, model: BodyModel | None = None) -> tuple[NeuralTexture, Tensor]:
         """What a view shows (algorithm 1, section 3.5), and its colours without holes [1, 3, R, R].

@@ -37,8 +37,10 @@ from dinar.train.losses import Truth
 
 if TYPE_CHECKING:
     from dinar.networks.appearance import Appearance
+    from dinar.networks.autoencoder import Autoencoder
     from dinar.networks.encoder import Encoder
     from dinar.networks.texture_generator import TextureGenerator
+    from dinar.texture.islands import Islands
 
 VIEWS = 8            # that a truth is merged from at least (sections 3.3 and 4.2)
 MARKER = "textures.json"
@@ -55,6 +57,7 @@ class Dressed:
     photos     uint8 [P, 4, E, E]   colours and mask, framed for the encoder; none where the channels are kept
     shares     float32 [P, 1, S, S] how much the generated channels of each photo count (eq. 5)
     generated  float16 [C, S, S]    no channels where they are to be made of the photos
+    offsets    float16 [V, 3]       the clothed outline that the colours lie on, metres (`fit.outline`)
     """
 
     painted: Tensor
@@ -62,14 +65,16 @@ class Dressed:
     photos: Tensor
     shares: Tensor
     generated: Tensor
+    offsets: Tensor
 
 
 class TextureSets:
     """The textures of the people of some shards, made when first asked for and kept in a folder.
 
-    A person's truth is the merge of all views (eq. 5), the bodies and masks exact. A person's input from a view is what
-    `dinar create` would make of it: the body a little off, the picture worn as `Augmentation` says, the occlusion
-    detector on. Poses may differ between views: the texture does not know them.
+    A person's truth is the merge of all views (eq. 5), the bodies and masks exact, on the body in the outline of all
+    masks. A person's input from a view is what `dinar create` would make of it: the body a little off, in the outline
+    of this one mask, the picture worn as `Augmentation` says, the occlusion detector on. Poses may differ between
+    views: the texture does not know them.
 
     With `appearance` the generated channels are kept as well, and each texture has its own colours only: making them
     for every lesson takes a CPU longer than all else that happens to it.
@@ -99,6 +104,7 @@ class TextureSets:
             "seed": seed,
             "augmentation": repr(self.augmentation),
             "inputs": inputs,
+            "bodies": "clothed",
         }
         marker = self.cache / MARKER
         if marker.exists():
@@ -149,16 +155,17 @@ class TextureSets:
     def partial(self, number: int, view: int) -> Dressed:
         """What one view shows of person `number`; the view is one of `views`."""
         with self._opened(number) as kept:
-            painted, masks, photo = (torch.from_numpy(kept[f"{name}{view}"]) for name in ("painted", "masks", "photo"))
+            names = ("painted", "masks", "photo", "offsets")
+            painted, masks, photo, offsets = (torch.from_numpy(kept[f"{name}{view}"]) for name in names)
         side = self.preset.generator.size
-        return self._dressed(number, view, painted, masks, photo[None], torch.ones(1, 1, side, side))
+        return self._dressed(number, view, painted, masks, photo[None], torch.ones(1, 1, side, side), offsets)
 
     def merged(self, number: int) -> Dressed:
         """What all views show of person `number`: the truth."""
         with self._opened(number) as kept:
-            painted, masks = (torch.from_numpy(kept[name]) for name in ("painted", "masks"))
+            painted, masks, offsets = (torch.from_numpy(kept[name]) for name in ("painted", "masks", "offsets"))
             photos, share = self._photos(kept, number) if self.appearance is None else (None, None)
-        return self._dressed(number, None, painted, masks, photos, share)
+        return self._dressed(number, None, painted, masks, photos, share, offsets)
 
     def prepare(self, number: int) -> None:
         """Makes and keeps what is not kept yet of person `number`."""
@@ -167,14 +174,21 @@ class TextureSets:
             self._generated(number)
 
     def _dressed(
-        self, number: int, view: int | None, painted: Tensor, masks: Tensor, photos: Tensor, share: Tensor
+        self,
+        number: int,
+        view: int | None,
+        painted: Tensor,
+        masks: Tensor,
+        photos: Tensor,
+        share: Tensor,
+        offsets: Tensor,
     ) -> Dressed:
         side, framed = self.preset.generator.size, self.preset.encoder.resolution
         if self.appearance is None:
-            return Dressed(painted, masks, photos, share, torch.zeros(0, side, side, dtype=torch.half))
+            return Dressed(painted, masks, photos, share, torch.zeros(0, side, side, dtype=torch.half), offsets)
         nothing = torch.zeros(0, 4, framed, framed, dtype=torch.uint8), torch.zeros(0, 1, side, side)
         which = 0 if view is None else 1 + self.views(number).index(view)
-        return Dressed(painted, masks, *nothing, torch.from_numpy(self._generated(number)[which].copy()))
+        return Dressed(painted, masks, *nothing, torch.from_numpy(self._generated(number)[which].copy()), offsets)
 
     def _photos(self, kept: np.lib.npyio.NpzFile, number: int) -> tuple[Tensor, Tensor]:
         photos = torch.stack([torch.from_numpy(kept[f"photo{k}"]) for k in range(self.people.views(number))])
@@ -218,14 +232,18 @@ class TextureSets:
                 f"person {number} of {self.places[0]} has {count} views; textures are merged from {self.least} or more "
                 f"(`dinar synth --views {self.least}`)"
             )
-        found, exact, inputs = {}, [], self.views(number)
+        views, inputs = [self.people.view(number, k) for k in range(count)], self.views(number)
+        model = tailor.clothed(*views)
+        exact = [tailor.sampled(view, model) for view in views]
+        found = {"offsets": _halves(model.offsets)}
         for k in range(count):
-            exact.append(tailor.sampled(self.people.view(number, k)))
             view = self.source(number, k)
             photo = torch.cat(framed(view.image[None], view.mask[None], self.preset.encoder.resolution), dim=1)
             found[f"photo{k}"] = _bytes(photo[0])
             if k in inputs:
-                texture, painted = tailor.dress(view)
+                model = tailor.clothed(view)
+                texture, painted = tailor.dress(view, model)
+                found[f"offsets{k}"] = _halves(model.offsets)
                 found[f"painted{k}"] = _bytes(painted[0])
                 found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
         truth = merge(exact)
@@ -244,6 +262,7 @@ class TextureLesson(Batch):
     shares   float32 [P, 1, S, S]    how much each counts in its texture's generated channels
     owners   int64 [P]               the texture that it belongs to
     painted  uint8 [B, 3, R, R]      colours without holes
+    guide    uint8 [B, 3, R, R]      those of one view of the person, which the texture itself may be
     masks    uint8 [B, 2, S, S]      sampled and filled
     generated  float16 [B, C, S, S]  generated channels; none of them where they come from the photos
     gain     float32 [B, 3]          of the colours, the photos' and the truth's as well
@@ -259,6 +278,7 @@ class TextureLesson(Batch):
     shares: Tensor
     owners: Tensor
     painted: Tensor
+    guide: Tensor
     masks: Tensor
     generated: Tensor
     gain: Tensor
@@ -290,6 +310,12 @@ class TextureLesson(Batch):
                 generated = each.new_zeros(len(self.painted), *each.shape[1:]).index_add_(0, self.owners, each)
             painted = (self.painted.float() / 255 * gain).clamp(0, 1)
             return pack(generated, painted, *self.masks.float().split(1, dim=1), fold=fold)
+
+    def tones(self, autoencoder: Autoencoder, islands: Islands) -> Tensor:
+        """What the autoencoder is told of the textures, as inpainting knows it from one view [B, 3, t, t]."""
+        gain, masks = self.gain[:, :, None, None], self.masks[:, :1].float()
+        guide = (self.guide.float() / 255 * gain).clamp(0, 1)
+        return autoencoder.tones(islands.extended(pack(masks[:, :0], guide, masks, masks, fold=autoencoder.fold)))
 
     def surface(self, painted: Tensor, masks: Tensor) -> Surface:
         """The bodies in their windows in colours [W, 3, R, R] and masks [W, 2, S, S]; differentiable in both."""
@@ -332,27 +358,30 @@ class TextureLessons(Dataset):
         if rng.random() < self.share:
             view = int(rng.choice(sets.views(number)))
             dressed, seen = sets.partial(number, view), partial(sets.source, number, view)
+            guide = dressed.painted
         else:
             view = int(rng.integers(sets.people.views(number)))
             dressed, seen = sets.merged(number), partial(sets.people.view, number, view)
+            guide = sets.partial(number, int(rng.choice(sets.views(number)))).painted
         count = int(position % self.every == 0)
         return TextureLesson(
             photos=dressed.photos,
             shares=dressed.shares,
             owners=torch.zeros(len(dressed.photos), dtype=torch.long),
             painted=dressed.painted[None],
+            guide=guide[None],
             masks=dressed.masks[None],
             generated=dressed.generated[None],
             gain=gain,
             drawn=torch.zeros(count, dtype=torch.long),
-            **self._window(seen(), rng) if count else _no_window(how.window),
+            **self._window(seen(), dressed.offsets, rng) if count else _no_window(how.window),
         )
 
-    def _window(self, seen: View, rng: np.random.Generator) -> dict[str, Tensor]:
-        """A window of a view, placed by `rng`."""
+    def _window(self, seen: View, offsets: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
+        """A window of a view of the body in an outline [V, 3], placed by `rng`."""
         tailor, side = self.sets.tailor, self.sets.preset.appearance.window
         with torch.no_grad():
-            vertices = tailor.model(seen.body).vertices
+            vertices = tailor.model.moved(offsets.float())(seen.body).vertices
             face = tailor.face(vertices, seen.camera)
         x, y = _place(window(vertices, seen.camera), seen.camera.size, side, rng)
         camera = seen.camera.cropped(x, y, (side, side))
@@ -392,6 +421,10 @@ def _place(
     x, y, width, height = person
     left, top = x + rng.uniform() * width - side / 2, y + rng.uniform() * height - side / 2
     return int(np.clip(left, 0, size[1] - side)), int(np.clip(top, 0, size[0] - side))
+
+
+def _halves(offsets: Tensor) -> np.ndarray:
+    return offsets.half().numpy()     # to a tenth of a millimetre
 
 
 def _bytes(image: Tensor) -> np.ndarray:

@@ -120,6 +120,11 @@ class Viewer:
         self._pace = pictures.Pace()
         self.refresh()
 
+    def move(self, name: str, motion: Motion) -> None:
+        """Plays a motion, which stays among those to choose from; nothing happens while nobody is there."""
+        if self._panel is not None:
+            self._panel.add_motion(name, motion)
+
     def state(self) -> dict[str, object]:
         """What the page asks for: whether there is somebody to see, and how far the last upload is."""
         job = self.jobs.state
@@ -217,8 +222,7 @@ class Viewer:
     def _move(self, upload: Upload, name: str, progress: Progress) -> None:
         with progress.stage("load"):
             motion = Motion.load(upload.path)
-        if self._panel is not None:
-            self._panel.add_motion(name, motion)
+        self.move(name, motion)
 
 
 def _pages(inner: int) -> dict[str, tuple[str, bytes]]:

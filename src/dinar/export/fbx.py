@@ -1,0 +1,74 @@
+"""A rigged, animated FBX of a person: the GLB, turned by Blender, which runs beside this program."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dinar.errors import InputError
+from dinar.export import gltf
+from dinar.export.figure import Figure, PictureKind
+from dinar.files import atomic_file
+from dinar.motion.motion import Motion
+
+VARIABLE = "DINAR_BLENDER"
+"""Names Blender's program, or a Python that has `bpy`."""
+
+_SCRIPT = Path(__file__).with_name("in_blender.py")
+
+
+def write(
+    path: Path,
+    figure: Figure,
+    *,
+    motions: Mapping[str, Motion] | None = None,   # by the names that the animations get
+    texture_size: int | None = None,               # texels a side; default: the colours' own
+    influences: int = 4,                           # joints a vertex follows: 4 or 8
+    picture: PictureKind = "png",                  # what the texture is stored as
+) -> None:
+    """Writes a .fbx, whole or not at all: what `gltf.write` writes, its texture inside.
+
+    FBX has no unlit material, so lamps shade it. All motions get the frame rate of the finest.
+
+    Raises InputError where there is no Blender, `path` cannot be written or is no .fbx, or numbers are out of range.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".fbx":
+        raise InputError(f"{path} is no .fbx")
+    command = blender()
+    with tempfile.TemporaryDirectory() as folder, atomic_file(path) as temporary:
+        source = Path(folder) / f"{path.stem}.glb"
+        rigged = {"texture_size": texture_size, "influences": influences, "picture": picture}
+        gltf.write(source, figure, motions=motions, lit=True, **rigged)
+        run = subprocess.run([*command, source, temporary], capture_output=True, text=True, cwd=folder)
+        if "No module named 'bpy'" in run.stderr:
+            raise InputError(f"the Python at {command[0]} has no bpy; {VARIABLE} should name one that has, or Blender")
+        if run.returncode or not temporary.is_file():
+            said = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
+            raise InputError(f"Blender could not write {path}: {said[-1]}")
+
+
+def blender(script: Path | str = _SCRIPT) -> list[str]:
+    """The command that runs a script in Blender, its arguments still to come.
+
+    Blender is what the variable DINAR_BLENDER names, else this Python where it has `bpy`, else `blender` on the path.
+
+    Raises InputError where there is none.
+    """
+    named = os.environ.get(VARIABLE)
+    program = named or (sys.executable if importlib.util.find_spec("bpy") else shutil.which("blender"))
+    if program is None:
+        raise InputError(
+            f"a .fbx is written by Blender, which is not here; let {VARIABLE} name it, or a Python that has bpy"
+        )
+    if shutil.which(program) is None:
+        raise InputError(f"{VARIABLE} names {program}, which is no program")
+    if Path(program).name.lower().startswith("blender"):
+        return [program, "-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--"]
+    return [program, str(script)]

@@ -1,0 +1,71 @@
+"""Makes the tables of `docs/results/` with the weights that ship.
+
+    python tools/build_results.py [NAME...] [--people N] [--photos DIR]
+
+All of them without names: `valid`, `synthetic` and the sets of rows on both. The runs are kept in `state/results` and
+go on there, so a killed one loses nothing; the weights' name is part of the folder's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from dinar.files import atomic_file
+from dinar.networks.appearance import shipped
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
+TITLES = {
+    "valid": "VALID people that were not trained on",
+    "synthetic": "Made-up people that were not trained on",
+    "valid-ablation": "Ablation on VALID people: the steps of the paper's table 2",
+    "synthetic-ablation": "Ablation on made-up people: the steps of the paper's table 2",
+    "valid-baselines": "What else could paint the unseen side, on VALID people",
+    "synthetic-baselines": "What else could paint the unseen side, on made-up people",
+    "valid-layouts": "The two UV layouts on VALID people",
+    "photos": "Photos in their own view",
+}
+
+
+def command(name: str, people: int, photos: Path) -> list[str]:
+    """`dinar evaluate` for a table."""
+    protocol, _, rows = name.partition("-")
+    words = ["dinar", "evaluate", protocol, "--people", str(people)]
+    if protocol == "photos":
+        words += ["--data", str(photos), "--rows", "texture,neural,neural+tuning"]
+    if rows:
+        words += ["--rows", rows]
+    return [*words, "--no-walk", "--out", f"state/results/{shipped().name}-{name}"]
+
+
+def build(name: str, people: int, photos: Path) -> None:
+    words = command(name, people, photos)
+    program = [sys.executable, "-c", "from dinar.cli import main; main()", *words[1:]]
+    subprocess.run(program, cwd=ROOT, check=True)
+    tables = (ROOT / words[-1] / "tables.md").read_text(encoding="utf-8")
+    body = tables.split("\n", 1)[1]                   # its first line is the command in another form
+    with atomic_file(RESULTS / f"{name}.md") as temporary:
+        text = f"# {TITLES[name]}\n\n```sh\n{shlex.join(words)}\n```\n{body}"
+        temporary.write_text(text, encoding="utf-8")
+    print(RESULTS / f"{name}.md")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TITLES))
+    parser.add_argument("--people", type=int, default=50)
+    parser.add_argument("--photos", type=Path, default=Path("../shared/photos"))
+    options = parser.parse_args()
+    names = options.names or list(TITLES)
+    if unknown := set(names) - set(TITLES):
+        parser.error(f"no table is called {', '.join(sorted(unknown))}; there are {', '.join(TITLES)}")
+    for name in names:
+        build(name, options.people, options.photos)
+
+
+if __name__ == "__main__":
+    main()
