@@ -57,6 +57,12 @@ LIMITS = """\
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
+PAINTERS_LIMITS = """\
+- It has seen few people for few steps: it changes tones and shade more than it invents. Pockets, seams, prints and
+  strands of hair on the unseen side are hints at best.
+- Hair that is longer behind than the photo tells is guessed from few heads.
+- What the plain filling gets wrong, sleeves that fade into arms above all, it mends in part only.
+"""
 
 
 def run(
@@ -178,7 +184,7 @@ def pack(
             _save_picture(sorted((state / FOLDERS[name] / loop.SAMPLES).iterdir())[-1], fresh / f"{name}.webp")
             losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
             (fresh / f"{name}.svg").write_text(_curves(logs[name], losses), encoding="utf-8")
-        card = _painters_card(found, presets.PRESETS[preset], machine, logs)
+        card = _painters_card(found, presets.PRESETS[preset], machine, remark, logs)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -201,7 +207,9 @@ def _save_picture(source: Path, path: Path) -> None:
     grid.save(path, quality=80)
 
 
-def _painters_card(found: Inpainter, sizes: presets.Preset, machine: str, logs: dict[str, list[dict]]) -> str:
+def _painters_card(
+    found: Inpainter, sizes: presets.Preset, machine: str, remark: str, logs: dict[str, list[dict]]
+) -> str:
     stages_run = "\n".join(
         f"| {name} | {lines[-1]['step']} | {sum(line['seconds'] for line in lines) / 3600:.1f} h |"
         for name, lines in logs.items()
@@ -230,6 +238,7 @@ It goes with the appearance weights {found.appearance} alone.
 | parameters | {size / 1e6:.1f} million |
 | latents | {sizes.autoencoder.latent} channels, {sizes.autoencoder.codes} codes |
 | machine | {machine} |
+| remark | {remark or "none"} |
 | format | float16 safetensors of the moving average, config.json |
 | licence | Apache-2.0 |
 
@@ -254,7 +263,10 @@ Inpainting: a row a texture, plain filling, painting and truth.
 ![loss](inpainting.svg)
 
 ![inpainting](inpainting.webp)
-"""
+
+## What it is bad at
+
+{PAINTERS_LIMITS}"""
 
 
 def _card(

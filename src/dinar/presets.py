@@ -118,6 +118,7 @@ class DenoiserConfig:
     groups: int
     dropout: float
     prior: bool
+    patch: int
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ PAPER = Preset(
         groups=32,
         dropout=0.5,                   # section 4.1
         prior=False,
+        patch=1,
     ),
     appearance=AppearanceTraining(
         l2=2.2,                        # section 4.1
@@ -342,11 +344,10 @@ SMALL = replace(
     ),
     refinement=replace(
         PAPER.refinement,
-        steps=56,
-        learning_rate=5e-4,            # more leaves a fine pattern of worms on dark cloth
-        generated_learning_rate=0.03,  # outlines too: `texture.refinement.refine` tells why
+        learning_rate=6e-4,            # more leaves a fine pattern of worms on dark cloth
+        generated_learning_rate=0.05,  # outlines too: `texture.refinement.refine` tells why
         epsilon=1e-5,                  # the median gradient: what hardly matters stays, and faces get no coloured noise
-        sides=(320, 512),              # noise that fits one grid of pixels does not fit the next
+        sides=(460, 512),              # noise that fits one grid of pixels does not fit the next
         window=256,                    # a third of the time of the whole person
         crop=64,
     ),
@@ -366,9 +367,10 @@ SMALL = replace(
         width=64,                      # 25.7 MB with these: DESIGN section 7
         multipliers=(1, 2, 3, 3),
         blocks=1,
-        attention=(4, 8),
+        attention=(2, 4, 8),
         dropout=0.1,                   # a thirtieth of the weights do not overfit like the paper's
-        prior=True,                    # networks/denoiser.py tells why
+        prior=True,                    # networks/denoiser.py tells why, and of the next
+        patch=2,
     ),
     autoencoding=replace(
         PAPER.autoencoding,
