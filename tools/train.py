@@ -53,7 +53,7 @@ LIMITS = """\
 - Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
   photo shows is copied from it, so faces and prints survive.
 - Long hair and wide skirts end in soft smears where the body that is dressed in their outline still lacks them.
-- Unseen sides are as plain as the colours that were filled in there.
+- Unseen sides show the colours that were filled in there: the front's for the back, a print's too.
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """

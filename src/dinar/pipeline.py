@@ -15,7 +15,7 @@ from torch import Tensor
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import UVLayout, load_layout, mirror_map, texel_map
+from dinar.body.uv import UVLayout, load_layout, mirror_map, opposite_map, texel_map
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit import outline
@@ -269,9 +269,12 @@ def texture_of(
 
 
 def paint(texture: NeuralTexture, model: BodyModel, layout: UVLayout) -> Tensor:
-    """Colours without holes [3, R, R]: unseen texels take the mirrored side or their surroundings."""
-    mirror = mirror_map(layout, model.faces, texel_map(layout, texture.rgb.shape[-1]))
-    return fill(texture, model.faces, layout, mirror=mirror, guide=guide_of(model))[0]
+    """Colours without holes [3, R, R]: unseen texels take the mirrored side, the front for the back or what surrounds
+    them.
+    """
+    texels = texel_map(layout, texture.rgb.shape[-1])
+    mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
+    return fill(texture, model.faces, layout, mirror=mirror, opposite=opposite, guide=guide_of(model))[0]
 
 
 def refined(

@@ -19,6 +19,7 @@ from dinar.body.uv import (
     head_texture,
     load_layout,
     mirror_map,
+    opposite_map,
     part_colours,
     part_labels,
     part_texture,
@@ -273,3 +274,22 @@ def test_the_head_s_texels_are_those_of_its_triangles(model: BodyModel, front: U
     assert head.min() >= 0 and head.max() <= 1 and not head[face < 0].any()
     assert torch.equal(head[there] > 0.4, torch.ones(int(there.sum()), dtype=torch.bool))
     assert (head[~there] > 0.5).float().mean() < 0.01 and (head[there] > 0.95).float().mean() > 0.7
+
+
+def test_what_lies_opposite_is_straight_before_or_behind(model: BodyModel, front: UVLayout, labels: list[str]) -> None:
+    texels = texel_map(front, SIZE)
+    found = opposite_map(front, model, texels)
+    rest = model.rest(model.neutral().shape)[0][0]
+    place = texels.interpolate(rest, model.faces)                                     # [1, 3, S, S]
+    there = functional.grid_sample(place, (found.uv * 2 - 1)[None].nan_to_num(-9), align_corners=False)[0]
+    counts = (found.weight > 0.99) & found.uv.isfinite().all(-1)
+    off = (there - place[0])[:2, counts].norm(dim=0)
+    assert counts.sum() > 0.4 * (texels.face >= 0).sum() and off.quantile(0.95) < 0.015
+    apart = (there - place[0])[2, counts]
+    back = vertex_normals(rest[None], model.faces)
+    behind = texels.interpolate(back[0], model.faces)[0, 2, counts] < -0.5
+    assert (apart[behind] > 0).float().mean() > 0.99                                  # the front for the back
+    part = np.array(labels)[texels.face.clamp(min=0).long().numpy()]
+    for name in ("head", "left hand", "right foot"):
+        assert float(found.weight[torch.from_numpy(part == name) & (texels.face >= 0)].median()) < 0.1
+    assert not found.weight[texels.face < 0].any()

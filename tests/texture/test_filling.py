@@ -5,6 +5,7 @@ import torch
 from texture.shapes import ball, paint
 
 from dinar.body.model import BodyModel
+from dinar.body.uv import Opposite
 from dinar.camera import orbit
 from dinar.texture.drawing import draw
 from dinar.texture.filling import Guide, fill, guide_of
@@ -58,6 +59,20 @@ def test_the_mirrored_side_comes_before_the_membrane():
     unpaired = fill(known(symmetric, right_half(128)), faces, layout, mirror=torch.full((128, 128, 2), torch.nan))
     torch.testing.assert_close(unpaired, plain)
     assert (plain[left] - symmetric[left]).abs().mean() > 0.05
+
+
+def test_the_opposite_side_comes_after_the_mirrored_one_and_before_the_membrane():
+    _, faces, layout = ball()
+    shifted = torch.stack([(mirror(128)[..., 0] * -1 + 1.5) % 1, mirror(128)[..., 1]], dim=-1)      # half way around
+    opposite = Opposite(shifted, torch.ones(128, 128))
+    half = known(paint(128), right_half(128))
+    left = (slice(None), slice(None), slice(16, -16), slice(72, -16))
+    filled = fill(half, faces, layout, opposite=opposite)
+    torch.testing.assert_close(filled[left], paint(128).roll(64, -1)[left], atol=1e-5, rtol=0)
+    both = fill(half, faces, layout, opposite=opposite, mirror=mirror(128))
+    torch.testing.assert_close(both[left], fill(half, faces, layout, mirror=mirror(128))[left], atol=1e-5, rtol=0)
+    faint = fill(half, faces, layout, opposite=Opposite(shifted, torch.zeros(128, 128)))
+    torch.testing.assert_close(faint, fill(half, faces, layout))
 
 
 def test_no_seam_shows():

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from dinar.body.model import DATA, BodyModel
+from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
 from dinar.errors import InputError
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
@@ -49,6 +50,9 @@ _COLOURS = {
     "right calf": (0.55, 0.45, 0.00),
     "right foot": (1.00, 0.50, 0.50),
 }
+_GRAIN = 0.0015  # metres: pixels in which texels before and behind each other are looked for
+_COLLAR = 0.03, 0.08  # metres below the neck's joint: above, fronts are open and backs are not
+_AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
 
 
@@ -157,6 +161,43 @@ def mirror_map(layout: UVLayout, faces: Tensor, texels: TexelMap) -> Tensor:
     there = layout.faces[partner].gather(1, same.int().argmax(2))
     uv = texels.interpolate(layout.uv, there)[0].permute(1, 2, 0)
     return uv.masked_fill(texels.face[..., None] < 0, torch.nan)
+
+
+@dataclass(frozen=True)
+class Opposite:
+    """For each of S x S texels the one on the other side of the trunk or limb: front and back.
+
+    uv      float32 [S, S, 2]  its UV coordinates, NaN where there is none
+    weight  float32 [S, S]     1 on trunk, arms and legs, fading to 0 towards head, hands and feet
+    """
+
+    uv: Tensor
+    weight: Tensor
+
+
+def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposite:
+    """What lies straight before or behind each texel on the resting body.
+
+    texels  of `layout`
+    """
+    vertices = model.rest(model.neutral().shape)[0][0].detach()
+    low, high = vertices.amin(0) - _AROUND, vertices.amax(0) + _AROUND
+    size = tuple(int(side) for side in ((high - low) / _GRAIN).ceil()[[1, 0]].tolist())
+    x, y, z = ((vertices - low) / _GRAIN).T
+    front, back = (rasterize(torch.stack([x, y, 1 + d - d.min()], -1)[None], model.faces, size) for d in (-z, z))
+    shown = [interpolate(side, layout.uv[None], layout.faces)[0].permute(1, 2, 0) for side in (front, back)]
+    attributes = torch.stack([x, y, vertex_normals(vertices[None], model.faces)[0, :, 2]], dim=-1)
+    column, row, normal = texels.interpolate(attributes, model.faces)[0]
+    row, column = (i.long().clamp(0, most - 1) for i, most in zip((row, column), size, strict=True))
+    looked = [uv[row, column].masked_fill(side.face[0][row, column][..., None] < 0, torch.nan)
+              for uv, side in zip(shown, (front, back), strict=True)]  # fmt: skip
+    uv = torch.where((normal < 0)[..., None], *looked).masked_fill(texels.face[..., None] < 0, torch.nan)
+    ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
+    weight = 1 - part_weights(model)[:, ends].sum(1)
+    neck = model.rest(model.neutral().shape)[1][0, model.humanoid["neck"], 1]
+    weight = weight * ((neck - vertices[:, 1] - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])).clamp(0, 1)
+    weight = texels.interpolate(weight[:, None], model.faces)[0, 0].clamp(0, 1)
+    return Opposite(uv, weight * (texels.face >= 0))
 
 
 def part_weights(model: BodyModel) -> Tensor:

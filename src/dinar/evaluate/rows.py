@@ -219,7 +219,7 @@ def _holes(m: Material) -> Drawer:
 ROWS: tuple[Row, ...] = (
     Row("texture-holes", "plain texture mapping without any filling: unseen texels are black", _holes),
     Row("texture-body", "plain texture mapping on the bare body, without the outline of clothes and hair", _undressed),
-    Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the mirrored side", _texture),
+    Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the other side", _texture),
     Row("texture-anny", "the same in MakeHuman's own UV layout, cut behind", _anny),
     Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
     Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),

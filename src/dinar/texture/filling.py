@@ -1,4 +1,4 @@
-"""Unseen texels for the plain renderer: the mirrored other side, else colours that spread over the surface."""
+"""Unseen texels: the mirrored other side, else the front for the back, else colours that spread over the surface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dinar.texture.trust import trust
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
-    from dinar.body.uv import UVLayout
+    from dinar.body.uv import Opposite, UVLayout
 
 TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONTALITY to here it blends into the filling
 FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
@@ -98,12 +98,14 @@ def fill(
     layout: UVLayout,                  # the same triangles in UV space
     *,
     mirror: Tensor | None = None,      # [R, R, 2] UV coordinates of each texel's mirror image, NaN where it has none
+    opposite: Opposite | None = None,  # of R x R texels
     guide: Guide | None = None,        # of the body (`guide_of`); None: all alike
 ) -> Tensor:
     """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
 
-    An unseen texel takes the colour of its mirror image where that was seen, else that of its surroundings on the
-    body's surface: a membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
+    An unseen texel takes the colour of its mirror image where that was seen, else of the texel opposite: sleeves and
+    hems end alike before and behind. What is left takes that of its surroundings on the body's surface: a membrane over
+    the mesh, so that neither seams of the layout nor gaps between its islands show.
     Colours seen at a grazing angle and the edges of holes blend into what is made up. Texels off the islands repeat the
     nearest one on them: bilinear sampling at seams finds no foreign colour. With nothing seen at all everything is
     mid-grey.
@@ -113,10 +115,12 @@ def fill(
     inside = atlas.mask
     weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
     colour = texture.rgb * weight                                        # multiplied by its trust, here and below
-    if mirror is not None:
-        grid = (mirror.to(colour) * 2 - 1).nan_to_num(-9)[None].expand(len(colour), -1, -1, -1)
+    others = [] if mirror is None else [(mirror, torch.ones_like(weight))]
+    others += [] if opposite is None else [(opposite.uv, opposite.weight.to(weight)[None, None])]
+    for uv, share in others:
+        grid = (uv.to(colour) * 2 - 1).nan_to_num(-9)[None].expand(len(colour), -1, -1, -1)
         seen = torch.cat([colour, weight], dim=1) * inside
-        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - weight)
+        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - weight) * share
         colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
     if guide is None:
         edges = _edges(faces)

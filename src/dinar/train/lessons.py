@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
-from dinar.body.uv import load_layout, mirror_map, texel_map
+from dinar.body.uv import load_layout, mirror_map, opposite_map, texel_map
 from dinar.camera import Camera
 from dinar.data.dataset import Augmentation, MultiView, Pair
 from dinar.fit import outline
@@ -144,7 +144,9 @@ class Tailor:
         self.layout = load_layout("front", self.model)
         self.guide = guide_of(self.model)
         self.surface = outline.surface_of(self.model, self.model.neutral().shape[0])
-        self.mirror = mirror_map(self.layout, self.model.faces, texel_map(self.layout, size))
+        texels = texel_map(self.layout, size)
+        self.mirror = mirror_map(self.layout, self.model.faces, texels)
+        self.opposite = opposite_map(self.layout, self.model, texels)
         rest = self.model.template
         head = self.model.humanoid["head"]
         weights = self.model.skin_weights
@@ -163,7 +165,12 @@ class Tailor:
         model  default: the body without clothes
         """
         texture = self.sampled(view, model)
-        return texture, fill(texture, self.model.faces, self.layout, mirror=self.mirror, guide=self.guide)
+        return texture, self.filled(texture)
+
+    def filled(self, texture: NeuralTexture) -> Tensor:
+        """Its colours without holes [1, 3, R, R], as `dinar create` makes them up."""
+        faces, others = self.model.faces, {"mirror": self.mirror, "opposite": self.opposite}
+        return fill(texture, faces, self.layout, guide=self.guide, **others)
 
     def sampled(self, view: View, model: BodyModel | None = None) -> NeuralTexture:
         """What a view shows, holes and all."""

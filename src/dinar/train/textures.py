@@ -28,7 +28,6 @@ from dinar.presets import Preset
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth.view import View
 from dinar.texture.drawing import sampled_at
-from dinar.texture.filling import fill
 from dinar.texture.merging import merge, shares
 from dinar.texture.neural_drawing import Surface
 from dinar.texture.neural_texture import window
@@ -104,7 +103,7 @@ class TextureSets:
             "seed": seed,
             "augmentation": repr(self.augmentation),
             "inputs": inputs,
-            "bodies": "clothed",
+            "made": "clothed bodies, opposite sides",
         }
         marker = self.cache / MARKER
         if marker.exists():
@@ -247,8 +246,7 @@ class TextureSets:
                 found[f"painted{k}"] = _bytes(painted[0])
                 found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
         truth = merge(exact)
-        painted = fill(truth, tailor.model.faces, tailor.layout, mirror=tailor.mirror, guide=tailor.guide)
-        found["painted"] = _bytes(painted[0])
+        found["painted"] = _bytes(tailor.filled(truth)[0])
         found["masks"] = _small(truth.sampled, truth.filled, side)
         found["shares"] = shares(torch.stack([t.frontality for t in exact]), side)[:, 0].half().numpy()
         return found
