@@ -51,7 +51,7 @@ _COLOURS = {
     "right foot": (1.00, 0.50, 0.50),
 }
 _GRAIN = 0.0015  # metres: pixels in which texels before and behind each other are looked for
-_COLLAR = 0.03, 0.08  # metres below the neck's joint: above, fronts are open and backs are not
+_COLLAR = 0.07, 0.12  # metres below the neck's joint: above, fronts are open and backs are not
 _AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
 
