@@ -180,7 +180,7 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
 
     texels  of `layout`
     """
-    vertices = model.rest(model.neutral().shape)[0][0].detach()
+    vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
     low, high = vertices.amin(0) - _AROUND, vertices.amax(0) + _AROUND
     size = tuple(int(side) for side in ((high - low) / _GRAIN).ceil()[[1, 0]].tolist())
     x, y, z = ((vertices - low) / _GRAIN).T
@@ -194,7 +194,7 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
     uv = torch.where((normal < 0)[..., None], *looked).masked_fill(texels.face[..., None] < 0, torch.nan)
     ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
     weight = 1 - part_weights(model)[:, ends].sum(1)
-    neck = model.rest(model.neutral().shape)[1][0, model.humanoid["neck"], 1]
+    neck = joints[model.humanoid["neck"], 1]
     weight = weight * ((neck - vertices[:, 1] - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])).clamp(0, 1)
     weight = texels.interpolate(weight[:, None], model.faces)[0, 0].clamp(0, 1)
     return Opposite(uv, weight * (texels.face >= 0))

@@ -126,7 +126,7 @@ class Material:
             raise InputError("rows that inpaint need weights of the inpainting beside those of the appearance")
         texture = self.texture if detector else self.sampled(self.layout, detector=False)
         texture = replace(texture, generated=self.generated)
-        painted = pipeline.paint(texture, self.model, self.layout)
+        painted = self.painted[0] if detector else pipeline.paint(texture, self.model, self.layout)
         shape = self.view.body.shape[0]
         avatar = Avatar(tuned or texture, painted, shape, self.model, self.layout, self.networks.name)
         avatar = replace(avatar, renderer=self.networks.renderer)
