@@ -24,7 +24,7 @@ from dinar.avatar import open_body
 from dinar.body.uv import load_layout
 from dinar.inpainting import inpainter
 from dinar.inpainting.diffusion import Sampler, noise_in
-from dinar.inpainting.inpainter import Inpainter
+from dinar.inpainting.inpainter import Inpainter, with_codes_of
 from dinar.inpainting.packing import unpack
 from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
@@ -58,7 +58,8 @@ def main() -> None:
     parser.add_argument("--latents", type=Path, required=True)
     parser.add_argument("--weights", type=Path, help="of the inpainting; default: those that ship")
     parser.add_argument("--people", type=int, default=8)
-    parser.add_argument("--steps", type=int, nargs="+", default=[5, 10, 20, 50, 100])
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 3, 5, 10, 20, 50])
+    parser.add_argument("--temperature", type=float, default=Sampler().temperature)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -73,7 +74,7 @@ def main() -> None:
     print("| sampler | steps | unseen | LPIPS | s a person |\n|---|---|---|---|---|")
     for method in METHODS:
         for steps in args.steps:
-            rows.append(measured(networks, Sampler(method, steps, eta=0.0), lessons, islands, lpips))
+            rows.append(measured(networks, Sampler(method, steps, 0.0, args.temperature), lessons, islands, lpips))
             numbers = f"{rows[-1].unseen:.4f} | {rows[-1].lpips:.4f} | {rows[-1].seconds:.2f}"
             print(f"| {NAMES[method]} | {steps} | {numbers} |", flush=True)
     args.out.write_text(plotted(rows), encoding="utf-8")
@@ -85,14 +86,14 @@ def measured(
 ) -> Row:
     unseen, whole, seconds = [], [], 0.0
     for number, lesson in enumerate(lessons):
-        truth = colours(networks, lesson.truth, lesson.tones, islands)
+        truth = colours(networks, lesson.truth, islands)
         began = time.process_time()
         latent = sampler.draw(
             lambda noisy, step, known=lesson: noise_in(networks.denoiser, noisy, known.condition, known.mask, step),
             tuple(lesson.truth.shape),
             torch.Generator().manual_seed(number),
         )
-        painted = colours(networks, latent, lesson.tones, islands)
+        painted = colours(networks, with_codes_of(lesson.condition, latent, networks.autoencoder), islands)
         seconds += time.process_time() - began
         hole = functional.interpolate(1 - lesson.mask, truth.shape[-2:], mode="bilinear")
         hole = hole * functional.interpolate(islands.covered, truth.shape[-2:])
@@ -102,10 +103,10 @@ def measured(
     return Row(sampler.method, sampler.steps, sum(unseen) / count, sum(whole) / count, seconds / count)
 
 
-def colours(networks: Inpainter, latent: Tensor, tones: Tensor, islands: Islands) -> Tensor:
+def colours(networks: Inpainter, latent: Tensor, islands: Islands) -> Tensor:
     """What latents decode to [B, 3, R, R]."""
     autoencoder = networks.autoencoder
-    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent, autoencoder.known(tones)))
+    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
     return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)
 
 

@@ -2,10 +2,11 @@
 
     .venv/bin/python tools/build_docs.py [NAME...]
 
-All of them without names, else those named (`fit`, `views`, ...); some 40 seconds, and as many for `exported`, which
-needs a browser with three.js (`tools/three.py`) and Blender (`tools/blender.py`). The networks that look at the photo
-are found as `dinar` finds them (`docs/offline.md`). `troubleshooting` stands for all of `tools/troubles.py`. With
-`pose_landmark_full.tflite`, which is the default, the same pictures come out every time.
+All of them without names but `people`, which takes minutes and photos that are not in the repository, else those named
+(`fit`, `views`, ...); some 40 seconds, and as many for `exported`, which needs a browser with three.js
+(`tools/three.py`) and Blender (`tools/blender.py`). The networks that look at the photo are found as `dinar` finds them
+(`docs/offline.md`). `troubleshooting` stands for all of `tools/troubles.py`. With `pose_landmark_full.tflite`, which is
+the default, the same pictures come out every time.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from dinar.texture.occlusion import occlusion_band
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 EXAMPLE = ROOT / "examples" / "person.jpg"
+PHOTOS = ROOT.parent / "shared" / "photos"
 
 MOST_BYTES = 120_000          # of one picture
 QUALITIES = range(88, 40, -6)  # of WebP: the first that keeps to it
@@ -65,6 +67,7 @@ BROWSER = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshad
 EXPORTED = ((0, 20.0), (12, 70.0), (24, 200.0))        # frames of the walk, and from where they are seen
 COME_ALIVE = (0.7, 2.0, 3.2)  # seconds after the beginning of a photo that comes alive
 TRIANGLES = (27_420, 6_854, 3_000, 1_500)
+SMALL = (260, 150)            # pixels: height and width of one of many people's views
 ACROSS = 7                    # frames of a clip side by side
 
 
@@ -172,6 +175,17 @@ def layout(example: Example) -> Tensor:
 
 def views(example: Example) -> Tensor:
     return row([example.avatar.view(name, (560, 360)).over(PAPER)[0] for name in VIEWS], gap=0)
+
+
+def people(example: Example) -> Tensor:
+    """The four views of all photos in `../shared/photos`, two people a row."""
+    rows = []
+    for path in sorted(path for path in PHOTOS.iterdir() if path.suffix in (".jpg", ".jpeg", ".png")):
+        avatar = pipeline.create([path])
+        rows.append(row([avatar.view(name, SMALL).over(PAPER)[0] for name in VIEWS], gap=0))
+    if len(rows) % 2:
+        rows.append(torch.full_like(rows[0], PAPER))
+    return torch.cat([row(pair) for pair in zip(rows[::2], rows[1::2], strict=True)], dim=1)
 
 
 def again(example: Example) -> Tensor:
@@ -288,7 +302,7 @@ PAINTERS: dict[str, Callable[[Example], Tensor | list[Tensor]]] = {
     painter.__name__: painter
     for painter in (
         landmarks, mask, fit, outline, occlusion, sampled, filled, layout,
-        views, again, clips, exported, triangles, walk, alive, page,
+        views, people, again, clips, exported, triangles, walk, alive, page,
     )
 } | {painter.__name__: lambda example, painter=painter: row(painter()) for painter in troubles.PAINTERS}
 GROUPS = {"troubleshooting": [painter.__name__ for painter in troubles.PAINTERS]}
@@ -328,7 +342,7 @@ def encoded(picture: Tensor | list[Tensor]) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*PAINTERS, *GROUPS)))
-    asked = parser.parse_args().names or list(PAINTERS)
+    asked = parser.parse_args().names or [name for name in PAINTERS if name != people.__name__]
     names = [one for name in asked for one in GROUPS.get(name, [name])]
     if unknown := set(names) - set(PAINTERS):
         parser.error(f"no picture is called {', '.join(sorted(unknown))}; there are {', '.join(PAINTERS)}")

@@ -58,10 +58,11 @@ LIMITS = """\
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
 PAINTERS_LIMITS = """\
-- It has seen few people for few steps: it changes tones and shade more than it invents. Pockets, seams, prints and
-  strands of hair on the unseen side are hints at best.
-- Hair that is longer behind than the photo tells is guessed from few heads.
-- What the plain filling gets wrong, sleeves that fade into arms above all, it mends in part only.
+- It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
+  Strands of hair, seams and pockets are not invented.
+- What the front has in detail, zips, pockets and prints, is paler behind but often still there.
+- Hair that may or may not fall over the back becomes a dark smudge on it.
+- Different seeds differ little.
 """
 
 

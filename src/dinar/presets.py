@@ -102,7 +102,7 @@ class AutoencoderConfig:
     blocks: int
     attention: bool
     groups: int
-    smooth: int
+    tones: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,7 @@ class AutoencoderTraining:
 class InpaintingTraining:
     """Training of the denoiser (eq. 1, sections 3.3 and 4.1)."""
 
+    codes: float                   # weight of eq. 1 on codes, where there are tones beside them; on those it is 1
     learning_rate: float           # AdamW
     batch: int                     # textures
     steps: int
@@ -237,7 +238,7 @@ PAPER = Preset(
         blocks=2,
         attention=True,
         groups=32,
-        smooth=0,
+        tones=False,
     ),
     denoiser=DenoiserConfig(
         latent=6,                      # section 4.1
@@ -288,6 +289,7 @@ PAPER = Preset(
         patience=100,                  # not in the paper
     ),
     inpainting=InpaintingTraining(
+        codes=1.0,                     # there are no tones
         learning_rate=1e-6,            # section 4.1
         batch=128,                     # section 4.1
         steps=50_000,                  # section 4.1
@@ -360,10 +362,11 @@ SMALL = replace(
         blocks=1,
         attention=False,               # 4096 latents that all look at each other take as long as all the rest
         groups=8,                      # a group of one channel could not tell a dark texture from a light one
-        smooth=8,                      # networks/autoencoder.py tells why
+        tones=True,                    # networks/autoencoder.py tells why
     ),
     denoiser=replace(
         PAPER.denoiser,
+        latent=9,                      # codes' six and three tones
         width=64,                      # 25.7 MB with these: DESIGN section 7
         multipliers=(1, 2, 3, 3),
         blocks=1,
@@ -384,7 +387,13 @@ SMALL = replace(
         finetune_steps=5_000,
         adversarial_from=5_000,
     ),
-    inpainting=replace(PAPER.inpainting, learning_rate=2e-4, steps=30_000),   # small networks learn in larger steps
+    inpainting=replace(
+        PAPER.inpainting,
+        codes=0.2,                     # most of a code is chance, whose gradients would drown what tones teach
+        learning_rate=2e-4,            # small networks learn in larger steps
+        batch=8,
+        steps=30_000,
+    ),
 )
 
 # Seconds on a CPU: `small` in miniature.
@@ -395,7 +404,7 @@ TINY = Preset(
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2, identity=16),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
-    autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4, smooth=4),
+    autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4),
     denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
     appearance=replace(
         SMALL.appearance, adversarial_from=2, windows=2, window=64, lpips_crop=64, steps=8, ema_half_life=16

@@ -18,13 +18,27 @@ def best(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "sampler",
-    [Sampler("ddpm", 200), Sampler("ddim", 100, 1.0), Sampler("ddim", 50, 0.0), Sampler("dpm", 25), PUBLISHED],
+    [
+        Sampler("ddpm", 200, temperature=1.0),
+        Sampler("ddim", 100, 1.0, 1.0),
+        Sampler("ddim", 50, 0.0, 1.0),
+        Sampler("dpm", 25, temperature=1.0),
+        PUBLISHED,
+    ],
     ids=str,
 )
 def test_every_sampler_finds_the_distribution_of_a_perfect_denoiser(sampler: Sampler) -> None:
     found = sampler.draw(best, (1, 2, 64, 64), torch.Generator().manual_seed(0))
     assert torch.allclose(found.mean((0, 2, 3)), CENTRE.flatten(), atol=0.05)
     assert torch.allclose(found.std((0, 2, 3)), torch.tensor(SPREAD), atol=0.06)
+
+
+def test_temperature_narrows_the_distribution_about_its_middle() -> None:
+    for temperature in (0.0, 0.5):
+        sampler = Sampler("ddim", 50, 0.0, temperature)
+        found = sampler.draw(best, (1, 2, 64, 64), torch.Generator().manual_seed(0))
+        assert torch.allclose(found.mean((0, 2, 3)), CENTRE.flatten(), atol=0.03)
+        assert torch.allclose(found.std((0, 2, 3)), torch.tensor(temperature * SPREAD), atol=0.03)
 
 
 def test_a_spread_is_the_best_guess_without_a_network() -> None:
@@ -87,7 +101,10 @@ def test_the_noise_is_the_designs() -> None:
     assert found.var() == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("wrong", [{"method": "euler"}, {"steps": 0}, {"steps": 1001}, {"eta": -0.1}, {"eta": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"method": "euler"}, {"steps": 0}, {"steps": 1001}, {"eta": -0.1}, {"eta": 1.5}, {"temperature": 2.0}],
+)
 def test_samplers_that_are_none(wrong: dict) -> None:
     with pytest.raises(InputError):
         Sampler(**wrong)

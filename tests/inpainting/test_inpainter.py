@@ -13,6 +13,8 @@ from dinar.errors import InputError
 from dinar.inpainting import inpainter as module
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import (
+    CHANGED,
+    CONFIDENCE,
     FEATHER,
     Inpainter,
     added,
@@ -23,6 +25,7 @@ from dinar.inpainting.inpainter import (
     latent_mask,
     propose,
     soft_edge,
+    with_codes_of,
 )
 from dinar.inpainting.packing import pack
 from dinar.presets import TINY
@@ -83,9 +86,8 @@ def test_the_condition_is_eq_1s(networks: Inpainter, islands: Islands) -> None:
         found = condition(networks.autoencoder, texture, grey(texture), islands)
         halves = texture.filled[..., ::2, ::2]
         packed = islands.extended(pack(texture.generated, grey(texture), halves, halves, fold=2))
-        known = networks.autoencoder.known(networks.autoencoder.tones(packed))
-        assert torch.equal(found.latent, networks.autoencoder.encode(packed, known)) and torch.equal(found.known, known)
-    assert found.latent.shape == (1, 6, S // 4, S // 4) and found.mask.shape == (1, 1, S // 4, S // 4)
+        assert torch.equal(found.latent, networks.autoencoder.encode(packed))
+    assert found.latent.shape == (1, 9, S // 4, S // 4) and found.mask.shape == (1, 1, S // 4, S // 4)
     assert torch.equal(found.mask, latent_mask(halves, islands, 4))
     assert found.mask[0, 0, 0].min() > 0.9 and found.mask[0, 0, -1].max() < 0.1
 
@@ -180,6 +182,18 @@ def test_a_sample_that_is_the_condition_changes_nothing(networks: Inpainter, isl
     assert torch.equal(found.rgb, grey(texture)) and torch.equal(found.generated, texture.generated)
     monkeypatch.setattr(Sampler, "draw", lambda *_: known.latent + 1)
     assert not torch.equal(propose(networks, texture, grey(texture), islands, seed=0, sampler=QUICK).rgb, found.rgb)
+
+
+def test_codes_are_painted_where_tones_change(networks: Inpainter) -> None:
+    coder = networks.autoencoder
+    condition, sample = torch.zeros(1, 9, 8, 8), torch.ones(1, 9, 8, 8)
+    sample[:, 6:] = 0
+    assert torch.equal(with_codes_of(condition, sample, coder), condition)
+    sample[:, 6, :, :4] = 3 * CHANGED / coder.latent_deviation[6]
+    found = with_codes_of(condition, sample, coder)
+    assert torch.allclose(found[:, 6:], CONFIDENCE * sample[:, 6:])
+    assert torch.allclose(found[:, :6, :, :3], torch.tensor(CONFIDENCE)) and found[:, :6, :, 5:].eq(0).all()
+    assert 0 < found[0, 0, 4, 4] < CONFIDENCE                           # and between them some
 
 
 def test_a_match_changes_the_painting_alone(networks: Inpainter, islands: Islands) -> None:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
+from torch.nn import functional
 
 from dinar import presets
 from dinar.networks import pretrained
-from dinar.networks.autoencoder import Autoencoder, CodebookUse
+from dinar.networks.autoencoder import HUES, Autoencoder, CodebookUse
 from dinar.presets import PAPER, SMALL, TINY
 
 
@@ -46,24 +47,26 @@ def test_the_constructors_defaults_are_the_paper() -> None:
 def test_colours_fold_to_the_generated_channels_side(preset: presets.Preset) -> None:
     assert preset.colour_size == preset.generator.size * preset.autoencoder.fold
     assert preset.generator.channels == preset.autoencoder.generated
-    assert preset.autoencoder.latent == preset.denoiser.latent
+    with torch.device("meta"):
+        assert presets.build_autoencoder(preset).channels == preset.denoiser.latent
 
 
 def test_a_texture_goes_there_and_back_in_shape(tiny: Autoencoder) -> None:
     packed = torch.randn(2, 30, 32, 32)
     latent = tiny.encode(packed)
     found = tiny.quantize(latent)
-    assert latent.shape == found.latent.shape == (2, 6, 8, 8) and found.codes.shape == (2, 8, 8)
+    assert latent.shape == found.latent.shape == (2, 9, 8, 8) and found.codes.shape == (2, 8, 8)
     assert tiny.decode(found.latent).shape == packed.shape
     snapped = tiny.codebook[found.codes].permute(0, 3, 1, 2)
-    assert torch.allclose(found.latent, snapped, atol=1e-6)
-    others = torch.cdist(latent.permute(0, 2, 3, 1).flatten(0, 2), tiny.codebook)
+    assert torch.allclose(found.latent[:, :6], snapped, atol=1e-6)
+    assert torch.equal(found.latent[:, 6:], latent[:, 6:])                           # no tone is snapped
+    others = torch.cdist(latent[:, :6].permute(0, 2, 3, 1).flatten(0, 2), tiny.codebook)
     assert torch.equal(others.argmin(1).view(2, 8, 8), found.codes)
 
 
 def test_at_first_there_is_no_pattern_in_a_block_of_colours() -> None:
     network = presets.build_autoencoder(TINY)
-    colours = network.decode(torch.randn(1, 6, 8, 8))[:, 16:28].unflatten(1, (3, 4))
+    colours = network.decode(torch.randn(1, 9, 8, 8))[:, 16:28].unflatten(1, (3, 4))
     assert torch.equal(colours, colours[:, :, :1].expand_as(colours)) and colours.std() > 0
 
 
@@ -83,7 +86,8 @@ def test_scales_cancel(tmp_path) -> None:
     packed = torch.randn(3, 30, 32, 32) * torch.linspace(0.1, 5, 30)[:, None, None] + 2
     weight = (torch.rand(1, 1, 32, 32) < 0.7).float()
     network.measure_channels(packed, weight)
-    seen = network.scaled(packed).transpose(0, 1)[:, (weight > 0).expand(3, -1, -1, -1)[:, 0]]
+    rest = network.scaled(packed - network._known(network._tones(packed)))
+    seen = rest.transpose(0, 1)[:, (weight > 0).expand(3, -1, -1, -1)[:, 0]]
     assert torch.allclose(seen.mean(1), torch.zeros(30), atol=1e-4)
     assert torch.allclose(seen.std(1, correction=0), torch.ones(30), atol=1e-4)
 
@@ -93,8 +97,8 @@ def test_scales_cancel(tmp_path) -> None:
         network.measure_latents(network.encode(packed), torch.ones(1, 1, 8, 8))
         latent = network.encode(packed)
         after = network.quantize(latent)
-    assert torch.allclose(latent.mean((0, 2, 3)), torch.zeros(6), atol=1e-4)
-    assert torch.allclose(latent.std((0, 2, 3), correction=0), torch.ones(6), atol=1e-4)
+    assert torch.allclose(latent.mean((0, 2, 3)), torch.zeros(9), atol=1e-4)
+    assert torch.allclose(latent.std((0, 2, 3), correction=0), torch.ones(9), atol=1e-4)
     assert (before.codes == after.codes).float().mean() > 0.99    # rounding may decide between two near codes
     again = network.decode(network.quantize(latent).latent)
     assert torch.allclose(again, drawn, atol=0.05 * float(drawn.std()))
@@ -159,46 +163,47 @@ def test_training_without_revival_leaves_codes_dead_and_with_it_none() -> None:
 
 def test_what_is_common_costs_nothing_and_hues_count() -> None:
     torch.manual_seed(0)
-    autoencoder = presets.build_autoencoder(TINY).eval()
+    autoencoder = presets.build_autoencoder(replace(TINY, autoencoder=replace(TINY.autoencoder, tones=False))).eval()
     pattern = 5 * torch.randn(1, 16, 32, 32)
     grey, hue = torch.rand(6, 1, 1, 32, 32), 0.02 * torch.randn(6, 3, 1, 32, 32)
     colours = (grey + hue).expand(-1, -1, 4, -1, -1).flatten(1, 2)
     packed = torch.cat([pattern + 0.1 * torch.randn(6, 16, 1, 1), colours, torch.ones(6, 2, 32, 32)], dim=1)
     autoencoder.measure_channels(packed, torch.ones(1, 1, 32, 32))
-    scaled = autoencoder.scaled(packed)
+    without = packed - functional.pad(autoencoder.common, (0, 0, 0, 0, 0, 14))
+    scaled = autoencoder.scaled(without)
     assert torch.allclose(scaled[:, :28].std((0, 2, 3)), torch.tensor(1.0), atol=0.05)       # hues as much as the rest
     assert scaled[:, :16].diff(dim=3).abs().max() < 1e-3                                      # the pattern is gone
     part = (..., slice(8, 24), slice(0, 16))
-    known = autoencoder.known()[part]
-    assert torch.allclose(autoencoder.scaled(packed[part], known), scaled[part], atol=1e-6)
-    assert autoencoder.encode(packed[part], known).shape == (6, 6, 4, 4)
+    assert autoencoder.encode(packed[part], autoencoder.common[None][part]).shape == (6, 6, 4, 4)
     with torch.no_grad():
         latent = autoencoder.quantize(autoencoder.encode(packed)).latent
-        decoded = autoencoder.decode(latent)
-        inner = torch.nn.functional.pixel_shuffle(
+        decoded = autoencoder.decode(latent) - functional.pad(autoencoder.common, (0, 0, 0, 0, 0, 14))
+        inner = functional.pixel_shuffle(
             autoencoder.vq.decode(latent, force_not_quantize=True).sample, autoencoder.patch
         )
     assert torch.allclose(autoencoder.scaled(decoded), inner, atol=1e-3)                      # there and back
 
 
-def test_tones_are_known_and_need_no_codes() -> None:
+def test_tones_need_no_codes() -> None:
     torch.manual_seed(0)
     autoencoder = presets.build_autoencoder(TINY).eval()
-    flat = torch.rand(2, 3, 1, 1, 1).expand(-1, -1, 4, 32, 32).flatten(1, 2)          # each person one colour
-    packed = torch.cat([torch.randn(1, 16, 32, 32).expand(2, -1, -1, -1), flat, torch.ones(2, 2, 32, 32)], dim=1)
-    tones = autoencoder.tones(packed)
-    assert tones.shape == (2, 3, 8, 8) and torch.allclose(tones, flat[:, ::4, ::4, ::4], atol=1e-6)
-    autoencoder.measure_channels(packed, torch.ones(1, 1, 32, 32), tones)
-    known = autoencoder.known(tones)
-    assert torch.allclose(known[:, 16:28], flat, atol=1e-6) and not known[:, 28:].any()
-    latent = autoencoder.encode(packed, known)
-    assert torch.allclose(latent[0], latent[1], atol=0.02)                            # the colour is in none of them
-    decoded = [autoencoder.decode(latent[:1], base[None]) for base in known]
-    assert torch.allclose(decoded[0][:, 16:28] - decoded[1][:, 16:28], flat[:1] - flat[1:], atol=1e-4)
+    colours = torch.rand(2, 3, 1, 1, 1) + torch.linspace(0, 1, 32)      # a ramp, each person in one colour
+    colours = colours.expand(-1, -1, 4, 32, 32).flatten(1, 2)
+    packed = torch.cat([torch.randn(1, 16, 32, 32).expand(2, -1, -1, -1), colours, torch.ones(2, 2, 32, 32)], dim=1)
+    autoencoder.measure_channels(packed, torch.ones(1, 1, 32, 32))
+    with torch.no_grad():
+        latent = autoencoder.encode(packed)
+        assert latent.shape == (2, 9, 8, 8)
+        assert torch.allclose(latent[0, :6], latent[1, :6], atol=0.02)                # the colour is in none of them
+        means = functional.avg_pool2d(packed[:, [16, 20, 24]], 4)
+        hues = torch.einsum("ij,bjyx->biyx", torch.tensor(HUES), means)
+        assert torch.allclose(latent[:, 6:], hues, atol=1e-5)
+        decoded = autoencoder.decode(torch.cat([latent[:1, :6].expand(2, -1, -1, -1), latent[:, 6:]], dim=1))
+    difference = decoded[:1, 16:28] - decoded[1:, 16:28]
+    assert torch.allclose(difference, colours[:1] - colours[1:], atol=1e-4)           # but comes back
 
 
-def test_without_smooth_there_are_no_tones() -> None:
+def test_the_papers_latents_are_codes_alone() -> None:
     with torch.device("meta"):
         paper = presets.build_autoencoder(PAPER)
-        tones = paper.tones(torch.empty(2, 21, 256, 256))
-        assert tones.shape == (2, 3, 0, 0) and paper.known(tones).shape == (1, 21, 256, 256)
+    assert paper.channels == paper.latent == 6

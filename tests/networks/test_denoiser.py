@@ -56,7 +56,7 @@ def test_the_attention_stands_on_sides_that_exist(preset: presets.Preset) -> Non
 def test_it_listens_to_all_it_is_told(tmp_path) -> None:
     torch.manual_seed(0)
     network = presets.build_denoiser(TINY).eval()
-    noisy, condition = torch.randn(2, 6, 8, 8), torch.randn(2, 6, 8, 8)
+    noisy, condition = torch.randn(2, 9, 8, 8), torch.randn(2, 9, 8, 8)
     mask, step = torch.rand(2, 1, 8, 8), torch.tensor([3, 700])
     with torch.no_grad():
         first = network(noisy, condition, mask, step)
@@ -76,7 +76,7 @@ def test_it_listens_to_all_it_is_told(tmp_path) -> None:
 def test_dropout_works_in_training_only() -> None:
     torch.manual_seed(0)
     network = presets.build_denoiser(TINY)
-    inputs = torch.randn(1, 6, 8, 8), torch.randn(1, 6, 8, 8), torch.ones(1, 1, 8, 8), torch.tensor([5])
+    inputs = torch.randn(1, 9, 8, 8), torch.randn(1, 9, 8, 8), torch.ones(1, 1, 8, 8), torch.tensor([5])
     assert not torch.equal(network(*inputs), network(*inputs))
     network.eval()
     assert torch.equal(network(*inputs), network(*inputs))

@@ -91,7 +91,7 @@ def test_only_islands_count() -> None:
     packed = torch.zeros(1, 30, 2, 2)
     decoded = torch.full_like(packed, 7.0)
     decoded[..., 0, 0] = decoded[..., 1, 1] = 2.0
-    recoded = Recoded(packed, decoded, islands.covered, packed, packed, None)
+    recoded = Recoded(packed, decoded, islands.covered, packed, None)
     assert texture_loss(autoencoder, recoded) == pytest.approx(4)
     autoencoder.channel_deviation.fill_(2.0)
     assert texture_loss(autoencoder, recoded) == pytest.approx(1)   # in the scale in which all channels count alike
@@ -105,7 +105,7 @@ def test_what_lies_beside_islands_does_not_reach_them(textures) -> None:
     packed = torch.randn(1, 30, 32, 32)
     other = torch.where(islands.covered > 0, packed, 50.0)
     with torch.no_grad():
-        one, two = (coder.whole(some, coder.autoencoder.known(), islands) for some in (packed, other))
+        one, two = (coder.whole(some, islands) for some in (packed, other))
     assert torch.equal(one.decoded, two.decoded) and torch.equal(one.latent, two.latent)
 
 

@@ -12,7 +12,7 @@ from dinar.errors import InputError
 from dinar.inpainting.diffusion import Sampler, noised
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
-from dinar.networks.autoencoder import Autoencoder
+from dinar.networks.autoencoder import HUES, Autoencoder
 from dinar.presets import TINY
 from dinar.texture.islands import Islands
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
@@ -51,14 +51,13 @@ def test_latents_of_all_people_views_and_colours(path) -> None:
     latents = LatentSets(path)
     assert len(latents) == 3 * 4 * 2
     tensors = load_file(path)
-    assert tensors["truth"].shape == (24, 6, 8, 8) and tensors["mask"].shape == (24, 1, 8, 8)
-    assert tensors["tones"].shape == (24, 3, 8, 8)
+    assert tensors["truth"].shape == (24, 9, 8, 8) and tensors["mask"].shape == (24, 1, 8, 8)
     truth = tensors["truth"].float()
     assert truth.mean().abs() < 0.3 and 0.7 < truth.std() < 1.5       # standardised, on islands exactly
     assert not torch.equal(truth[0], truth[4])                        # another colouring of the same person
     assert tensors["mask"].min() >= 0 and tensors["mask"].max() <= 1
     one = latents[3]
-    assert one.truth.shape == one.condition.shape == (1, 6, 8, 8) and one.mask.shape == (1, 1, 8, 8)
+    assert one.truth.shape == one.condition.shape == (1, 9, 8, 8) and one.mask.shape == (1, 1, 8, 8)
     assert torch.equal(one.truth, LatentSets(path)[3].truth)
     assert torch.equal(pickle.loads(pickle.dumps(latents))[3].condition, one.condition)
 
@@ -120,11 +119,12 @@ def test_a_denoiser_with_a_spread_begins_with_what_it_knows(textures, path) -> N
     found = stage(textures, path)
     denoiser, facts = found.networks["denoiser"], found.data
     hidden, seen = denoiser.spread
-    assert 0.1 < seen < 2 and 0.1 < hidden < 3
+    assert hidden.shape == (9, 1, 1) and (seen > 0.1).all() and (hidden < 5).all()
+    assert (seen[6:] < hidden[6:]).all()                              # a photo tells tones, where it shows them
     batch = found.collate([facts.at(k) for k in range(len(facts))])
     error = (batch.truth - batch.condition).square()
-    expected = [((error * w).sum() / (6 * w.sum())).sqrt() for w in (1 - batch.mask, batch.mask)]
-    assert torch.allclose(torch.stack(expected), denoiser.spread, atol=1e-4)
+    expected = [((error * w).sum((0, 2, 3)) / w.sum()).sqrt() for w in (1 - batch.mask, batch.mask)]
+    assert torch.allclose(torch.stack(expected)[..., None, None], denoiser.spread, atol=1e-4)
 
     def silent(noisy, *_):
         return 0 * noisy
@@ -142,3 +142,23 @@ def test_files_that_are_no_latents(path, tmp_path) -> None:
     save_file({"truth": torch.zeros(1)}, tmp_path / "other")
     with pytest.raises(InputError, match="damaged"):
         LatentSets(tmp_path / "other")
+
+
+def test_tones_shift_together_and_codes_do_not(path) -> None:
+    plain, shifted = LatentSets(path, 3), LatentSets(path, 3, tones=True)
+    mean, deviation = (part[6:] for part in plain.scale)
+    for position in range(4):
+        before, after = plain[position], shifted[position]
+        gains = []
+        for name in ("truth", "condition"):
+            one, other = getattr(before, name), getattr(after, name)
+            assert torch.equal(one[:, :6], other[:, :6])
+            hues = [t[:, 6:] * deviation + mean for t in (one, other)]
+            colours = [torch.einsum("ji,bjyx->biyx", torch.tensor(HUES), t) for t in hues]
+            some = colours[0].abs() > 0.2
+            assert some.any()
+            ratio = torch.where(some, colours[1] / colours[0], torch.nan)[0].flatten(1)
+            assert (ratio - ratio.nanmedian(1, keepdim=True).values).abs().nan_to_num(0).max() < 1e-3
+            gains.append(ratio.nanmedian(1).values)
+        assert torch.allclose(*gains, atol=1e-3) and (gains[0] - 1).abs().max() > 0.01
+        assert torch.equal(shifted[position].truth, after.truth)

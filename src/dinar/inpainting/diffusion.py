@@ -20,16 +20,18 @@ BETAS = (3e-4, 2e-2)       # of its first and last step, linear between: DESIGN 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How a latent is drawn from noise.
+    """How a latent is drawn from noise; the defaults are those that suit the weights that ship (docs/inpaint.md).
 
     method  "ddpm", "ddim", or "dpm" for DPM-Solver++ of second order
     steps   calls of the denoiser, at most STEPS
     eta     randomness of DDIM: 0 none, 1 as much as DDPM; the others take none
+    temperature  of the noise at the beginning: 1 for any of the latents there may be, towards 0 for likely ones
     """
 
     method: Literal["ddpm", "ddim", "dpm"] = "ddim"
-    steps: int = 50
-    eta: float = 1.0
+    steps: int = 1
+    eta: float = 0.0
+    temperature: float = 0.3
 
     def __post_init__(self) -> None:
         if self.method not in ("ddpm", "ddim", "dpm"):
@@ -38,6 +40,8 @@ class Sampler:
             raise InputError(f"a sampler takes 1 to {STEPS} steps, not {self.steps}")
         if not 0 <= self.eta <= 1:
             raise InputError(f"eta {self.eta:g} is not possible; give a number from 0 to 1")
+        if not 0 <= self.temperature <= 1:
+            raise InputError(f"temperature {self.temperature:g} is not possible; give a number from 0 to 1")
 
     def draw(
         self,
@@ -46,11 +50,11 @@ class Sampler:
         rng: torch.Generator,                          # on the CPU: a seed means the same on every device
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """A latent of `shape`, from pure noise to none."""
+        """A latent of `shape`, from noise to none."""
         scheduler = self._scheduler()
         scheduler.set_timesteps(self.steps)
         options = {"eta": self.eta} if self.method == "ddim" else {}
-        x = torch.randn(shape, generator=rng).to(device) * scheduler.init_noise_sigma
+        x = self.temperature * torch.randn(shape, generator=rng).to(device) * scheduler.init_noise_sigma
         for step in scheduler.timesteps:
             noise = denoise(scheduler.scale_model_input(x, step), step.to(device).expand(shape[0]))
             x = scheduler.step(noise, step, x, generator=rng, **options).prev_sample
@@ -74,7 +78,7 @@ class Sampler:
         return kind(**common, clip_sample=False)
 
 
-PUBLISHED = Sampler("ddim", 200, 1.0)   # DESIGN section 4
+PUBLISHED = Sampler("ddim", 200, 1.0, 1.0)   # DESIGN section 4
 
 
 def signal(step: Tensor) -> Tensor:

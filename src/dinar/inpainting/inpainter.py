@@ -33,6 +33,8 @@ MARKER = "inpainting.json"
 FEATHER = 1 / 64    # of the texture's side: how far a photo's edge fades into the painting
 GRAZING = 0.2       # frontality at which a photo's texel begins to count beside the painting,
 TRUSTED = 0.4       # and from which it counts whole: what is seen at an angle is stretched
+CONFIDENCE = 0.7    # the part of a change of tone that is believed: few people taught it
+CHANGED = 0.1       # distance in RGB, [0, 1], from a tone to that which is painted, about which codes are painted too
 
 _PARTS = {"autoencoder": Autoencoder, "denoiser": Denoiser}
 
@@ -116,12 +118,10 @@ class Condition:
 
     latent  float32 [B, L, s, s]  T_c^j, what the encoder makes of it
     mask    float32 [B, 1, s, s]  b(B_fill), the part of each latent that a photo shows
-    known   float32 [B or 1, C, S, S]  what the decoder is told of it as well (`Autoencoder.known`)
     """
 
     latent: Tensor
     mask: Tensor
-    known: Tensor
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,7 @@ def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor,
     if packed.shape[-1] != islands.size:
         raise ValueError(f"islands of {islands.size} texels do not go with a texture of {packed.shape[-1]}")
     mask = latent_mask(packed[:, -1:], islands, autoencoder.shrinkage)
-    packed = islands.extended(packed)
-    known = autoencoder.known(autoencoder.tones(packed))
-    return Condition(autoencoder.encode(packed, known), mask, known)
+    return Condition(autoencoder.encode(islands.extended(packed)), mask)
 
 
 def latent_mask(filled: Tensor, islands: Islands, shrinkage: int) -> Tensor:
@@ -200,6 +198,9 @@ def propose(
     The paper decodes the sample. What an autoencoder loses of it, fine patterns above all, it loses of the condition
     too: so the result is the partial texture, plainly filled, and the difference between both when decoded. It is as
     fine as the photo's own colours. It is filled everywhere, with frontality 0.
+
+    With tones the condition's codes stay where tones do: its folds and patterns come from the photo, those of the
+    sample from other people.
     """
     autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
     known = condition(autoencoder, texture, painted, islands)
@@ -210,11 +211,26 @@ def propose(
         rng,
         known.latent.device,
     )
+    latent = with_codes_of(known.latent, latent, autoencoder)
     sample, given = (
-        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent, known.known))
+        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
         for some in (latent, known.latent)
     )
     return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
+
+
+def with_codes_of(condition: Tensor, sample: Tensor, autoencoder: Autoencoder) -> Tensor:
+    """A sample [B, L, s, s] with the condition's codes where its tones hardly differ, and tones a little nearer to the
+    condition's; as it is where there are no tones.
+    """
+    codes = autoencoder.latent
+    if codes == autoencoder.channels:
+        return sample
+    sample = torch.lerp(condition, sample, CONFIDENCE)
+    change = ((sample - condition) * autoencoder.latent_deviation)[:, codes:].norm(dim=1, keepdim=True)
+    change = functional.avg_pool2d(change, 3, 1, 1, count_include_pad=False)
+    share = (change / CHANGED - 0.5).clamp(0, 1)
+    return torch.cat([torch.lerp(condition[:, :codes], sample[:, :codes], share), sample[:, codes:]], dim=1)
 
 
 def added(texture: NeuralTexture, painted: Tensor, generated: Tensor, rgb: Tensor) -> NeuralTexture:

@@ -42,9 +42,10 @@ class Autoencoder(nn.Module):
     scaled as lightness and two hues, which differ so much less among people that in red, green and blue they are the
     last thing to be learnt.
 
-    With `smooth` codes need not say either what the plain filling of a photo's unseen side knows: its colours in blocks
-    of so many texels (`tones`) are taken off before and put back after. They are at hand wherever something is encoded
-    or decoded, and clothes of a colour that no training has seen keep it.
+    With `tones` a latent has three channels more: the mean colours of its texels, as they are. What lies between them
+    linearly is taken off before encoding and put back after decoding, so codes say fine detail alone, which nobody can
+    tell from the other side of a person, and tones, which one can, are not drowned by it (`inpainting.diffusion`).
+    Clothes of a colour that no training has seen keep it.
 
     The paper's "no attention" holds for the levels; one attention layer in the middle of encoder and decoder belongs to
     the published 5.6 and 8.3 M parameters (DESIGN section 7).
@@ -70,7 +71,7 @@ class Autoencoder(nn.Module):
         blocks: int = 2,                            # residual blocks a level: DESIGN section 4
         attention: bool = True,                     # in the middle
         groups: int = 32,                           # of the normalisation
-        smooth: int = 0,                            # texels a side of a tone; 0: there are none
+        tones: bool = False,                        # latents have three channels more: mean colours
     ) -> None:
         from diffusers.models.autoencoders.vq_model import VQModel  # seconds, and only those who paint need it
 
@@ -79,7 +80,8 @@ class Autoencoder(nn.Module):
         self.fold = fold
         self.generated = generated
         self.patch = patch
-        self.smooth = smooth
+        self.latent = latent
+        self.channels = latent + len(HUES) * tones         # of a latent; codes have the first ones
         self.shrinkage = patch << (len(multipliers) - 1)   # texels a side of one latent
         channels = generated + 3 * fold**2 + 2
         self.vq = VQModel(
@@ -103,7 +105,7 @@ class Autoencoder(nn.Module):
                     texels.copy_(texels[:, :1].expand_as(texels).clone())
         self.register_buffer("hues", torch.tensor(HUES), persistent=False)
         self.register_buffer("common", torch.zeros(generated, size, size))
-        for name, count in {"channel": channels, "latent": latent}.items():
+        for name, count in {"channel": channels, "latent": self.channels}.items():
             self.register_buffer(f"{name}_mean", torch.zeros(count, 1, 1))
             self.register_buffer(f"{name}_deviation", torch.ones(count, 1, 1))
 
@@ -112,72 +114,74 @@ class Autoencoder(nn.Module):
         """The codes [codes, latent], in the encoder's own scale."""
         return self.vq.quantize.embedding.weight
 
-    def tones(self, packed: Tensor) -> Tensor:
-        """Mean colours of blocks of packed textures without holes [B, C, S, S]: [B, 3, S / smooth, S / smooth], or
-        none of them, [B, 3, 0, 0].
+    def encode(self, packed: Tensor, common: Tensor | None = None) -> Tensor:
+        """packed [B, C, S, S] -> float32 latents [B, L, S / 4, S / 4], not snapped to codes, tones last.
+
+        common  [B or 1, 16, S, S] what the generated channels of all people have in common, here and below; default:
+                that of whole textures
         """
-        if not self.smooth:
-            return packed.new_zeros(len(packed), 3, 0, 0)
-        colours = packed[:, -2 - 3 * self.fold**2 : -2].float().unflatten(1, (3, -1)).mean(2)
-        return functional.avg_pool2d(colours, self.smooth)
-
-    def known(self, tones: Tensor | None = None) -> Tensor:
-        """What codes need not say of textures with such tones, in all channels: [B or 1, C, S, S]."""
-        masks = 2
-        if tones is None or not tones.numel():
-            return functional.pad(self.common[None], (0, 0, 0, 0, 0, 3 * self.fold**2 + masks))
-        size = self.common.shape[1:]
-        colours = functional.interpolate(tones.float(), size, mode="bilinear", align_corners=False)
-        colours = colours.repeat_interleave(self.fold**2, dim=1)
-        common = self.common[None].expand(len(tones), -1, -1, -1)
-        return torch.cat([common, functional.pad(colours, (0, 0, 0, 0, 0, masks))], dim=1)
-
-    def encode(self, packed: Tensor, known: Tensor | None = None) -> Tensor:
-        """packed [B, C, S, S] -> float32 latents [B, L, S / 4, S / 4], not snapped to codes.
-
-        known  [B or 1, C, S, S] what codes need not say of these textures or parts of textures, here and below;
-               default: that of whole textures of no known tones
-        """
-        scaled = functional.pixel_unshuffle(self.scaled(packed.float(), known), self.patch)
-        return (self.vq.encode(scaled).latents.float() - self.latent_mean) / self.latent_deviation
+        packed = packed.float()
+        tones = self._tones(packed)
+        rest = functional.pixel_unshuffle(self.scaled(packed - self._known(tones, common)), self.patch)
+        latent = torch.cat([self.vq.encode(rest).latents.float(), tones], dim=1)
+        return (latent - self.latent_mean) / self.latent_deviation
 
     def quantize(self, latent: Tensor) -> Quantized:
-        """latent [B, L, s, s], as `encode` gives it."""
+        """latent [B, L, s, s], as `encode` gives it; tones stay as they are."""
         with torch.autocast(latent.device.type, enabled=False):
-            raw = latent.float() * self.latent_deviation + self.latent_mean
+            raw, tones = self._parts(latent.float())
             codes = nearest(raw.detach().permute(0, 2, 3, 1), self.codebook.detach())
             found = self.codebook[codes].permute(0, 3, 1, 2)
             commitment = (
                 functional.mse_loss(found, raw.detach()) + COMMITMENT * functional.mse_loss(raw, found.detach())
             )
-            snapped = raw + (found - raw).detach()
+            snapped = torch.cat([raw + (found - raw).detach(), tones], dim=1)
         return Quantized((snapped - self.latent_mean) / self.latent_deviation, codes, commitment)
 
-    def decode(self, latent: Tensor, known: Tensor | None = None) -> Tensor:
+    def decode(self, latent: Tensor, common: Tensor | None = None) -> Tensor:
         """latent [B, L, s, s] on codes (`Quantized.latent`) -> float32 packed texture [B, C, S, S], any range."""
-        raw = latent * self.latent_deviation + self.latent_mean
-        packed = functional.pixel_shuffle(self.vq.decode(raw, force_not_quantize=True).sample.float(), self.patch)
-        packed = self._turned(packed * self.channel_deviation + self.channel_mean, self.hues.T)
-        return packed + (self.known() if known is None else known)
+        raw, tones = self._parts(latent)
+        rest = functional.pixel_shuffle(self.vq.decode(raw, force_not_quantize=True).sample.float(), self.patch)
+        return self._turned(rest * self.channel_deviation + self.channel_mean, self.hues.T) + self._known(tones, common)
 
-    def scaled(self, packed: Tensor, known: Tensor | None = None) -> Tensor:
-        """A packed texture [B, C, S, S] in the scale in which all channels count alike: losses belong there."""
-        rest = self._turned(packed - (self.known() if known is None else known), self.hues)
-        return (rest - self.channel_mean) / self.channel_deviation
+    def scaled(self, packed: Tensor) -> Tensor:
+        """What is to be said of packed textures [B, C, S, S] in the scale in which all channels count alike: losses
+        of differences belong there.
+        """
+        return (self._turned(packed, self.hues) - self.channel_mean) / self.channel_deviation
 
     @torch.no_grad()
-    def measure_channels(self, packed: Tensor, weight: Tensor, tones: Tensor | None = None) -> None:
-        """Learns the channels' scale from packed textures [B, C, S, S] with their tones; weight [B or 1, 1, S, S] 1
-        where they count.
-        """
+    def measure_channels(self, packed: Tensor, weight: Tensor) -> None:
+        """Learns the channels' scale from packed textures [B, C, S, S]; weight [B or 1, 1, S, S] 1 where they count."""
         self.common.copy_(packed[:, : self.generated].double().mean(0))
-        rest = self._turned(packed - self.known(tones), self.hues)
+        rest = self._turned(packed - self._known(self._tones(packed)), self.hues)
         _measure(rest, weight, self.channel_mean, self.channel_deviation)
+
+    def _parts(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """What codes and tones say, in their own scales."""
+        raw = latent * self.latent_deviation + self.latent_mean
+        return raw[:, : self.latent], raw[:, self.latent :]
+
+    def _tones(self, packed: Tensor) -> Tensor:
+        """Mean colours of each latent's texels as hues [B, 3 or 0, s, s]."""
+        if self.channels == self.latent:
+            return packed.new_zeros(len(packed), 0, *(side // self.shrinkage for side in packed.shape[2:]))
+        colours = packed[:, self.generated : -2].unflatten(1, (len(HUES), -1)).mean(2)
+        return functional.avg_pool2d(_onto(self.hues, colours), self.shrinkage)
+
+    def _known(self, tones: Tensor, common: Tensor | None = None) -> Tensor:
+        """What codes need not say, in all channels: [B or 1, C, S, S]."""
+        common, masks = self.common[None] if common is None else common, 2
+        if not tones.shape[1]:
+            return functional.pad(common, (0, 0, 0, 0, 0, len(HUES) * self.fold**2 + masks))
+        colours = functional.interpolate(_onto(self.hues.T, tones), common.shape[2:], mode="bilinear")
+        colours = functional.pad(colours.repeat_interleave(self.fold**2, dim=1), (0, 0, 0, 0, 0, masks))
+        return torch.cat([common.expand(len(tones), -1, -1, -1), colours], dim=1)
 
     def _turned(self, packed: Tensor, axes: Tensor) -> Tensor:
         """The colours' three channels of each texel of a block onto other axes [3, 3]."""
-        generated, colours, masks = packed.split([self.generated, 3 * self.fold**2, 2], dim=1)
-        colours = torch.einsum("ij,bjkyx->bikyx", axes, colours.unflatten(1, (3, -1))).flatten(1, 2)
+        generated, colours, masks = packed.split([self.generated, len(HUES) * self.fold**2, 2], dim=1)
+        colours = _onto(axes, colours.unflatten(1, (len(HUES), -1))).flatten(1, 2)
         return torch.cat([generated, colours, masks], dim=1)
 
     @torch.no_grad()
@@ -248,6 +252,12 @@ class CodebookUse(nn.Module):
             codebook[dead] = (latents[chosen] + noise * spread).to(codebook.dtype)
             self.idle[dead] = 0
         return dead
+
+
+def _onto(axes: Tensor, colours: Tensor) -> Tensor:
+    """Colours [B, 3, ...] onto other axes [3, 3]; no product of matrices, whose eight bits are too few for a colour."""
+    columns = axes.T.reshape(3, 1, 3, *([1] * (colours.dim() - 2)))
+    return sum(column * colour.unsqueeze(1) for column, colour in zip(columns, colours.float().unbind(1), strict=True))
 
 
 def _measure(values: Tensor, weight: Tensor, mean: Tensor, deviation: Tensor) -> None:

@@ -40,8 +40,8 @@ class Denoiser(nn.Module):
         from diffusers.models.unets.unet_2d import UNet2DModel  # seconds, and only those who paint need it
 
         super().__init__()
-        # deviation of latents from their condition, where no photo shows them and where one does
-        self.register_buffer("spread", torch.ones(2) if prior else None)
+        # deviation of each channel from the condition, where no photo shows it and where one does
+        self.register_buffer("spread", torch.ones(2, latent, 1, 1) if prior else None)
         self.patch = patch
         attends = [1 << level in attention for level in range(len(multipliers))]
         self.unet = UNet2DModel(

@@ -37,7 +37,6 @@ class Recoded:
     packed     float32 [B, C, S, S]       T, islands extended
     decoded    float32 [B, C, S, S]       T_res
     covered    float32 [1 or B, 1, S, S]  1 on islands
-    known      float32 [1 or B, C, S, S]  what codes need not say (`Autoencoder.known`)
     latent     float32 [B, L, s, s]       before the codebook
     quantized  Quantized
     """
@@ -45,7 +44,6 @@ class Recoded:
     packed: Tensor
     decoded: Tensor
     covered: Tensor
-    known: Tensor
     latent: Tensor
     quantized: Quantized
 
@@ -64,16 +62,21 @@ class Coder(nn.Module):
         self.autoencoder = autoencoder
         self.use = CodebookUse(len(autoencoder.codebook), patience=patience)
 
-    def forward(self, packed: Tensor, covered: Tensor, known: Tensor, *, snap: bool = True) -> Recoded:
-        """Extended textures or parts of them; without `snap` they are decoded from latents that are no codes."""
-        latent = self.autoencoder.encode(packed, known)
-        quantized = self.autoencoder.quantize(latent)
-        decoded = self.autoencoder.decode(quantized.latent if snap else latent, known)
-        return Recoded(packed, decoded, covered, known, latent, quantized)
+    def forward(
+        self, packed: Tensor, covered: Tensor, common: Tensor | None = None, *, snap: bool = True
+    ) -> Recoded:
+        """Extended textures or parts of them, with what is `common` there (`Autoencoder.encode`).
 
-    def whole(self, packed: Tensor, known: Tensor, islands: Islands, *, snap: bool = True) -> Recoded:
+        Without `snap` they are decoded from latents that are no codes.
+        """
+        latent = self.autoencoder.encode(packed, common)
+        quantized = self.autoencoder.quantize(latent)
+        decoded = self.autoencoder.decode(quantized.latent if snap else latent, common)
+        return Recoded(packed, decoded, covered, latent, quantized)
+
+    def whole(self, packed: Tensor, islands: Islands, *, snap: bool = True) -> Recoded:
         """Textures [B, C, S, S] of any content off the islands; decoded, they are extended as well."""
-        recoded = self(islands.extended(packed), islands.covered, known, snap=snap)
+        recoded = self(islands.extended(packed), islands.covered, snap=snap)
         return replace(recoded, decoded=islands.extended(recoded.decoded))
 
 
@@ -106,16 +109,14 @@ class Redrawer(nn.Module):
     ) -> tuple[Recoded, NeuralRendering | None]:
         """The recoded parts, or whole textures without `corners`, and the lesson's windows if it has any."""
         autoencoder = self.coder.autoencoder
-        known = autoencoder.known(lesson.tones(autoencoder, islands)).expand(len(packed), -1, -1, -1)
         if corners is None:
-            recoded = whole = self.coder.whole(packed, known, islands, snap=snap)
+            recoded = whole = self.coder.whole(packed, islands, snap=snap)
         else:
-            packed = islands.extended(packed)
             cuts = [(..., slice(y, y + crop), slice(x, x + crop)) for y, x in corners]
-            covered = torch.stack([islands.covered[0][cut] for cut in cuts])
-            parts, base = (torch.stack([t[cut] for t, cut in zip(some, cuts, strict=True)]) for some in (packed, known))
-            recoded, which = self.coder(parts, covered, base, snap=snap), lesson.drawn
-            whole = self.coder.whole(packed[which], known[which], islands, snap=snap) if len(which) else None
+            parts = torch.stack([t[cut] for t, cut in zip(islands.extended(packed), cuts, strict=True)])
+            covered, common = (torch.stack([t[cut] for cut in cuts]) for t in (islands.covered[0], autoencoder.common))
+            recoded, which = self.coder(parts, covered, common, snap=snap), lesson.drawn
+            whole = self.coder.whole(packed[which], islands, snap=snap) if len(which) else None
         if not len(lesson.drawn):
             return recoded, None
         chosen = whole.decoded if corners is not None else whole.decoded[lesson.drawn]
@@ -184,7 +185,7 @@ class AutoencoderStage(Stage):
         with self._mixed(device):
             packed = self._packed(batch)
             if turn.step == 0 and not self.measured:
-                autoencoder.measure_channels(*self._some(autoencoder, islands))
+                autoencoder.measure_channels(*self._some(islands))
             corners = self._corners(len(packed), autoencoder.shrinkage, turn.rng)
             recoded, rendering = self.networks["redrawer"](
                 batch, packed, islands, corners, self.crop or islands.size, snap=snap
@@ -268,10 +269,10 @@ class AutoencoderStage(Stage):
         parts, device = self.appearance, lesson.painted.device
         return lesson.packed(parts.encoder.to(device), parts.generator.to(device), self.preset.autoencoder.fold)
 
-    def _some(self, autoencoder: Autoencoder, islands: Islands) -> tuple[Tensor, Tensor, Tensor]:
-        """Textures to measure the channels' scale on, where they count, and tones: the same in all processes."""
+    def _some(self, islands: Islands) -> tuple[Tensor, Tensor]:
+        """Textures to measure the channels' scale on, and where they count: the same in all processes."""
         lesson = self.collate([self.data[position] for position in range(MEASURED)]).to(islands.covered.device)
-        return islands.extended(self._packed(lesson)), islands.covered, lesson.tones(autoencoder, islands)
+        return islands.extended(self._packed(lesson)), islands.covered
 
     def _corners(self, count: int, step: int, rng: torch.Generator) -> list[tuple[int, int]] | None:
         """Where the part of each texture begins that is compared: on whole latents, about a texel of an island."""
@@ -292,6 +293,7 @@ class AutoencoderStage(Stage):
         """Counts the codes on islands, and moves the dead ones."""
         use.update(recoded.quantized.codes[recoded.shown])
         latents = recoded.latent.detach() * autoencoder.latent_deviation + autoencoder.latent_mean
+        latents = latents[:, : autoencoder.latent]
         moved = use.revive(autoencoder.codebook.data, latents.permute(0, 2, 3, 1)[recoded.shown], turn.rng)
         if self.accelerator.num_processes > 1:
             from accelerate.utils import broadcast
@@ -323,7 +325,7 @@ def load_coder(folder: Path) -> tuple[Appearance, Autoencoder]:
 
 def texture_loss(autoencoder: Autoencoder, recoded: Recoded) -> Tensor:
     """||T - T_res||^2 of section 3.3 on the islands alone, the mean over channels of deviation 1."""
-    scaled = (autoencoder.scaled(texture, recoded.known) for texture in (recoded.decoded, recoded.packed))
+    scaled = (autoencoder.scaled(texture) for texture in (recoded.decoded, recoded.packed))
     error = functional.mse_loss(*scaled, reduction="none").mean(1, keepdim=True)
     covered = recoded.covered.expand_as(error)
     return (error * covered).sum() / covered.sum().clamp(min=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noi
 from dinar.inpainting.inpainter import Inpainter, latent_mask
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
-from dinar.networks.autoencoder import Autoencoder
+from dinar.networks.autoencoder import HUES, Autoencoder
 from dinar.presets import Preset, build_denoiser
 from dinar.progress import Progress
 from dinar.texture.islands import Islands
@@ -32,6 +32,7 @@ from dinar.train.textures import GAIN, Dressed, TextureLesson, TextureSets
 VARIANTS = 4      # of each person's colours: a latent cannot be recoloured
 LOOKED_AT = 6     # textures that every examination paints
 MEASURED = 64     # textures that every examination measures the loss on
+TONES_GAIN = 0.2  # spread of the logarithm of the gain of red, green and blue, where tones are channels of their own
 _CHUNK = 8        # textures that are encoded at once
 
 
@@ -42,23 +43,23 @@ class Latents(Batch):
     truth      float32 [B, L, s, s]  T_c, of the merged texture
     condition  float32 [B, L, s, s]  T_c^j, of the texture that one view shows
     mask       float32 [B, 1, s, s]  b(B_fill^j)
-    tones      float32 [B, 3, t, t]  that view's (`Autoencoder.tones`), which both latents go with
     """
 
     truth: Tensor
     condition: Tensor
     mask: Tensor
-    tones: Tensor
 
 
 class LatentSets(Dataset):
     """The latents of all people, made by `encode`: `latents[position]` is a truth and one of its conditions.
 
     A function of seed and position alone. Raises InputError where the file is missing or damaged.
+
+    tones  whether the last three channels are colours (`Autoencoder`): each position then has them in shifts of its own
     """
 
-    def __init__(self, path: Path, seed: int = 0) -> None:
-        self.path, self.seed = Path(path), seed
+    def __init__(self, path: Path, seed: int = 0, *, tones: bool = False) -> None:
+        self.path, self.seed, self.tones = Path(path), seed, tones
         self._facts  # noqa: B018 (the file is sound, and says so now)
 
     @cached_property
@@ -66,7 +67,7 @@ class LatentSets(Dataset):
         try:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}   # noqa: SIM118 (no mapping)
-            lengths = {len(tensors.get(name, ())) for name in ("truth", "condition", "mask", "tones")}
+            lengths = {len(tensors.get(name, ())) for name in ("truth", "condition", "mask")}
             if not {"mean", "deviation"} <= set(tensors) or len(lengths) > 1 or 0 in lengths:
                 raise ValueError("its tensors are others")
         except FileNotFoundError as error:
@@ -76,7 +77,7 @@ class LatentSets(Dataset):
         return tensors
 
     def __getstate__(self) -> dict:
-        return {"path": self.path, "seed": self.seed}   # each process reads the file itself
+        return {"path": self.path, "seed": self.seed, "tones": self.tones}   # each process reads the file itself
 
     def __len__(self) -> int:
         """The number of conditions."""
@@ -84,22 +85,33 @@ class LatentSets(Dataset):
 
     def __getitem__(self, position: int) -> Latents:
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + position)
-        number = int(torch.randint(len(self), (), generator=rng))
-        return self.at(number)
+        one = self.at(int(torch.randint(len(self), (), generator=rng)))
+        if not self.tones:
+            return one
+        gain = torch.exp(TONES_GAIN * torch.randn(len(HUES), generator=rng))
+        return replace(one, truth=self._shifted(one.truth, gain), condition=self._shifted(one.condition, gain))
 
     def at(self, number: int) -> Latents:
         """The latents of one condition, batch 1."""
         return Latents(*(self._facts[f.name][number][None].float() for f in fields(Latents)))
 
+    def _shifted(self, latent: Tensor, gain: Tensor) -> Tensor:
+        """Latents [1, L, s, s] with the red, green and blue of their tones times a gain [3]."""
+        hues = torch.tensor(HUES)
+        mean, deviation = (part[-len(HUES) :] for part in self.scale)
+        codes, tones = latent[:, : -len(HUES)], latent[:, -len(HUES) :] * deviation + mean
+        tones = torch.einsum("ij,j,kj,bkyx->biyx", hues, gain, hues, tones)
+        return torch.cat([codes, (tones - mean) / deviation], dim=1)
+
     def spread(self) -> Tensor:
-        """Deviation of truths from their conditions [2], where no photo shows them and where one does."""
-        sums = torch.zeros(2, 2, dtype=torch.float64)
+        """Deviation of truths from their conditions [2, L, 1, 1], where no photo shows them and where one does."""
+        sums, weights = 0, 0
         for number in range(len(self)):
             one = self.at(number)
-            error = (one.truth - one.condition).square().mean(1, keepdim=True)
-            for which, weight in enumerate((1 - one.mask, one.mask)):
-                sums[which] += torch.stack([(error * weight).sum(), weight.sum()]).double()
-        return (sums[:, 0] / sums[:, 1].clamp(min=1e-6)).sqrt().clamp(min=1e-3).float()
+            shares = torch.cat([1 - one.mask, one.mask]).double()
+            sums = sums + ((one.truth - one.condition).square() * shares).sum((2, 3), keepdim=True)
+            weights = weights + shares.sum((2, 3), keepdim=True)
+        return (sums / weights.clamp(min=1e-6)).sqrt().clamp(min=1e-3).float()
 
     @property
     def scale(self) -> tuple[Tensor, Tensor]:
@@ -119,7 +131,7 @@ def encode(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> None:
-    """Writes the latents of all people's textures: each view, and the truth beside its tones, in so many colours.
+    """Writes the latents of all people's textures, each view beside the truth, in so many colours.
 
     Measures the latents' scale on the truths where the autoencoder has none. The networks stay on `device`.
     """
@@ -133,13 +145,10 @@ def encode(
         for variant in range(variants if sets.appearance is None else 1):
             gain = torch.exp(GAIN * bool(variant) * torch.randn(3, generator=rng))    # the first as they are
             packed = _packed([sets.merged(number), *views], gain, appearance, autoencoder, islands, device)
-            truth, shown = packed[:1].expand_as(packed[1:]), packed[1:]
-            tones = autoencoder.tones(shown)
-            known = autoencoder.known(tones)
-            parts["truth"].append(autoencoder.encode(truth, known).half().cpu())
-            parts["condition"].append(autoencoder.encode(shown, known).half().cpu())
-            parts["mask"].append(latent_mask(shown[:, -1:], islands, autoencoder.shrinkage).half().cpu())
-            parts["tones"].append(tones.half().cpu())
+            latent = autoencoder.encode(packed).half().cpu()
+            parts["truth"].append(latent[:1].expand_as(latent[1:]))
+            parts["condition"].append(latent[1:])
+            parts["mask"].append(latent_mask(packed[1:, -1:], islands, autoencoder.shrinkage).half().cpu())
     tensors = {name: torch.cat(part) for name, part in parts.items()}
     if fresh:
         shown = islands.latent_weight(autoencoder.shrinkage).cpu()
@@ -175,7 +184,7 @@ def _bare(dressed: Dressed, gain: Tensor) -> TextureLesson:
     nothing = torch.zeros(0, dtype=torch.long)
     return TextureLesson(
         dressed.photos, dressed.shares, torch.zeros(len(dressed.photos), dtype=torch.long), dressed.painted[None],
-        dressed.painted[None], dressed.masks[None], dressed.generated[None], gain[None], *([nothing] * 6),
+        dressed.masks[None], dressed.generated[None], gain[None], *([nothing] * 6),
     )  # fmt: skip
 
 
@@ -252,7 +261,7 @@ class InpaintingStage(Stage):
                 device,
             )
             latents = batch.condition, latent, batch.truth
-            plain, painted, truth = (self._colours(part, batch.tones) for part in latents)
+            plain, painted, truth = (self._colours(part) for part in latents)
         size = truth.shape[-2:]
         unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
             device
@@ -276,11 +285,15 @@ class InpaintingStage(Stage):
         noise = torch.randn(batch.truth.shape, generator=rng).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             found = noise_in(denoiser, noised(batch.truth, noise, step), batch.condition, batch.mask, step)
-        return ((found - noise).square() * importance(denoiser, batch.mask, step)).mean()
+        weight = noise.new_ones(noise.shape[1], 1, 1)
+        if self.preset.autoencoder.tones:
+            weight[: self.preset.autoencoder.latent] = self.preset.inpainting.codes
+        error = (found - noise).square() * importance(denoiser, batch.mask, step)
+        return (error * weight).mean() / weight.mean()
 
-    def _colours(self, latent: Tensor, tones: Tensor) -> Tensor:
+    def _colours(self, latent: Tensor) -> Tensor:
         """What latents decode to: colours [B, 3, R, R]."""
         autoencoder = self.autoencoder.to(latent.device)
-        packed = autoencoder.decode(autoencoder.quantize(latent).latent, autoencoder.known(tones))
+        packed = autoencoder.decode(autoencoder.quantize(latent).latent)
         packed = self.islands.to(latent.device).extended(packed)
         return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)

@@ -102,7 +102,8 @@ def opened(
         path = out / file
         if some is not None and not path.exists():
             encode(some, appearance, autoencoder, path, seed=plan.seed, device=device, progress=progress)
-        latents.append(LatentSets(path, plan.seed) if some is not None else None)
+        shifts = preset.autoencoder.tones and some is sets
+        latents.append(LatentSets(path, plan.seed, tones=shifts) if some is not None else None)
     islands = Islands.of(sets.tailor.layout, preset.generator.size)
     appearance, autoencoder = appearance.to("cpu"), autoencoder.to("cpu")
     return InpaintingStage(

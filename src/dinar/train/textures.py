@@ -36,10 +36,8 @@ from dinar.train.losses import Truth
 
 if TYPE_CHECKING:
     from dinar.networks.appearance import Appearance
-    from dinar.networks.autoencoder import Autoencoder
     from dinar.networks.encoder import Encoder
     from dinar.networks.texture_generator import TextureGenerator
-    from dinar.texture.islands import Islands
 
 VIEWS = 8            # that a truth is merged from at least (sections 3.3 and 4.2)
 MARKER = "textures.json"
@@ -260,7 +258,6 @@ class TextureLesson(Batch):
     shares   float32 [P, 1, S, S]    how much each counts in its texture's generated channels
     owners   int64 [P]               the texture that it belongs to
     painted  uint8 [B, 3, R, R]      colours without holes
-    guide    uint8 [B, 3, R, R]      those of one view of the person, which the texture itself may be
     masks    uint8 [B, 2, S, S]      sampled and filled
     generated  float16 [B, C, S, S]  generated channels; none of them where they come from the photos
     gain     float32 [B, 3]          of the colours, the photos' and the truth's as well
@@ -276,7 +273,6 @@ class TextureLesson(Batch):
     shares: Tensor
     owners: Tensor
     painted: Tensor
-    guide: Tensor
     masks: Tensor
     generated: Tensor
     gain: Tensor
@@ -308,12 +304,6 @@ class TextureLesson(Batch):
                 generated = each.new_zeros(len(self.painted), *each.shape[1:]).index_add_(0, self.owners, each)
             painted = (self.painted.float() / 255 * gain).clamp(0, 1)
             return pack(generated, painted, *self.masks.float().split(1, dim=1), fold=fold)
-
-    def tones(self, autoencoder: Autoencoder, islands: Islands) -> Tensor:
-        """What the autoencoder is told of the textures, as inpainting knows it from one view [B, 3, t, t]."""
-        gain, masks = self.gain[:, :, None, None], self.masks[:, :1].float()
-        guide = (self.guide.float() / 255 * gain).clamp(0, 1)
-        return autoencoder.tones(islands.extended(pack(masks[:, :0], guide, masks, masks, fold=autoencoder.fold)))
 
     def surface(self, painted: Tensor, masks: Tensor) -> Surface:
         """The bodies in their windows in colours [W, 3, R, R] and masks [W, 2, S, S]; differentiable in both."""
@@ -356,18 +346,15 @@ class TextureLessons(Dataset):
         if rng.random() < self.share:
             view = int(rng.choice(sets.views(number)))
             dressed, seen = sets.partial(number, view), partial(sets.source, number, view)
-            guide = dressed.painted
         else:
             view = int(rng.integers(sets.people.views(number)))
             dressed, seen = sets.merged(number), partial(sets.people.view, number, view)
-            guide = sets.partial(number, int(rng.choice(sets.views(number)))).painted
         count = int(position % self.every == 0)
         return TextureLesson(
             photos=dressed.photos,
             shares=dressed.shares,
             owners=torch.zeros(len(dressed.photos), dtype=torch.long),
             painted=dressed.painted[None],
-            guide=guide[None],
             masks=dressed.masks[None],
             generated=dressed.generated[None],
             gain=gain,
