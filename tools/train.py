@@ -53,14 +53,14 @@ LIMITS = """\
 - Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
   photo shows is copied from it, so faces and prints survive.
 - Long hair and wide skirts end in soft smears where the body that is dressed in their outline still lacks them.
-- Unseen sides show the colours that were filled in there: the front's for the back, a print's too.
+- Unseen sides show the colours that were filled in there: the front's for the back.
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
 PAINTERS_LIMITS = """\
 - It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
   Strands of hair, seams and pockets are not invented.
-- What the front has in detail, zips, pockets and prints, is paler behind but often still there.
+- What the front has in detail, pockets above all, is paler behind but often still there.
 - Hair that may or may not fall over the back becomes a dark smudge on it.
 - Different seeds differ little.
 """

@@ -293,3 +293,22 @@ def test_what_lies_opposite_is_straight_before_or_behind(model: BodyModel, front
     for name in ("head", "left hand", "right foot"):
         assert float(found.weight[torch.from_numpy(part == name) & (texels.face >= 0)].median()) < 0.1
     assert not found.weight[texels.face < 0].any()
+
+
+def test_the_trunk_s_sides_are_at_its_sides(model: BodyModel, front: UVLayout, labels: list[str]) -> None:
+    texels = texel_map(front, SIZE)
+    found = opposite_map(front, model, texels)
+    trunk = torch.tensor([label == "torso" for label in labels])[texels.face.clamp(min=0).long()] & (texels.face >= 0)
+    assert ((found.level >= 0) == trunk).float().mean() > 0.98
+    place = texels.interpolate(model.rest(model.neutral().shape)[0][0], model.faces)[0]
+    inside = found.level >= 0
+    levels = found.level[inside].unique()
+    assert 40 < len(levels) < 90
+    heights = place[1, inside] * 100 - found.level[inside]
+    assert heights.max() - heights.min() < 1.001                                      # a centimetre each
+    assert found.aside.min() == 0 and found.aside.max() == 1
+    inside &= (found.level > levels[5]) & (found.level < levels[-5])                  # not between the legs
+    middle, side = inside & (place[0].abs() < 0.02), inside & (found.aside > 0.8)
+    assert found.aside[middle].max() < 0.3 and place[0, side].abs().min() > 0.06
+    for height in found.level[side].unique():
+        assert {-1.0, 1.0} == set(place[0, side & (found.level == height)].sign().tolist())   # left and right

@@ -25,7 +25,7 @@ from dinar.inpainting.inpainter import (
     latent_mask,
     propose,
     soft_edge,
-    with_codes_of,
+    tempered,
 )
 from dinar.inpainting.packing import pack
 from dinar.presets import TINY
@@ -188,9 +188,9 @@ def test_codes_are_painted_where_tones_change(networks: Inpainter) -> None:
     coder = networks.autoencoder
     condition, sample = torch.zeros(1, 9, 8, 8), torch.ones(1, 9, 8, 8)
     sample[:, 6:] = 0
-    assert torch.equal(with_codes_of(condition, sample, coder), condition)
+    assert torch.equal(tempered(sample, condition, coder), condition)
     sample[:, 6, :, :4] = 3 * CHANGED / coder.latent_deviation[6]
-    found = with_codes_of(condition, sample, coder)
+    found = tempered(sample, condition, coder)
     assert torch.allclose(found[:, 6:], CONFIDENCE * sample[:, 6:])
     assert torch.allclose(found[:, :6, :, :3], torch.tensor(CONFIDENCE)) and found[:, :6, :, 5:].eq(0).all()
     assert 0 < found[0, 0, 4, 4] < CONFIDENCE                           # and between them some

@@ -37,6 +37,11 @@ def mirror(size: int) -> torch.Tensor:
     return torch.stack([1 - u, v], dim=-1)
 
 
+def limbs(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`level` and `aside` of Opposite where nothing is trunk."""
+    return torch.full((size, size), -1), torch.zeros(size, size)
+
+
 @pytest.mark.parametrize("size", [32, 128])
 def test_what_was_seen_stays_and_one_colour_fills_all(size):
     _, faces, layout = ball()
@@ -64,15 +69,40 @@ def test_the_mirrored_side_comes_before_the_membrane():
 def test_the_opposite_side_comes_after_the_mirrored_one_and_before_the_membrane():
     _, faces, layout = ball()
     shifted = torch.stack([(mirror(128)[..., 0] * -1 + 1.5) % 1, mirror(128)[..., 1]], dim=-1)      # half way around
-    opposite = Opposite(shifted, torch.ones(128, 128))
+    opposite = Opposite(shifted, torch.ones(128, 128), *limbs(128))
     half = known(paint(128), right_half(128))
     left = (slice(None), slice(None), slice(16, -16), slice(72, -16))
     filled = fill(half, faces, layout, opposite=opposite)
     torch.testing.assert_close(filled[left], paint(128).roll(64, -1)[left], atol=1e-5, rtol=0)
     both = fill(half, faces, layout, opposite=opposite, mirror=mirror(128))
     torch.testing.assert_close(both[left], fill(half, faces, layout, mirror=mirror(128))[left], atol=1e-5, rtol=0)
-    faint = fill(half, faces, layout, opposite=Opposite(shifted, torch.zeros(128, 128)))
+    faint = fill(half, faces, layout, opposite=Opposite(shifted, torch.zeros(128, 128), *limbs(128)))
     torch.testing.assert_close(faint, fill(half, faces, layout))
+
+
+def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
+    _, faces, layout = ball()
+    u = (torch.arange(128) + 0.5) / 128
+    level = (torch.arange(128) // 4)[:, None].expand(128, 128)
+    aside = (4 * u - 1).abs().where(u < 0.5, (4 * u - 3).abs())[None].expand(128, 128)      # the front is u < 0.5
+    behind = torch.stack([(mirror(128)[..., 0] * -1 + 1.5) % 1, mirror(128)[..., 1]], dim=-1)
+    opposite = Opposite(behind, torch.ones(128, 128), level, aside)
+    stripes = (torch.arange(128) // 16 % 2).float()[None, None, :, None].expand(1, 3, 128, 128) * 0.8
+    worn = stripes.clone()
+    worn[:, :, 40:80, 28:36] = torch.tensor([1.0, 0, 0])[:, None, None]                     # a print
+    filled = fill(known(worn, right_half(128)), faces, layout, opposite=opposite)
+    plain = fill(known(stripes, right_half(128)), faces, layout, opposite=opposite)
+    torch.testing.assert_close(filled[..., :56], worn[..., :56], atol=1e-5, rtol=0)         # in front all stays
+    rows, off = slice(16, -16), torch.ones(128, dtype=torch.bool)
+    off[:72], off[88:104], off[-16:] = False, False, False
+    torch.testing.assert_close(filled[..., rows, off], plain[..., rows, off], atol=0.02, rtol=0)
+    torch.testing.assert_close(plain[..., rows, off], stripes[..., rows, off], atol=0.02, rtol=0)
+    printed = filled[0, :, 44:76, 93:99]
+    assert (printed[0] - printed[1]).abs().max() < 0.05
+    hidden = right_half(128)
+    hidden[0, 0][(aside > 0.5) & (aside < 0.95)] = 0                                         # no side was seen
+    copied = fill(known(worn, hidden), faces, layout, opposite=opposite)[0, :, 44:76, 94:98]
+    torch.testing.assert_close(copied, worn[0, :, 44:76, 30:34], atol=0.01, rtol=0)
 
 
 def test_no_seam_shows():

@@ -211,7 +211,8 @@ def test_what_is_no_request(home: Home, first: bytes) -> None:
 
 
 def test_heads_are_limited(home: Home) -> None:
-    assert home.raw(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000) == b""
+    with contextlib.suppress(ConnectionError):         # hung up on with bytes unread, which TCP may call a reset
+        assert home.raw(b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000) == b""
     assert home.ask("GET", "/")[0] == 200
 
 

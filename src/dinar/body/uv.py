@@ -169,10 +169,14 @@ class Opposite:
 
     uv      float32 [S, S, 2]  its UV coordinates, NaN where there is none
     weight  float32 [S, S]     1 on trunk, arms and legs, fading to 0 towards head, hands and feet
+    level   int64   [S, S]     height of the texel itself on the trunk, centimetres from the ground; -1 elsewhere
+    aside   float32 [S, S]     how far it is from the trunk's middle: 0, at its sides 1
     """
 
     uv: Tensor
     weight: Tensor
+    level: Tensor
+    aside: Tensor
 
 
 def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposite:
@@ -193,11 +197,24 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
               for uv, side in zip(shown, (front, back), strict=True)]  # fmt: skip
     uv = torch.where((normal < 0)[..., None], *looked).masked_fill(texels.face[..., None] < 0, torch.nan)
     ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
-    weight = 1 - part_weights(model)[:, ends].sum(1)
+    parts = part_weights(model)
+    weight = 1 - parts[:, ends].sum(1)
     neck = joints[model.humanoid["neck"], 1]
     weight = weight * ((neck - vertices[:, 1] - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])).clamp(0, 1)
     weight = texels.interpolate(weight[:, None], model.faces)[0, 0].clamp(0, 1)
-    return Opposite(uv, weight * (texels.face >= 0))
+    trunk = _on_trunk(vertices, parts[:, PARTS.index("torso")], model, texels)
+    return Opposite(uv, weight * (texels.face >= 0), *trunk)
+
+
+def _on_trunk(vertices: Tensor, trunk: Tensor, model: BodyModel, texels: TexelMap) -> tuple[Tensor, Tensor]:
+    """`level` and `aside` of Opposite; trunk [V] is the share of vertices in it."""
+    x, y = vertices[:, 0].abs(), vertices[:, 1] - vertices[:, 1].amin()
+    x, y, share = texels.interpolate(torch.stack([x, y, trunk], dim=-1), model.faces)[0]
+    inside = (share > 0.5) & (texels.face >= 0)
+    level = (y * 100).long().masked_fill(~inside, -1)
+    widths = x.new_zeros(int(level.max()) + 1)
+    widths = widths.scatter_reduce(0, level[inside], x[inside], "amax")
+    return level, torch.where(inside, x / widths[level.clamp(min=0)].clamp(min=1e-6), 0)
 
 
 def part_weights(model: BodyModel) -> Tensor:

@@ -211,7 +211,7 @@ def propose(
         rng,
         known.latent.device,
     )
-    latent = with_codes_of(known.latent, latent, autoencoder)
+    latent = tempered(latent, known.latent, autoencoder)
     sample, given = (
         islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
         for some in (latent, known.latent)
@@ -219,9 +219,9 @@ def propose(
     return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
 
 
-def with_codes_of(condition: Tensor, sample: Tensor, autoencoder: Autoencoder) -> Tensor:
-    """A sample [B, L, s, s] with the condition's codes where its tones hardly differ, and tones a little nearer to the
-    condition's; as it is where there are no tones.
+def tempered(sample: Tensor, condition: Tensor, autoencoder: Autoencoder) -> Tensor:
+    """A sample [B, L, s, s] as far as it is believed: its tones CONFIDENCE of the way from the condition's, and the
+    condition's codes where they hardly change; as it is where there are no tones.
     """
     codes = autoencoder.latent
     if codes == autoencoder.channels:

@@ -167,21 +167,21 @@ class Autoencoder(nn.Module):
         if self.channels == self.latent:
             return packed.new_zeros(len(packed), 0, *(side // self.shrinkage for side in packed.shape[2:]))
         colours = packed[:, self.generated : -2].unflatten(1, (len(HUES), -1)).mean(2)
-        return functional.avg_pool2d(_onto(self.hues, colours), self.shrinkage)
+        return functional.avg_pool2d(turned(colours, self.hues), self.shrinkage)
 
     def _known(self, tones: Tensor, common: Tensor | None = None) -> Tensor:
         """What codes need not say, in all channels: [B or 1, C, S, S]."""
         common, masks = self.common[None] if common is None else common, 2
         if not tones.shape[1]:
             return functional.pad(common, (0, 0, 0, 0, 0, len(HUES) * self.fold**2 + masks))
-        colours = functional.interpolate(_onto(self.hues.T, tones), common.shape[2:], mode="bilinear")
+        colours = functional.interpolate(turned(tones, self.hues.T), common.shape[2:], mode="bilinear")
         colours = functional.pad(colours.repeat_interleave(self.fold**2, dim=1), (0, 0, 0, 0, 0, masks))
         return torch.cat([common.expand(len(tones), -1, -1, -1), colours], dim=1)
 
     def _turned(self, packed: Tensor, axes: Tensor) -> Tensor:
         """The colours' three channels of each texel of a block onto other axes [3, 3]."""
         generated, colours, masks = packed.split([self.generated, len(HUES) * self.fold**2, 2], dim=1)
-        colours = _onto(axes, colours.unflatten(1, (len(HUES), -1))).flatten(1, 2)
+        colours = turned(colours.unflatten(1, (len(HUES), -1)), axes).flatten(1, 2)
         return torch.cat([generated, colours, masks], dim=1)
 
     @torch.no_grad()
@@ -254,7 +254,7 @@ class CodebookUse(nn.Module):
         return dead
 
 
-def _onto(axes: Tensor, colours: Tensor) -> Tensor:
+def turned(colours: Tensor, axes: Tensor) -> Tensor:
     """Colours [B, 3, ...] onto other axes [3, 3]; no product of matrices, whose eight bits are too few for a colour."""
     columns = axes.T.reshape(3, 1, 3, *([1] * (colours.dim() - 2)))
     return sum(column * colour.unsqueeze(1) for column, colour in zip(columns, colours.float().unbind(1), strict=True))

@@ -26,6 +26,13 @@ TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONT
 FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
 STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
+SIDES = 0.6, 0.92  # where a trunk's sides are, parts of its half width: cloth of theirs goes on behind
+ALIKE = 0.15       # distance in RGB, [0, 1], from a colour of the sides up to which one is theirs too,
+FOREIGN = 0.3      # and from which it is none: a print, a zip, a tie
+_REACH = 4         # levels (`Opposite`) up and down in which sides are looked at
+_ENOUGH = 16       # texels that tell a side's colours,
+_MOST = 256        # and as many as are compared
+_RIM = 5           # texels
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,9 @@ def fill(
     """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
 
     An unseen texel takes the colour of its mirror image where that was seen, else of the texel opposite: sleeves and
-    hems end alike before and behind. What is left takes that of its surroundings on the body's surface: a membrane over
-    the mesh, so that neither seams of the layout nor gaps between its islands show.
+    hems end alike before and behind. Of the trunk's colours only those do that its sides have at the same height:
+    prints, zips and open collars stay in front. What is left takes that of its surroundings on the body's surface: a
+    membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
     Colours seen at a grazing angle and the edges of holes blend into what is made up. Texels off the islands repeat the
     nearest one on them: bilinear sampling at seams finds no foreign colour. With nothing seen at all everything is
     mid-grey.
@@ -115,12 +123,13 @@ def fill(
     inside = atlas.mask
     weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
     colour = texture.rgb * weight                                        # multiplied by its trust, here and below
-    others = [] if mirror is None else [(mirror, torch.ones_like(weight))]
-    others += [] if opposite is None else [(opposite.uv, opposite.weight.to(weight)[None, None])]
-    for uv, share in others:
-        grid = (uv.to(colour) * 2 - 1).nan_to_num(-9)[None].expand(len(colour), -1, -1, -1)
-        seen = torch.cat([colour, weight], dim=1) * inside
-        seen = functional.grid_sample(seen, grid, align_corners=False) * (1 - weight) * share
+    if mirror is not None:
+        seen = _elsewhere(torch.cat([colour, weight], dim=1) * inside, mirror) * (1 - weight)
+        colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
+    if opposite is not None:
+        going_round = inside * _of_the_sides(colour, weight, opposite)
+        seen = _elsewhere(torch.cat([colour, weight], dim=1) * going_round, opposite.uv) * (1 - weight)
+        seen = seen * opposite.weight.to(weight)
         colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
     if guide is None:
         edges = _edges(faces)
@@ -129,6 +138,33 @@ def fill(
     around = interpolate(_repeated(atlas, len(around)), around, faces)
     filled = (colour + around * (1 - weight)).clamp(0, 1)
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
+
+
+def _elsewhere(values: Tensor, uv: Tensor) -> Tensor:
+    """Values [B, C, R, R] at other places [R, R, 2] of the same textures, 0 where they are NaN."""
+    grid = (uv.to(values) * 2 - 1).nan_to_num(-9)[None].expand(len(values), -1, -1, -1)
+    return functional.grid_sample(values, grid, align_corners=False)
+
+
+def _of_the_sides(colour: Tensor, weight: Tensor, opposite: Opposite) -> Tensor:
+    """How far each texel's colour is one that the trunk's sides have at its height [B, 1, R, R]; 1 beside the trunk.
+
+    colour [B, 3, R, R] is multiplied by its weight [B, 1, R, R].
+    """
+    found = torch.ones_like(weight)
+    level, aside = opposite.level.to(weight.device), opposite.aside.to(weight)
+    at_side = (aside > SIDES[0]) & (aside < SIDES[1])
+    for colours, trusted, out in zip(colour / weight.clamp(min=1e-6), weight[:, 0], found[:, 0], strict=True):
+        for height in level[level >= 0].unique():
+            near = (level - height).abs() <= _REACH
+            palette = colours[:, near & at_side & (trusted > 0.5)].T
+            if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
+                continue
+            palette = palette[:: -(-len(palette) // _MOST)]
+            here = (level == height) & (trusted > 0)
+            distance = torch.cdist(colours[:, here].T, palette).amin(1)
+            out[here] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
+    return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too
 
 
 def _atlas(layout: UVLayout, size: int) -> tuple[Fragments, Tensor]:

@@ -18,10 +18,10 @@ from torch.utils.data import Dataset
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
-from dinar.inpainting.inpainter import Inpainter, latent_mask
+from dinar.inpainting.inpainter import Inpainter, latent_mask, tempered
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
-from dinar.networks.autoencoder import HUES, Autoencoder
+from dinar.networks.autoencoder import HUES, Autoencoder, turned
 from dinar.presets import Preset, build_denoiser
 from dinar.progress import Progress
 from dinar.texture.islands import Islands
@@ -100,7 +100,7 @@ class LatentSets(Dataset):
         hues = torch.tensor(HUES)
         mean, deviation = (part[-len(HUES) :] for part in self.scale)
         codes, tones = latent[:, : -len(HUES)], latent[:, -len(HUES) :] * deviation + mean
-        tones = torch.einsum("ij,j,kj,bkyx->biyx", hues, gain, hues, tones)
+        tones = turned(turned(tones, hues.T) * gain[:, None, None], hues)
         return torch.cat([codes, (tones - mean) / deviation], dim=1)
 
     def spread(self) -> Tensor:
@@ -260,7 +260,7 @@ class InpaintingStage(Stage):
                 rng,
                 device,
             )
-            latents = batch.condition, latent, batch.truth
+            latents = batch.condition, tempered(latent, batch.condition, self.autoencoder), batch.truth
             plain, painted, truth = (self._colours(part) for part in latents)
         size = truth.shape[-2:]
         unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
