@@ -16,6 +16,7 @@ from dinar.inpainting.inpainter import (
     CHANGED,
     CONFIDENCE,
     FEATHER,
+    Condition,
     Inpainter,
     added,
     blended,
@@ -187,13 +188,23 @@ def test_a_sample_that_is_the_condition_changes_nothing(networks: Inpainter, isl
 def test_codes_are_painted_where_tones_change(networks: Inpainter) -> None:
     coder = networks.autoencoder
     condition, sample = torch.zeros(1, 9, 8, 8), torch.ones(1, 9, 8, 8)
+    known = Condition(condition, torch.zeros(1, 1, 8, 8))
     sample[:, 6:] = 0
-    assert torch.equal(tempered(sample, condition, coder), condition)
+    assert torch.equal(tempered(sample, known, coder), condition)
     sample[:, 6, :, :4] = 3 * CHANGED / coder.latent_deviation[6]
-    found = tempered(sample, condition, coder)
+    found = tempered(sample, known, coder)
     assert torch.allclose(found[:, 6:], CONFIDENCE * sample[:, 6:])
     assert torch.allclose(found[:, :6, :, :3], torch.tensor(CONFIDENCE)) and found[:, :6, :, 5:].eq(0).all()
     assert 0 < found[0, 0, 4, 4] < CONFIDENCE                           # and between them some
+
+
+def test_what_a_photo_shows_is_believed_before_what_is_painted(networks: Inpainter) -> None:
+    mask = torch.linspace(0, 1, 8).expand(1, 1, 8, 8)
+    condition, sample = torch.randn(2, 1, 9, 8, 8, generator=torch.Generator().manual_seed(0))
+    tones = tempered(sample, Condition(condition, mask), networks.autoencoder)[:, 6:]
+    assert torch.equal(tones[..., 7], condition[:, 6:, :, 7])
+    share = ((tones - condition[:, 6:]) / (sample - condition)[:, 6:]).flatten(0, 2)
+    torch.testing.assert_close(share, CONFIDENCE * (1 - mask[0, 0, :1]).expand_as(share), atol=1e-3, rtol=0)
 
 
 def test_a_match_changes_the_painting_alone(networks: Inpainter, islands: Islands) -> None:

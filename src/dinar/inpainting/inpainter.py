@@ -33,7 +33,7 @@ MARKER = "inpainting.json"
 FEATHER = 1 / 64    # of the texture's side: how far a photo's edge fades into the painting
 GRAZING = 0.2       # frontality at which a photo's texel begins to count beside the painting,
 TRUSTED = 0.4       # and from which it counts whole: what is seen at an angle is stretched
-CONFIDENCE = 0.7    # the part of a change of tone that is believed: few people taught it
+CONFIDENCE = 0.7    # the part of a change that is believed: few people taught it
 CHANGED = 0.1       # distance in RGB, [0, 1], from a tone to that which is painted, about which codes are painted too
 
 _PARTS = {"autoencoder": Autoencoder, "denoiser": Denoiser}
@@ -199,7 +199,7 @@ def propose(
     too: so the result is the partial texture, plainly filled, and the difference between both when decoded. It is as
     fine as the photo's own colours. It is filled everywhere, with frontality 0.
 
-    With tones the condition's codes stay where tones do: its folds and patterns come from the photo, those of the
+    With tones not all of the sample is believed (`tempered`): folds and patterns come from the photo, those of the
     sample from other people.
     """
     autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
@@ -211,7 +211,7 @@ def propose(
         rng,
         known.latent.device,
     )
-    latent = tempered(latent, known.latent, autoencoder)
+    latent = tempered(latent, known, autoencoder)
     sample, given = (
         islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
         for some in (latent, known.latent)
@@ -219,18 +219,20 @@ def propose(
     return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
 
 
-def tempered(sample: Tensor, condition: Tensor, autoencoder: Autoencoder) -> Tensor:
-    """A sample [B, L, s, s] as far as it is believed: its tones CONFIDENCE of the way from the condition's, and the
-    condition's codes where they hardly change; as it is where there are no tones.
+def tempered(sample: Tensor, known: Condition, autoencoder: Autoencoder) -> Tensor:
+    """A sample [B, L, s, s] as far as it is believed; as it is where latents have no tones.
+
+    It is CONFIDENCE of the way from the condition, and so much less as a photo shows of a latent: between seen texels
+    their own colours say more about a gap than other people do. Where tones hardly change the condition's codes stay.
     """
     codes = autoencoder.latent
     if codes == autoencoder.channels:
         return sample
-    sample = torch.lerp(condition, sample, CONFIDENCE)
-    change = ((sample - condition) * autoencoder.latent_deviation)[:, codes:].norm(dim=1, keepdim=True)
+    sample = torch.lerp(known.latent, sample, CONFIDENCE * (1 - known.mask))
+    change = ((sample - known.latent) * autoencoder.latent_deviation)[:, codes:].norm(dim=1, keepdim=True)
     change = functional.avg_pool2d(change, 3, 1, 1, count_include_pad=False)
     share = (change / CHANGED - 0.5).clamp(0, 1)
-    return torch.cat([torch.lerp(condition[:, :codes], sample[:, :codes], share), sample[:, codes:]], dim=1)
+    return torch.cat([torch.lerp(known.latent[:, :codes], sample[:, :codes], share), sample[:, codes:]], dim=1)
 
 
 def added(texture: NeuralTexture, painted: Tensor, generated: Tensor, rgb: Tensor) -> NeuralTexture:

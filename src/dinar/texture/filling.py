@@ -127,7 +127,7 @@ def fill(
         seen = _elsewhere(torch.cat([colour, weight], dim=1) * inside, mirror) * (1 - weight)
         colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
     if opposite is not None:
-        going_round = inside * _of_the_sides(colour, weight, opposite)
+        going_round = inside * _of_the_sides(colour / weight.clamp(min=1e-6), weight, opposite)
         seen = _elsewhere(torch.cat([colour, weight], dim=1) * going_round, opposite.uv) * (1 - weight)
         seen = seen * opposite.weight.to(weight)
         colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
@@ -146,24 +146,25 @@ def _elsewhere(values: Tensor, uv: Tensor) -> Tensor:
     return functional.grid_sample(values, grid, align_corners=False)
 
 
-def _of_the_sides(colour: Tensor, weight: Tensor, opposite: Opposite) -> Tensor:
+def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tensor:
     """How far each texel's colour is one that the trunk's sides have at its height [B, 1, R, R]; 1 beside the trunk.
 
-    colour [B, 3, R, R] is multiplied by its weight [B, 1, R, R].
+    colours  [B, 3, R, R]  in [0, 1]
+    trusted  [B, 1, R, R]  how far they are seen; those of the sides count where it is more than one half
     """
-    found = torch.ones_like(weight)
-    level, aside = opposite.level.to(weight.device), opposite.aside.to(weight)
+    found = torch.ones_like(trusted)
+    level, aside = opposite.level.to(trusted.device), opposite.aside.to(trusted)
     at_side = (aside > SIDES[0]) & (aside < SIDES[1])
-    for colours, trusted, out in zip(colour / weight.clamp(min=1e-6), weight[:, 0], found[:, 0], strict=True):
+    for here, seen, out in zip(colours, trusted[:, 0], found[:, 0], strict=True):
         for height in level[level >= 0].unique():
             near = (level - height).abs() <= _REACH
-            palette = colours[:, near & at_side & (trusted > 0.5)].T
+            palette = here[:, near & at_side & (seen > 0.5)].T
             if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
                 continue
             palette = palette[:: -(-len(palette) // _MOST)]
-            here = (level == height) & (trusted > 0)
-            distance = torch.cdist(colours[:, here].T, palette).amin(1)
-            out[here] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
+            texels = level == height
+            distance = torch.cdist(here[:, texels].T, palette).amin(1)
+            out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
     return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too
 
 

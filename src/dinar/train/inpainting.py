@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
-from dinar.inpainting.inpainter import Inpainter, latent_mask, tempered
+from dinar.inpainting.inpainter import Condition, Inpainter, latent_mask, tempered
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import HUES, Autoencoder, turned
@@ -260,7 +260,8 @@ class InpaintingStage(Stage):
                 rng,
                 device,
             )
-            latents = batch.condition, tempered(latent, batch.condition, self.autoencoder), batch.truth
+            known = Condition(batch.condition, batch.mask)
+            latents = known.latent, tempered(latent, known, self.autoencoder), batch.truth
             plain, painted, truth = (self._colours(part) for part in latents)
         size = truth.shape[-2:]
         unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
