@@ -24,7 +24,7 @@ from dinar.avatar import open_body
 from dinar.body.uv import load_layout
 from dinar.inpainting import inpainter
 from dinar.inpainting.diffusion import Sampler, noise_in
-from dinar.inpainting.inpainter import Inpainter, with_codes_of
+from dinar.inpainting.inpainter import Condition, Inpainter, tempered
 from dinar.inpainting.packing import unpack
 from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
@@ -93,7 +93,8 @@ def measured(
             tuple(lesson.truth.shape),
             torch.Generator().manual_seed(number),
         )
-        painted = colours(networks, with_codes_of(lesson.condition, latent, networks.autoencoder), islands)
+        latent = tempered(latent, Condition(lesson.condition, lesson.mask), networks.autoencoder)
+        painted = colours(networks, latent, islands)
         seconds += time.process_time() - began
         hole = functional.interpolate(1 - lesson.mask, truth.shape[-2:], mode="bilinear")
         hole = hole * functional.interpolate(islands.covered, truth.shape[-2:])

@@ -36,7 +36,7 @@ def command(name: str, people: int, photos: Path) -> list[str]:
     protocol, _, rows = name.partition("-")
     words = ["dinar", "evaluate", protocol, "--people", str(people)]
     if protocol == "photos":
-        words += ["--data", str(photos), "--rows", "texture,neural,neural+tuning"]
+        words += ["--data", str(photos), "--rows", "texture,neural,neural+inpainting+tuning"]
     if rows:
         words += ["--rows", rows]
     return [*words, "--no-walk", "--out", f"state/results/{shipped().name}-{name}"]
