@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -224,6 +225,11 @@ def test_the_renderer_can_be_chosen(
     monkeypatch.setattr("dinar.avatar.shipped", lambda: replace(appearance, name="small-00000000"))
     run = dinar("render", "me", "-o", "b.png", "--size", "32")
     assert run.code == 0 and appearance.name in run.stderr and run.stderr.count("\n") == 1
+
+
+def test_version(dinar: Callable[..., Run]) -> None:
+    found = dinar("--version")
+    assert found.code == 0 and found.stdout == f"dinar {version('dinar')}\n"
 
 
 def test_doctor(dinar: Callable[..., Run]) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -647,6 +648,9 @@ def main() -> NoReturn:
     """The program: exit code 0; 2 for a user's mistake, with one line on stderr; 130 after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # an exception, so that half-written files are removed
     try:
+        if sys.argv[1:] == ["--version"]:
+            print(f"dinar {version('dinar')}")
+            sys.exit(0)
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="dinar", description="One photo of a person in, an animatable full-body avatar out."
         )
