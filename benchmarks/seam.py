@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dinar.avatar import Avatar
-from dinar.body.uv import PARTS, texel_map
-from dinar.texture.islands import part_texels
+from dinar.body.uv import PARTS, part_labels, texel_map
 from dinar.texture.merging import seen_part
 
 NEAR = 8      # texels from the edge
@@ -55,8 +54,9 @@ def steps(avatar: Avatar) -> tuple[float, float, float, float]:
         found.append(float(torch.cat(jumps).mean()))
     edge = reached(seen, 1) & reached(inside & ~seen, 1) & inside
     gaps = []
-    for part in PARTS:
-        here = part_texels(avatar.layout, avatar.model, [part], size) > 0.5
+    parts = part_labels(avatar.model)[face.clamp(min=0)]
+    for part in range(len(PARTS)):
+        here = parts == part
         means = [mean_of(colours, mask & here) for mask in (seen, inside & ~seen)]
         at = edge & here & (means[0][1] > 0.1) & (means[1][1] > 0.1)
         gaps.append((means[0][0] - means[1][0]).abs().mean(1, keepdim=True)[at])
