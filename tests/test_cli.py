@@ -518,8 +518,9 @@ def test_an_interruption_leaves_nothing(made: Path, tmp_path: Path, number: int,
     out.parent.mkdir()
     arguments = ("animate", made, "walk", "-o", out, "--seconds", "300", "--size", "64")
     program = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [*PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),     # a shell's background jobs ignore it
+    )  # fmt: skip
     try:
         while program.poll() is None and not any(out.parent.glob(".walk.*/new/00003.png")):
             time.sleep(0.05)
