@@ -23,8 +23,8 @@ from torch.nn import functional
 from dinar.avatar import open_body
 from dinar.body.uv import load_layout
 from dinar.inpainting import inpainter
-from dinar.inpainting.diffusion import Sampler, noise_in
-from dinar.inpainting.inpainter import Condition, Inpainter, tempered
+from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.inpainter import Condition, Inpainter, drawn
 from dinar.inpainting.packing import unpack
 from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
@@ -88,12 +88,8 @@ def measured(
     for number, lesson in enumerate(lessons):
         truth = colours(networks, lesson.truth, islands)
         began = time.process_time()
-        latent = sampler.draw(
-            lambda noisy, step, known=lesson: noise_in(networks.denoiser, noisy, known.condition, known.mask, step),
-            tuple(lesson.truth.shape),
-            torch.Generator().manual_seed(number),
-        )
-        latent = tempered(latent, Condition(lesson.condition, lesson.mask), networks.autoencoder)
+        known, rng = Condition(lesson.condition, lesson.mask), torch.Generator().manual_seed(number)
+        latent = drawn(networks.denoiser, networks.autoencoder, known, sampler, rng)
         painted = colours(networks, latent, islands)
         seconds += time.process_time() - began
         hole = functional.interpolate(1 - lesson.mask, truth.shape[-2:], mode="bilinear")

@@ -204,19 +204,25 @@ def propose(
     """
     autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
     known = condition(autoencoder, texture, painted, islands)
-    rng = torch.Generator().manual_seed(seed)
+    latent = drawn(denoiser, autoencoder, known, sampler, torch.Generator().manual_seed(seed))
+    sample, given = (
+        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
+        for some in (latent, known.latent)
+    )
+    return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
+
+
+def drawn(
+    denoiser: Denoiser, autoencoder: Autoencoder, known: Condition, sampler: Sampler, rng: torch.Generator
+) -> Tensor:
+    """A latent [B, L, s, s] that goes with a condition, as far as it is believed; rng on the CPU, all else together."""
     latent = sampler.draw(
         lambda noisy, step: noise_in(denoiser, noisy, known.latent, known.mask, step),
         tuple(known.latent.shape),
         rng,
         known.latent.device,
     )
-    latent = tempered(latent, known, autoencoder)
-    sample, given = (
-        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
-        for some in (latent, known.latent)
-    )
-    return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
+    return tempered(latent, known, autoencoder)
 
 
 def tempered(sample: Tensor, known: Condition, autoencoder: Autoencoder) -> Tensor:

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
-from dinar.inpainting.inpainter import Condition, Inpainter, latent_mask, tempered
+from dinar.inpainting.inpainter import Condition, Inpainter, drawn, latent_mask
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import HUES, Autoencoder, turned
@@ -254,14 +254,8 @@ class InpaintingStage(Stage):
                 numbers["loss"] += float(self._loss(denoiser, batch, rng)) * len(some) / count
         batch = self.collate([self.examples[k] for k in range(min(LOOKED_AT, len(self.examples)))]).to(device)
         with torch.no_grad():
-            latent = self.sampler.draw(
-                lambda noisy, step: noise_in(denoiser, noisy, batch.condition, batch.mask, step),
-                tuple(batch.truth.shape),
-                rng,
-                device,
-            )
             known = Condition(batch.condition, batch.mask)
-            latents = known.latent, tempered(latent, known, self.autoencoder), batch.truth
+            latents = known.latent, drawn(denoiser, self.autoencoder.to(device), known, self.sampler, rng), batch.truth
             plain, painted, truth = (self._colours(part) for part in latents)
         size = truth.shape[-2:]
         unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
