@@ -27,6 +27,7 @@ from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo
 from dinar.progress import Progress
 from dinar.store import Store
+from dinar.texture.filling import Filler
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 STAGES = ("look", "fit", "dress", "texture", "fill", "refine")
@@ -83,11 +84,12 @@ def made(
     with progress.stage("texture"):
         texture = pipeline.texture_of(photo, found, model, layout, appearance=appearance)
     with progress.stage("fill"):
-        painted = pipeline.paint(texture, model, layout)
+        filler = Filler.of(model, layout, pipeline.TEXTURE_SIZE)
+        painted = filler(texture)[0]
     plain = Avatar(texture, painted, found.body.shape[0], model, layout)
     neural = replace(plain, weights=appearance.name, renderer=appearance.renderer)
     with progress.stage("refine"):
-        refined = pipeline.refined(neural, [photo], [found], [texture], metric)
+        refined = pipeline.refined(neural, [photo], [found], [texture], metric, filler)
     return photo, found, (plain, neural, refined), progress
 
 

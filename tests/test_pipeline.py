@@ -20,6 +20,7 @@ from dinar.photo.landmarks import Landmarks
 from dinar.photo.photo import Photo
 from dinar.pipeline import Source
 from dinar.progress import Progress
+from dinar.texture.filling import Filler
 from dinar.texture.islands import part_texels
 
 PLAIN = {"renderer": "texture", "refine": False}
@@ -65,7 +66,7 @@ def test_a_photos_colours_come_back(avatar: Avatar) -> None:
     assert error.median() < 0.02
     green = texture.rgb[0, 1] - texture.rgb[0, [0, 2]].amax(0)
     assert green.max() < 0.3                       # nothing of the background
-    painted = pipeline.paint(texture, avatar.model, avatar.layout)
+    painted = Filler.of(avatar.model, avatar.layout, 64)(texture)[0]
     assert painted.shape == (3, 64, 64) and (painted.amax(0) > 0.2).all()      # no holes
 
 

@@ -10,9 +10,10 @@ import torch
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.inpainting.inpainter import shipped, ships_for
-from dinar.pipeline import inpainted, paint
+from dinar.pipeline import inpainted
 from dinar.progress import Progress
 from dinar.texture import merging
+from dinar.texture.filling import Filler
 
 
 def merge(
@@ -45,13 +46,14 @@ def merge(
         offsets = (offsets * share.to(offsets)[:, None, None]).sum(0)
         model = first.model.moved(offsets - first.model.offsets)
     with progress.stage("fill"):
-        painted = paint(texture, model, first.layout)
+        filler = Filler.of(model, first.layout, texture.rgb.shape[-1])
+        painted = filler(texture)[0]
     shots = tuple(shot for avatar in avatars for shot in avatar.shots)
     merged = replace(first, texture=texture, painted=painted, shape=shape, model=model, shots=shots)
     if not inpaint or first.weights is None or not ships_for(first.weights):
         return merged
     with progress.stage("inpaint"):
-        return inpainted(merged, shipped().to(merged.shape.device), seed=seed)
+        return inpainted(merged, shipped().to(merged.shape.device), filler, seed=seed)
 
 
 def _check(one: Avatar, other: Avatar) -> None:

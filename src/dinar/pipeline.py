@@ -15,14 +15,14 @@ from torch import Tensor
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import UVLayout, load_layout, mirror_map, opposite_map, texel_map
+from dinar.body.uv import UVLayout, head_texture, load_layout
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit import outline
 from dinar.fit.fit import Fit, fit
 from dinar.fit.overlay import overlay
 from dinar.inpainting import inpainter as inpainting
-from dinar.inpainting.colours import Look, match_colours
+from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
@@ -32,7 +32,7 @@ from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture import refinement
 from dinar.texture.drawing import Rendering
-from dinar.texture.filling import fill, guide_of
+from dinar.texture.filling import Filler
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
@@ -125,21 +125,22 @@ def create_several(
         parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]
         texture = merge(parts)                                                          # eqs 2 and 5
     with progress.stage("fill"):
-        painted = paint(texture, there, wear)
+        filler = Filler.of(there, wear, TEXTURE_SIZE)
+        painted = filler(texture)[0]
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:
         avatar = replace(avatar, weights=neural.name, renderer=neural.renderer)
     if metric is not None:
         with progress.stage("refine"):
             told = partial(progress.advance, "refine")
-            avatar = refined(avatar, views, fits, parts, metric.to(device), seed=seeds[0], progress=told)
+            avatar = refined(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
     if painter is not None:
         with progress.stage("inpaint"):
             networks = painter().to(device)
             looks = [look_of(avatar, v.image, v.mask, f.body, f.camera) for v, f in zip(views, fits, strict=True)]
             avatars = [
-                inpainted(avatar, networks, before=(texture, painted), looks=looks, seed=seed)
+                inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
                 for seed in progress.track(seeds, len(seeds), "inpaint")
             ]
     shots = tuple(_shot(v, f) for v, f in zip(views, fits, strict=True))
@@ -168,8 +169,9 @@ def _painter(appearance: Appearance | None, inpainter: Inpainter | None) -> Call
 def inpainted(
     avatar: Avatar,
     inpainter: Inpainter,                  # on the avatar's device
+    filler: Filler | None = None,          # of the avatar's body, layout and size; default: it is made
     *,
-    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: the avatar's
+    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: no such
     looks: Sequence[Look] = (),            # photos that say what the painted colours should be (eq. 7)
     parts: Collection[str] = (),           # of the body (`body.uv.PARTS`), to be painted anew; others stay as they are
     seed: int = 0,
@@ -182,14 +184,17 @@ def inpainted(
     inpainting.check(inpainter, avatar.weights)
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
+    filler = filler or Filler.of(avatar.model, layout, size)
     if parts:
         texture = inpainting.cleared(texture, part_texels(layout, avatar.model, parts, size))
     else:
         texture = seen_part(texture)
-    known, painted = before or (texture, paint(seen_part(texture), avatar.model, layout))
+    known, painted = before or (texture, filler(seen_part(texture))[0])
     painted = painted[None]
     if parts:                                        # what stays of the painting is known as well
         painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
+    plain = avatar.painted[None] if before else painted
+    head = head_texture(filler.texels, avatar.model)
     found = inpainting.inpaint(
         inpainter,
         known,
@@ -197,8 +202,8 @@ def inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: match_colours(proposal, texture, looks),
-        tuned=texture,
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head),
+        tuned=(texture, plain),
     )
     return replace(avatar, texture=found.texture, painted=found.painted[0])
 
@@ -268,27 +273,19 @@ def texture_of(
     return texture if appearance is None else replace(texture, generated=appearance.generated(image, mask))
 
 
-def paint(texture: NeuralTexture, model: BodyModel, layout: UVLayout) -> Tensor:
-    """Colours without holes [3, R, R]: unseen texels take the mirrored side, the front for the back or what surrounds
-    them.
-    """
-    texels = texel_map(layout, texture.rgb.shape[-1])
-    mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
-    return fill(texture, model.faces, layout, mirror=mirror, opposite=opposite, guide=guide_of(model))[0]
-
-
 def refined(
     avatar: Avatar,
     photos: Sequence[Photo],
     fits: Sequence[Fit],
     parts: Sequence[NeuralTexture],        # what each photo shows (`texture_of`)
     metric: LPIPS,
+    filler: Filler,                        # of the avatar's body, layout and size
     *,
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Avatar:
     """The avatar with colours that make its drawing look like the photos (appendix B)."""
-    model, layout, device = avatar.model, avatar.layout, avatar.shape.device
+    model, device = avatar.model, avatar.shape.device
     targets = []
     for photo, found, part in zip(photos, fits, parts, strict=True):
         with torch.no_grad():
@@ -303,7 +300,7 @@ def refined(
     texture = refinement.refine(
         avatar.texture, avatar.painted[None], targets, drawn, metric, seed=seed, progress=progress, **how
     )
-    return replace(avatar, texture=texture, painted=paint(texture, model, layout))
+    return replace(avatar, texture=texture, painted=filler(texture)[0])
 
 
 def _shot(photo: Photo, found: Fit) -> Shot:

@@ -269,7 +269,8 @@ def test_layouts_of_other_names_or_for_other_bodies_are_refused(model: BodyModel
 
 
 def test_the_head_s_texels_are_those_of_its_triangles(model: BodyModel, front: UVLayout, labels: list[str]) -> None:
-    head, face = head_texture(front, model, SIZE)[0, 0], texel_map(front, SIZE).face
+    texels = texel_map(front, SIZE)
+    head, face = head_texture(texels, model)[0, 0], texels.face
     there = torch.tensor([label == "head" for label in labels])[face.clamp(min=0).long()] & (face >= 0)
     assert head.min() >= 0 and head.max() <= 1 and not head[face < 0].any()
     assert torch.equal(head[there] > 0.4, torch.ones(int(there.sum()), dtype=torch.bool))
@@ -293,6 +294,24 @@ def test_what_lies_opposite_is_straight_before_or_behind(model: BodyModel, front
     for name in ("head", "left hand", "right foot"):
         assert float(found.weight[torch.from_numpy(part == name) & (texels.face >= 0)].median()) < 0.1
     assert not found.weight[texels.face < 0].any()
+
+
+def test_what_lies_beside_is_as_far_inside_the_outline(model: BodyModel, front: UVLayout, labels: list[str]) -> None:
+    texels = texel_map(front, SIZE)
+    found = opposite_map(front, model, texels)
+    rest = model.rest(model.neutral().shape)[0]
+    normal = vertex_normals(rest, model.faces)
+    place = texels.interpolate(torch.cat([rest, normal], dim=-1)[0], model.faces)
+    there = functional.grid_sample(place, (found.beside * 2 - 1)[None].nan_to_num(-9), align_corners=False)[0]
+    place, counts = place[0], found.beside.isfinite().all(-1) & (found.weight > 0.99)
+    assert not counts[texels.face < 0].any() and counts.sum() > 0.1 * (texels.face >= 0).sum()
+    assert (there - place)[1, counts].abs().quantile(0.95) < 0.01                     # at the same height
+    same = place[5] * there[5] > 0
+    assert same[counts & (place[5].abs() > 0.2)].float().mean() > 0.95                # and on the same side
+    calves = torch.tensor(["calf" in label for label in labels])[texels.face.clamp(min=0).long()] & counts
+    assert place[5, calves].abs().median() < 0.45 < 0.55 < there[5, calves].abs().median()   # which is seen better
+    middle = texels.interpolate(rest[0], model.faces)[0, 0].abs() < 0.02
+    assert (counts & middle & (place[1] > 1.0)).sum() < 0.02 * counts.sum()
 
 
 def test_the_trunk_s_sides_are_at_its_sides(model: BodyModel, front: UVLayout, labels: list[str]) -> None:

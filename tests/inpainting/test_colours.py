@@ -6,7 +6,7 @@ import pytest
 import torch
 from texture.shapes import paint
 
-from dinar.inpainting.colours import Look, match_colours
+from dinar.inpainting.colours import SHADES, Look, match_colours, shaded
 from dinar.texture.neural_texture import NeuralTexture
 
 SIZE = 32
@@ -84,3 +84,17 @@ def test_nothing_seen_changes_nothing() -> None:
     proposal = whole(paint(SIZE))
     empty = replace(seen(paint(SIZE)), sampled=torch.zeros(1, 1, SIZE, SIZE))
     assert torch.allclose(match_colours(proposal, empty, []).rgb, proposal.rgb, atol=1e-6)
+
+
+def test_cloth_is_shaded_and_keeps_its_hue() -> None:
+    plain = (paint(SIZE) * 0.4 + 0.1).clamp(0, 1)
+    grey = whole(plain.mean(1, keepdim=True).expand_as(plain) * torch.linspace(0.2, 2, SIZE))
+    where = (torch.arange(SIZE) >= SIZE // 2).float()[:, None].expand(1, 1, SIZE, SIZE)
+    found = shaded(grey, plain, where)
+    assert torch.equal(found.rgb[:, :, : SIZE // 2], grey.rgb[:, :, : SIZE // 2])
+    shade = (found.rgb / plain)[:, :, SIZE // 2 :]
+    assert (shade.amax(1) - shade.amin(1)).max() < 1e-4                             # all channels alike
+    assert shade[..., :4].max() == pytest.approx(SHADES[0]) and shade[..., -4:].min() == pytest.approx(SHADES[1])
+    assert SHADES[0] < float(shade[..., SIZE // 2].mean()) < SHADES[1]
+    black = shaded(grey, plain * 0, torch.ones_like(where))
+    assert not black.rgb.any()

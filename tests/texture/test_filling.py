@@ -37,9 +37,16 @@ def mirror(size: int) -> torch.Tensor:
     return torch.stack([1 - u, v], dim=-1)
 
 
-def limbs(size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """`level` and `aside` of Opposite where nothing is trunk."""
-    return torch.full((size, size), -1), torch.zeros(size, size)
+def limbs(uv: torch.Tensor, weight: float = 1.0, **maps: torch.Tensor) -> Opposite:
+    """Opposite texels where nothing is trunk and nothing near an outline."""
+    size = uv.shape[:2]
+    plain = {"beside": torch.full((*size, 2), torch.nan), "weight": torch.full(size, weight)}
+    return Opposite(uv, **(plain | {"level": torch.full(size, -1), "aside": torch.zeros(size)} | maps))
+
+
+def behind(size: int) -> torch.Tensor:
+    """Half way around the ball."""
+    return torch.stack([(mirror(size)[..., 0] * -1 + 1.5) % 1, mirror(size)[..., 1]], dim=-1)
 
 
 @pytest.mark.parametrize("size", [32, 128])
@@ -68,15 +75,14 @@ def test_the_mirrored_side_comes_before_the_membrane():
 
 def test_the_opposite_side_comes_after_the_mirrored_one_and_before_the_membrane():
     _, faces, layout = ball()
-    shifted = torch.stack([(mirror(128)[..., 0] * -1 + 1.5) % 1, mirror(128)[..., 1]], dim=-1)      # half way around
-    opposite = Opposite(shifted, torch.ones(128, 128), *limbs(128))
+    opposite = limbs(behind(128))
     half = known(paint(128), right_half(128))
     left = (slice(None), slice(None), slice(16, -16), slice(72, -16))
     filled = fill(half, faces, layout, opposite=opposite)
     torch.testing.assert_close(filled[left], paint(128).roll(64, -1)[left], atol=1e-5, rtol=0)
     both = fill(half, faces, layout, opposite=opposite, mirror=mirror(128))
     torch.testing.assert_close(both[left], fill(half, faces, layout, mirror=mirror(128))[left], atol=1e-5, rtol=0)
-    faint = fill(half, faces, layout, opposite=Opposite(shifted, torch.zeros(128, 128), *limbs(128)))
+    faint = fill(half, faces, layout, opposite=limbs(behind(128), 0.0))
     torch.testing.assert_close(faint, fill(half, faces, layout))
 
 
@@ -85,8 +91,7 @@ def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
     u = (torch.arange(128) + 0.5) / 128
     level = (torch.arange(128) // 4)[:, None].expand(128, 128)
     aside = (4 * u - 1).abs().where(u < 0.5, (4 * u - 3).abs())[None].expand(128, 128)      # the front is u < 0.5
-    behind = torch.stack([(mirror(128)[..., 0] * -1 + 1.5) % 1, mirror(128)[..., 1]], dim=-1)
-    opposite = Opposite(behind, torch.ones(128, 128), level, aside)
+    opposite = limbs(behind(128), level=level, aside=aside)
     stripes = (torch.arange(128) // 16 % 2).float()[None, None, :, None].expand(1, 3, 128, 128) * 0.8
     worn = stripes.clone()
     worn[:, :, 40:80, 28:36] = torch.tensor([1.0, 0, 0])[:, None, None]                     # a print
@@ -103,6 +108,25 @@ def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
     hidden[0, 0][(aside > 0.5) & (aside < 0.95)] = 0                                         # no side was seen
     copied = fill(known(worn, hidden), faces, layout, opposite=opposite)[0, :, 44:76, 94:98]
     torch.testing.assert_close(copied, worn[0, :, 44:76, 30:34], atol=0.01, rtol=0)
+
+
+def test_an_outline_goes_on_as_inside_it_and_so_behind() -> None:
+    """A pattern of squares keeps its edges where a membrane would blur them; but two texels blend at a hole's edge."""
+    _, faces, layout = ball()
+    at = torch.arange(128)
+    u = (at + 0.5) / 128
+    squares = ((at[:, None] // 8 + at[None] // 8) % 2).float()[None, None].expand(1, 3, 128, 128) * 0.9
+    front = ((u > 3 / 16) & (u < 5 / 16))[None, None, None].expand(1, 1, 128, 128).float()      # its middle: u = 1/4
+    inner = torch.where(u > 0.25, 5 / 8 - u, 3 / 8 - u).masked_fill((u < 1 / 8) | (u > 3 / 8) | (front[0, 0, 0] > 0),
+                                                                    torch.nan)  # fmt: skip
+    beside = torch.stack([inner[None].expand(128, 128), mirror(128)[..., 1]], dim=-1)
+    filled = fill(known(squares, front), faces, layout, opposite=limbs(behind(128), beside=beside))
+    rows = slice(16, -16)
+    torch.testing.assert_close(filled[:, :, rows, 42:45], squares[:, :, rows, 35:38].flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled[:, :, rows, 19:22], squares[:, :, rows, 26:29].flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled[:, :, rows, 106:109], filled[:, :, rows, 42:45], atol=1e-5, rtol=0)
+    without = fill(known(squares, front), faces, layout, opposite=limbs(behind(128)))
+    assert (without[:, :, rows, 40:45] - filled[:, :, rows, 40:45]).abs().mean() > 0.1
 
 
 def test_no_seam_shows():

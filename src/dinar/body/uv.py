@@ -52,6 +52,7 @@ _COLOURS = {
 }
 _GRAIN = 0.0015  # metres: pixels in which texels before and behind each other are looked for
 _COLLAR = 0.07, 0.12  # metres below the neck's joint: above, fronts are open and backs are not
+_GRAZING = 1.1   # radians from straight on: where a limb seen from before or behind is turned away
 _AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
 
@@ -168,12 +169,15 @@ class Opposite:
     """For each of S x S texels the one on the other side of the trunk or limb: front and back.
 
     uv      float32 [S, S, 2]  its UV coordinates, NaN where there is none
+    beside  float32 [S, S, 2]  near the outline that is seen from before, the texel on the same side as far inside it,
+                               at the same height; NaN elsewhere
     weight  float32 [S, S]     1 on trunk, arms and legs, fading to 0 towards head, hands and feet
     level   int64   [S, S]     height of the texel itself on the trunk, centimetres from the ground; -1 elsewhere
     aside   float32 [S, S]     how far it is from the trunk's middle: 0, at its sides 1
     """
 
     uv: Tensor
+    beside: Tensor
     weight: Tensor
     level: Tensor
     aside: Tensor
@@ -196,6 +200,9 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
     looked = [uv[row, column].masked_fill(side.face[0][row, column][..., None] < 0, torch.nan)
               for uv, side in zip(shown, (front, back), strict=True)]  # fmt: skip
     uv = torch.where((normal < 0)[..., None], *looked).masked_fill(texels.face[..., None] < 0, torch.nan)
+    inner = _turned_in(front.face[0] >= 0)[row, column]
+    here = [uv[row, inner.clamp(min=0)].masked_fill((inner < 0)[..., None], torch.nan) for uv in shown]
+    beside = torch.where((normal > 0)[..., None], *here).masked_fill(texels.face[..., None] < 0, torch.nan)
     ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
     parts = part_weights(model)
     weight = 1 - parts[:, ends].sum(1)
@@ -203,7 +210,21 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
     weight = weight * ((neck - vertices[:, 1] - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])).clamp(0, 1)
     weight = texels.interpolate(weight[:, None], model.faces)[0, 0].clamp(0, 1)
     trunk = _on_trunk(vertices, parts[:, PARTS.index("torso")], model, texels)
-    return Opposite(uv, weight * (texels.face >= 0), *trunk)
+    return Opposite(uv, beside, weight * (texels.face >= 0), *trunk)
+
+
+def _turned_in(mask: Tensor) -> Tensor:
+    """For pixels near the left and right ends of a mask's runs [H, W] the column as far inside: int64 [H, W], else -1.
+
+    Runs are taken for round bodies seen from one side: "near" and "as far" are angles about their axes.
+    """
+    column = torch.arange(mask.shape[1]).expand_as(mask)
+    first = torch.where(mask, -1, column).cummax(1).values + 1
+    last = torch.where(mask, mask.shape[1], column).flip(1).cummin(1).values.flip(1) - 1
+    middle, radius = (first + last) / 2, (last - first + 1) / 2
+    angle = ((column - middle) / radius).clamp(-1, 1).asin()
+    inner = middle + radius * angle.sign() * (2 * _GRAZING - angle.abs()).sin()
+    return inner.round().long().masked_fill(~mask | (angle.abs() < _GRAZING), -1)
 
 
 def _on_trunk(vertices: Tensor, trunk: Tensor, model: BodyModel, texels: TexelMap) -> tuple[Tensor, Tensor]:
@@ -257,10 +278,10 @@ def part_texture(layout: UVLayout, faces: Tensor, size: int) -> Tensor:
     return texel_map(layout, size).interpolate(layout.part_colours, faces)
 
 
-def head_texture(layout: UVLayout, model: BodyModel, size: int) -> Tensor:
-    """How much each texel belongs to head and neck [1, 1, size, size] in [0, 1]; 0 where there is no surface."""
+def head_texture(texels: TexelMap, model: BodyModel) -> Tensor:
+    """How much each texel belongs to head and neck [1, 1, S, S] in [0, 1]; 0 where there is no surface."""
     head = part_weights(model)[:, PARTS.index("head"), None]
-    return texel_map(layout, size).interpolate(head, model.faces)
+    return texels.interpolate(head, model.faces)
 
 
 def part_labels(model: BodyModel) -> Tensor:

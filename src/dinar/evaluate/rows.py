@@ -20,6 +20,7 @@ from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
 from dinar.texture import refinement
 from dinar.texture.drawing import Rendering, draw
+from dinar.texture.filling import Filler
 from dinar.texture.neural_drawing import draw_neural
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
@@ -71,9 +72,14 @@ class Material:
         return self.sampled(self.layout)
 
     @cached_property
+    def filler(self) -> Filler:
+        """What fills unseen texels as the pipeline does without diffusion."""
+        return Filler.of(self.model, self.layout, self.size)
+
+    @cached_property
     def painted(self) -> Tensor:   # [1, 3, R, R]
-        """Its colours, unseen texels filled as the pipeline does without diffusion."""
-        return pipeline.paint(self.texture, self.model, self.layout)[None]
+        """The texture's colours, unseen texels filled."""
+        return self.filler(self.texture)
 
     @cached_property
     def generated(self) -> Tensor:   # [1, 16, S, S]
@@ -126,12 +132,13 @@ class Material:
             raise InputError("rows that inpaint need weights of the inpainting beside those of the appearance")
         texture = self.texture if detector else self.sampled(self.layout, detector=False)
         texture = replace(texture, generated=self.generated)
-        painted = self.painted[0] if detector else pipeline.paint(texture, self.model, self.layout)
+        painted = self.painted[0] if detector else self.filler(texture)[0]
         shape = self.view.body.shape[0]
-        avatar = Avatar(tuned or texture, painted, shape, self.model, self.layout, self.networks.name)
+        plain = painted if tuned is None else self.filler(tuned)[0]
+        avatar = Avatar(tuned or texture, plain, shape, self.model, self.layout, self.networks.name)
         avatar = replace(avatar, renderer=self.networks.renderer)
         look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
-        found = pipeline.inpainted(avatar, self.inpainter, before=(texture, painted), looks=[look])
+        found = pipeline.inpainted(avatar, self.inpainter, self.filler, before=(texture, painted), looks=[look])
         return self.neural(found.texture, found.painted[None])
 
     def drawn(self, painted: Tensor) -> Drawer:
@@ -173,7 +180,7 @@ def _neural(m: Material) -> Drawer:
 
 def _tuned(m: Material) -> Drawer:
     tuned = _refined(m)
-    return m.neural(tuned, pipeline.paint(tuned, m.model, m.layout)[None])
+    return m.neural(tuned, m.filler(tuned))
 
 
 def _refined(m: Material) -> NeuralTexture:
@@ -204,12 +211,12 @@ def _both(m: Material) -> Drawer:
 
 def _filled(m: Material) -> Drawer:
     texture = replace(m.sampled(m.layout, detector=False), generated=m.generated)
-    return m.neural(texture, pipeline.paint(texture, m.model, m.layout)[None])
+    return m.neural(texture, m.filler(texture))
 
 
 def _anny(m: Material) -> Drawer:
     layout = load_layout("anny", m.model)
-    return m.plain(pipeline.paint(m.sampled(layout), m.model, layout)[None], layout)
+    return m.plain(Filler.of(m.model, layout, m.size)(m.sampled(layout)), layout)
 
 
 def _holes(m: Material) -> Drawer:

@@ -10,7 +10,11 @@ from torch import Tensor
 
 from dinar.texture.neural_texture import NeuralTexture
 
+SHADES = 0.7, 1.5   # darkest and lightest, parts of the plain filling's luminance, to which cloth may be painted
 PULL = 1e-3   # of alpha and beta to where they start, beside squared differences of colours: many pairs fit plain cloth
+
+_LUMA = 0.299, 0.587, 0.114
+_BLACK = 0.02   # no darker luminance divides
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ def match_colours(
 
         optimizer.step(loss)
     return _changed(proposal, gain.detach(), shift.detach())
+
+
+def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTexture:
+    """The proposal with the plain filling's hues where asked: lighter or darker than that, within SHADES.
+
+    painted  float32 [B, 3, R, R]       the plain filling's colours
+    where    float32 [1 or B, 1, R, R]  how far, in [0, 1]: on cloth and limbs, which are behind of the colours they
+                                        have in front; not on the head, where hair is
+    """
+    weights = painted.new_tensor(_LUMA)[:, None, None]
+    mine, plain = ((rgb * weights).sum(1, keepdim=True) for rgb in (proposal.rgb, painted))
+    shade = (mine / plain.clamp(min=_BLACK)).clamp(*SHADES)
+    return replace(proposal, rgb=torch.lerp(proposal.rgb, (painted * shade).clamp(0, 1), where))
 
 
 def _changed(texture: NeuralTexture, gain: Tensor, shift: Tensor) -> NeuralTexture:

@@ -29,7 +29,7 @@ class Sampler:
     """
 
     method: Literal["ddpm", "ddim", "dpm"] = "ddim"
-    steps: int = 1
+    steps: int = 2
     eta: float = 0.0
     temperature: float = 0.3
 

@@ -147,18 +147,21 @@ def inpaint(
     seed: int = 0,                     # the same seed, the same texture
     sampler: Sampler = Sampler(),      # noqa: B008 (frozen)
     match: Callable[[NeuralTexture], NeuralTexture] | None = None,   # eq. 7: see `inpainting.colours`
-    tuned: NeuralTexture | None = None,   # the same texture after refinement
+    tuned: tuple[NeuralTexture, Tensor] | None = None,   # the same texture and colours after refinement
 ) -> Inpainted:
     """Paints what no photo shows (section 3.4): eq. 1's condition, diffusion from noise, decoding, eqs 7 and 6.
 
-    All that is `filled` stays, as it is in `tuned`, whose channels no network has learnt to go on from. To have a
-    region painted anew, clear it first (`cleared`). Everything is on the device of the networks.
+    All that is `filled` stays, as it is in `tuned`, whose channels no network has learnt to go on from: networks see
+    the texture before, and what they change of it is added to the one after. To have a region painted anew, clear it
+    first (`cleared`). Everything is on the device of the networks.
     """
     with torch.no_grad():
-        proposal = propose(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
+        change = proposed(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
+        texture, painted = tuned or (texture, painted)
+        proposal = added(texture, painted, *change)
     if match:
         proposal = match(proposal)
-    return blended(tuned or texture, proposal, islands)
+    return blended(texture, proposal, islands)
 
 
 def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor, islands: Islands) -> Condition:
@@ -184,7 +187,7 @@ def latent_mask(filled: Tensor, islands: Islands, shrinkage: int) -> Tensor:
     return functional.interpolate(filled, size, mode="bilinear", antialias=True, align_corners=False)
 
 
-def propose(
+def proposed(
     inpainter: Inpainter,
     texture: NeuralTexture,
     painted: Tensor,
@@ -192,12 +195,13 @@ def propose(
     *,
     seed: int,
     sampler: Sampler,
-) -> NeuralTexture:
-    """T_res of section 3.4: a whole texture that goes with a partial one; arguments as those of `inpaint`.
+) -> tuple[Tensor, Tensor]:
+    """T_res of section 3.4, a whole texture that goes with a partial one, as what is to be `added` to that.
 
-    The paper decodes the sample. What an autoencoder loses of it, fine patterns above all, it loses of the condition
-    too: so the result is the partial texture, plainly filled, and the difference between both when decoded. It is as
-    fine as the photo's own colours. It is filled everywhere, with frontality 0.
+    Returns the change of the generated channels [B, 16, S, S] and that of the colours [B, 3, N, N]; arguments as those
+    of `inpaint`. The paper decodes the sample. What an autoencoder loses of it, fine patterns above all, it loses of
+    the condition too: so T_res is the partial texture, plainly filled, and the difference between both when decoded. It
+    is as fine as the photo's own colours.
 
     With tones not all of the sample is believed (`tempered`): folds and patterns come from the photo, those of the
     sample from other people.
@@ -209,7 +213,7 @@ def propose(
         islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
         for some in (latent, known.latent)
     )
-    return added(texture, painted, *unpack(sample - given, fold=autoencoder.fold)[:2])
+    return unpack(sample - given, fold=autoencoder.fold)[:2]
 
 
 def drawn(
@@ -242,7 +246,10 @@ def tempered(sample: Tensor, known: Condition, autoencoder: Autoencoder) -> Tens
 
 
 def added(texture: NeuralTexture, painted: Tensor, generated: Tensor, rgb: Tensor) -> NeuralTexture:
-    """A plainly filled texture with something added to its generated channels and, in any size, to its colours."""
+    """A plainly filled texture with something added to its generated channels and, in any size, to its colours.
+
+    It is filled everywhere, with frontality 0.
+    """
     size = painted.shape[-1]
     if rgb.shape[-1] != size:
         rgb = functional.interpolate(rgb, (size, size), mode="bilinear", antialias=True, align_corners=False)

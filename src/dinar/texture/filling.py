@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.body.uv import Opposite, TexelMap, mirror_map, opposite_map, texel_map
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -20,7 +21,7 @@ from dinar.texture.trust import trust
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
-    from dinar.body.uv import Opposite, UVLayout
+    from dinar.body.uv import UVLayout
 
 TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONTALITY to here it blends into the filling
 FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
@@ -99,6 +100,34 @@ def _scalp(model: BodyModel, vertices: Tensor, joints: Tensor) -> Tensor:
     return model.skin_weights[:, _head(model)].sum(1).clamp(0, 1) * (1 - face)
 
 
+@dataclass(frozen=True, eq=False)
+class Filler:
+    """Fills textures of one body in one layout (`fill`).
+
+    texels                       of the layout, R x R
+    mirror    float32 [R, R, 2]  UV coordinates of each texel's mirror image, NaN where it has none
+    """
+
+    model: BodyModel
+    layout: UVLayout
+    texels: TexelMap
+    mirror: Tensor
+    opposite: Opposite
+    guide: Guide
+
+    @classmethod
+    def of(cls, model: BodyModel, layout: UVLayout, size: int) -> Self:
+        """Of textures of size x size texels."""
+        texels = texel_map(layout, size)
+        mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
+        return cls(model, layout, texels, mirror, opposite, guide_of(model))
+
+    def __call__(self, texture: NeuralTexture) -> Tensor:
+        """Its colours without holes [B, 3, R, R]."""
+        others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
+        return fill(texture, self.model.faces, self.layout, **others)
+
+
 def fill(
     texture: NeuralTexture,
     faces: Tensor,                     # [F, 3] the body's triangles
@@ -110,10 +139,11 @@ def fill(
 ) -> Tensor:
     """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
 
-    An unseen texel takes the colour of its mirror image where that was seen, else of the texel opposite: sleeves and
-    hems end alike before and behind. Of the trunk's colours only those do that its sides have at the same height:
-    prints, zips and open collars stay in front. What is left takes that of its surroundings on the body's surface: a
-    membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
+    An unseen texel takes the colour of its mirror image where that was seen. At the outline it takes that of the texel
+    as far inside, else of the texel opposite: sleeves and hems go all the way round. Of the trunk's colours only those
+    go to the other side that its flanks have at the same height: prints, zips and open collars stay in front. What is
+    left takes that of its surroundings on the body's surface: a membrane over the mesh, so that neither seams of the
+    layout nor gaps between its islands show.
     Colours seen at a grazing angle and the edges of holes blend into what is made up. Texels off the islands repeat the
     nearest one on them: bilinear sampling at seams finds no foreign colour. With nothing seen at all everything is
     mid-grey.
@@ -123,14 +153,15 @@ def fill(
     inside = atlas.mask
     weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
     colour = texture.rgb * weight                                        # multiplied by its trust, here and below
+    known = torch.cat([colour, weight], dim=1)
     if mirror is not None:
-        seen = _elsewhere(torch.cat([colour, weight], dim=1) * inside, mirror) * (1 - weight)
-        colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
+        known = known + _elsewhere(known * inside, mirror) * (1 - known[:, 3:])
     if opposite is not None:
-        going_round = inside * _of_the_sides(colour / weight.clamp(min=1e-6), weight, opposite)
-        seen = _elsewhere(torch.cat([colour, weight], dim=1) * going_round, opposite.uv) * (1 - weight)
-        seen = seen * opposite.weight.to(weight)
-        colour, weight = colour + seen[:, :3], weight + seen[:, 3:]
+        limbs = opposite.weight.to(known)
+        known = known + _elsewhere(known * inside, opposite.beside) * limbs * (1 - known[:, 3:])
+        going_round = inside * _of_the_sides(known[:, :3] / known[:, 3:].clamp(min=1e-6), known[:, 3:], opposite)
+        known = known + _elsewhere(known * going_round, opposite.uv) * limbs * (1 - known[:, 3:])
+    colour, weight = known[:, :3], known[:, 3:]
     if guide is None:
         edges = _edges(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))

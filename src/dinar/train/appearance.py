@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.optim import Adam
 
 from dinar.body.model import BodyModel
-from dinar.body.uv import head_texture, load_layout
+from dinar.body.uv import head_texture, load_layout, texel_map
 from dinar.data.dataset import Augmentation
 from dinar.networks.appearance import Appearance
 from dinar.networks.encoder import Encoder
@@ -79,7 +79,7 @@ class AppearanceStage(Stage):
         if preset.renderer.identity:
             model = BodyModel.open()
             layout = load_layout("front", model)
-            drawer.renderer.head.copy_(head_texture(layout, model, preset.renderer.identity))
+            drawer.renderer.head.copy_(head_texture(texel_map(layout, preset.renderer.identity), model))
         for network in (drawer.encoder, drawer.generator, self.networks["discriminator"]):
             network.to(memory_format=torch.channels_last)   # a third to two thirds of the time on a CPU
         self.optimizers = {

@@ -16,14 +16,14 @@ from torch.utils.data import Dataset
 
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
-from dinar.body.uv import load_layout, mirror_map, opposite_map, texel_map
+from dinar.body.uv import load_layout
 from dinar.camera import Camera
 from dinar.data.dataset import Augmentation, MultiView, Pair
 from dinar.fit import outline
 from dinar.networks.appearance import framed
 from dinar.presets import Preset
 from dinar.synth.view import View
-from dinar.texture.filling import fill, guide_of
+from dinar.texture.filling import Filler
 from dinar.texture.neural_drawing import Surface, surface
 from dinar.texture.neural_texture import NeuralTexture, window
 from dinar.texture.occlusion import occlusion_band
@@ -142,11 +142,8 @@ class Tailor:
         self.size = size
         self.model = BodyModel.open().requires_grad_(False)
         self.layout = load_layout("front", self.model)
-        self.guide = guide_of(self.model)
         self.surface = outline.surface_of(self.model, self.model.neutral().shape[0])
-        texels = texel_map(self.layout, size)
-        self.mirror = mirror_map(self.layout, self.model.faces, texels)
-        self.opposite = opposite_map(self.layout, self.model, texels)
+        self.filled = Filler.of(self.model, self.layout, size)   # as `dinar create` makes up what is unseen
         rest = self.model.template
         head = self.model.humanoid["head"]
         weights = self.model.skin_weights
@@ -166,11 +163,6 @@ class Tailor:
         """
         texture = self.sampled(view, model)
         return texture, self.filled(texture)
-
-    def filled(self, texture: NeuralTexture) -> Tensor:
-        """Its colours without holes [1, 3, R, R], as `dinar create` makes them up."""
-        faces, others = self.model.faces, {"mirror": self.mirror, "opposite": self.opposite}
-        return fill(texture, faces, self.layout, guide=self.guide, **others)
 
     def sampled(self, view: View, model: BodyModel | None = None) -> NeuralTexture:
         """What a view shows, holes and all."""

@@ -101,7 +101,7 @@ class TextureSets:
             "seed": seed,
             "augmentation": repr(self.augmentation),
             "inputs": inputs,
-            "made": "clothed bodies, opposite sides where the trunk's sides agree",
+            "made": "clothed bodies, outlines go on, opposite sides where the trunk's sides agree",
         }
         marker = self.cache / MARKER
         if marker.exists():
