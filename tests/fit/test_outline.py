@@ -129,6 +129,27 @@ def test_a_skirt_makes_legs_meet_but_not_cross(avatar: Avatar) -> None:
     assert after[legs["left"], 0].min() > after[legs["right"], 0].max() - 1e-3
 
 
+def test_what_hides_much_of_a_leg_does_not_make_it_thin(avatar: Avatar) -> None:
+    """Of the left shin a strip alone is in the mask."""
+    model = avatar.model
+    (front,) = snapshots(avatar, torch.zeros_like(model.template), (0.0,))
+    shin = model.skin_weights[:, model.humanoid["leftLowerLeg"]] > 0.9
+    with torch.no_grad():
+        x, y, _ = front.camera.project(model(front.body).vertices)[0, shin].T
+    mask = front.mask.clone()
+    rows, columns = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])
+    hidden = (rows > y.quantile(0.1)) & (rows < y.quantile(0.9)) & (columns > x.min())
+    mask[:, hidden & ((columns < x.quantile(0.42)) | (columns > x.quantile(0.58)))] = 0
+    rest = model.rest(avatar.shape[None])[0][0]
+    moved = rest + outline.fit(model, avatar.shape, [replace(front, mask=mask)])
+    thinner = []
+    for part in (0.2, 0.35, 0.5):
+        ring = shin & ((rest[:, 1] - rest[shin, 1].quantile(part)).abs() < 0.02)
+        before, after = (points[ring, 0].max() - points[ring, 0].min() for points in (rest, moved))
+        thinner.append(float(after / before))
+    assert min(thinner) > 0.68 and max(thinner) < 0.85
+
+
 def test_nothing_moves_farther_than_it_may(avatar: Avatar) -> None:
     seen = [replace(one, mask=torch.ones(1, *SIZE)) for one in snapshots(avatar, torch.zeros(1, 3))]
     assert outline.fit(avatar.model, avatar.shape, seen).norm(dim=1).max() <= outline.OUTWARDS + 1e-5

@@ -34,7 +34,8 @@ OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most
 SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
-ROOM = 0.45             # of the gap to what faces a vertex, and of the thickness behind it
+ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
+SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
 
 _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
@@ -88,8 +89,8 @@ def fit(
 ) -> Tensor:
     """Movements of the resting body's vertices [V, 3], metres, that make its outlines those of the masks.
 
-    Face, hands and toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, and less than half
-    way to whatever surface it faces at rest.
+    Face, hands and toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, outwards less than
+    half way to whatever surface it faces at rest, and inwards not more than `SLIM` of the way through the body.
     """
     faces = model.faces.numpy()
     surface = surface or surface_of(model, shape)
@@ -122,7 +123,7 @@ def surface_of(model: BodyModel, shape: Tensor) -> Surface:
     direction = vertex_normals(torch.from_numpy(smooth)[None], model.faces)[0].numpy()
     tree = cKDTree(vertices)
     most = np.minimum(OUTWARDS, ROOM * _free_way(tree, normals, vertices, direction, OUTWARDS / ROOM))
-    least = -np.minimum(INWARDS, ROOM * _free_way(tree, -normals, vertices, -direction, INWARDS / ROOM))
+    least = -np.minimum(INWARDS, SLIM * _free_way(tree, -normals, vertices, -direction, INWARDS / SLIM))
     free = _free(model)
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
