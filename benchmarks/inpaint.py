@@ -24,7 +24,7 @@ from dinar.avatar import open_body
 from dinar.body.uv import load_layout
 from dinar.inpainting import inpainter
 from dinar.inpainting.diffusion import Sampler
-from dinar.inpainting.inpainter import Condition, Inpainter, drawn
+from dinar.inpainting.inpainter import Condition, Inpainter, decoded, drawn
 from dinar.inpainting.packing import unpack
 from dinar.perceptual.lpips import load_lpips
 from dinar.store import Store
@@ -102,9 +102,8 @@ def measured(
 
 def colours(networks: Inpainter, latent: Tensor, islands: Islands) -> Tensor:
     """What latents decode to [B, 3, R, R]."""
-    autoencoder = networks.autoencoder
-    packed = islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
-    return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)
+    packed = decoded(networks.autoencoder, latent, islands)
+    return unpack(packed, fold=networks.autoencoder.fold)[1].clamp(0, 1)
 
 
 def plotted(rows: Sequence[Row]) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from dinar.avatar import MARKER, Avatar
 from dinar.errors import InputError
 from dinar.files import atomic_folder, check_file
-from dinar.parallel import children_threads
+from dinar.parallel import children_threads, ray_cluster
 from dinar.pipeline import Source, create
 from dinar.progress import Progress
 
@@ -191,17 +191,7 @@ def _there(parcel: _Parcel, options: Mapping[str, Any]) -> _Found:
 
 
 def _on_ray(tasks: Sequence[Task], options: Mapping[str, Any], address: str) -> Iterator[_Found]:
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("a cluster needs Ray; install it with dinar's extra 'cluster'") from error
-    started = not ray.is_initialized()
-    if started:
-        try:
-            ray.init(None if address == "local" else address, log_to_driver=False)
-        except Exception as error:      # Ray's own are of many kinds, plain Exception among them
-            raise InputError(f"Ray does not answer at {address} ({str(error).splitlines()[0]})") from error
-    try:
+    with ray_cluster(address) as ray:
         remote = ray.remote(num_cpus=1, max_retries=1)(_there)
         waiting = {}
         for task in tasks:
@@ -217,6 +207,3 @@ def _on_ray(tasks: Sequence[Task], options: Mapping[str, Any], address: str) -> 
             except ray.exceptions.RayError as error:
                 why = f"{task.source.photo} was lost on the cluster ({type(error).__name__})"
                 yield task, Outcome(task.source.photo, 0.0, error=why), {}
-    finally:
-        if started:
-            ray.shutdown()

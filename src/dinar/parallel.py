@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.pool import Pool
+from types import ModuleType
 from typing import TypeVar
 
 import torch
+
+from dinar.errors import InputError
 
 MOST = 8   # jobs at a time: each takes memory
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -81,6 +84,29 @@ def one_thread_processes(count: int) -> Iterator[Pool]:
     """Processes of one thread each: results of floating-point sums depend on the number of threads."""
     with children_threads(1), multiprocessing.get_context("spawn").Pool(count, _begin) as pool:
         yield pool
+
+
+@contextmanager
+def ray_cluster(address: str) -> Iterator[ModuleType]:
+    """Ray, joined to the cluster at an address, or to one started here for "local"; left again if it was joined here.
+
+    Raises InputError where Ray is not installed or does not answer.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("a cluster needs Ray; install it with dinar's extra 'cluster'") from error
+    joined = not ray.is_initialized()
+    if joined:
+        try:
+            ray.init(None if address == "local" else address, log_to_driver=False)
+        except Exception as error:      # Ray's own are of many kinds, plain Exception among them
+            raise InputError(f"Ray does not answer at {address} ({str(error).splitlines()[0]})") from error
+    try:
+        yield ray
+    finally:
+        if joined:
+            ray.shutdown()
 
 
 def _begin() -> None:

@@ -171,7 +171,7 @@ def inpainted(
     inpainter: Inpainter,                  # on the avatar's device
     filler: Filler | None = None,          # of the avatar's body, layout and size; default: it is made
     *,
-    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: no such
+    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: filled anew
     looks: Sequence[Look] = (),            # photos that say what the painted colours should be (eq. 7)
     parts: Collection[str] = (),           # of the body (`body.uv.PARTS`), to be painted anew; others stay as they are
     seed: int = 0,

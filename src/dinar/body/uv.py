@@ -218,7 +218,7 @@ def _turned_in(mask: Tensor) -> Tensor:
 
     Runs are taken for round bodies seen from one side: "near" and "as far" are angles about their axes.
     """
-    column = torch.arange(mask.shape[1]).expand_as(mask)
+    column = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     first = torch.where(mask, -1, column).cummax(1).values + 1
     last = torch.where(mask, mask.shape[1], column).flip(1).cummin(1).values.flip(1) - 1
     middle, radius = (first + last) / 2, (last - first + 1) / 2

@@ -30,7 +30,7 @@ from dinar.files import atomic_file
 from dinar.inpainting import inpainter
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
-from dinar.parallel import one_thread_processes, torch_threads
+from dinar.parallel import one_thread_processes, ray_cluster, torch_threads
 from dinar.progress import Progress
 from dinar.store import Store
 
@@ -442,15 +442,7 @@ def _one_thread() -> Iterator[None]:
 
 def _on_ray(jobs: Sequence[_Job], address: str) -> Iterator[_Outcome]:
     """A task a person on a Ray cluster; its machines see data and weights at the same paths."""
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("a cluster needs Ray; install it with dinar's extra 'cluster'") from error
-    try:
-        ray.init(None if address == "local" else address, log_to_driver=False)
-    except Exception as error:      # Ray's own are of many kinds, plain Exception among them
-        raise InputError(f"Ray does not answer at {address} ({str(error).splitlines()[0]})") from error
-    try:
+    with ray_cluster(address) as ray:
         task = ray.remote(num_cpus=1)(_alone)
         waiting = [task.remote(job) for job in jobs]
         while waiting:
@@ -463,8 +455,6 @@ def _on_ray(jobs: Sequence[_Job], address: str) -> Iterator[_Outcome]:
                 raise InputError(
                     f"a computer of the cluster was lost ({type(error).__name__}); the same command goes on"
                 ) from error
-    finally:
-        ray.shutdown()
 
 
 def _alone(job: _Job) -> _Outcome:

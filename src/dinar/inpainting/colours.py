@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dinar.texture.neural_texture import NeuralTexture
 
-SHADES = 0.7, 1.5   # darkest and lightest, parts of the plain filling's luminance, to which cloth may be painted
+SHADES = 0.7, 1.05  # darkest and lightest, parts of the plain filling's luminance, to which cloth may be painted
 PULL = 1e-3   # of alpha and beta to where they start, beside squared differences of colours: many pairs fit plain cloth
 
 _LUMA = 0.299, 0.587, 0.114

@@ -209,10 +209,7 @@ def proposed(
     autoencoder, denoiser = inpainter.autoencoder, inpainter.denoiser
     known = condition(autoencoder, texture, painted, islands)
     latent = drawn(denoiser, autoencoder, known, sampler, torch.Generator().manual_seed(seed))
-    sample, given = (
-        islands.extended(autoencoder.decode(autoencoder.quantize(some).latent))
-        for some in (latent, known.latent)
-    )
+    sample, given = (decoded(autoencoder, some, islands) for some in (latent, known.latent))
     return unpack(sample - given, fold=autoencoder.fold)[:2]
 
 
@@ -227,6 +224,11 @@ def drawn(
         known.latent.device,
     )
     return tempered(latent, known, autoencoder)
+
+
+def decoded(autoencoder: Autoencoder, latent: Tensor, islands: Islands) -> Tensor:
+    """The packed texture [B, C, S, S] that a latent becomes: snapped to codes, decoded, extended off its islands."""
+    return islands.extended(autoencoder.decode(autoencoder.quantize(latent).latent))
 
 
 def tempered(sample: Tensor, known: Condition, autoencoder: Autoencoder) -> Tensor:

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
-from dinar.inpainting.inpainter import Condition, Inpainter, drawn, latent_mask
+from dinar.inpainting.inpainter import Condition, Inpainter, decoded, drawn, latent_mask
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import HUES, Autoencoder, turned
@@ -289,6 +289,5 @@ class InpaintingStage(Stage):
     def _colours(self, latent: Tensor) -> Tensor:
         """What latents decode to: colours [B, 3, R, R]."""
         autoencoder = self.autoencoder.to(latent.device)
-        packed = autoencoder.decode(autoencoder.quantize(latent).latent)
-        packed = self.islands.to(latent.device).extended(packed)
+        packed = decoded(autoencoder, latent, self.islands.to(latent.device))
         return unpack(packed, fold=autoencoder.fold)[1].clamp(0, 1)
