@@ -61,7 +61,7 @@ PAINTERS_LIMITS = """\
 - It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
   Strands of hair, seams and pockets are not invented.
 - What the front has in detail, pockets above all, is paler behind but often still there.
-- Hair that may or may not fall over the back becomes a dark smudge on it.
+- Hair that may or may not fall over the back becomes a dark smudge on it, of which `dinar create` keeps a shade alone.
 - Different seeds differ little.
 """
 
