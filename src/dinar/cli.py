@@ -135,11 +135,10 @@ def repaint(
         with progress.stage("load"):
             where = _device(device)
             person, painter = Avatar.load(avatar).to(where), shipped().to(where)
-        with progress.stage("inpaint"):
-            avatars = [
-                pipeline.inpainted(person, painter, parts=repaint, seed=number).to("cpu")
-                for number in progress.track(range(seed, seed + seeds), seeds, "inpaint")
-            ]
+        avatars = [
+            pipeline.inpainted(person, painter, parts=repaint, seed=number).to("cpu")
+            for number in progress.track(range(seed, seed + seeds), seeds, "inpaint")
+        ]
         files = _saved(avatars, paths, progress)
     _report(files, progress, as_json)
 

@@ -139,10 +139,9 @@ def create_several(
         with progress.stage("inpaint"):
             networks = painter().to(device)
             looks = [look_of(avatar, v.image, v.mask, f.body, f.camera) for v, f in zip(views, fits, strict=True)]
-            avatars = [
-                inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
-                for seed in progress.track(seeds, len(seeds), "inpaint")
-            ]
+            for done, seed in enumerate(seeds):
+                progress.advance("inpaint", done / len(seeds))
+                avatars[done] = inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
     shots = tuple(_shot(v, f) for v, f in zip(views, fits, strict=True))
     return [replace(avatar, shots=shots).to("cpu") for avatar in avatars]
 
