@@ -53,7 +53,8 @@ def merge(
     if not inpaint or first.weights is None or not ships_for(first.weights):
         return merged
     with progress.stage("inpaint"):
-        return inpainted(merged, shipped().to(merged.shape.device), filler, seed=seed)
+        painter = shipped().to(merged.shape.device)
+        return inpainted(merged, painter, filler, before=(texture, painted), seed=seed)
 
 
 def _check(one: Avatar, other: Avatar) -> None:
