@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -285,7 +286,6 @@ def _cut(image: Tensor, x: int, y: int, side: int, scale: float, *, outside: flo
 
 def _cut_out(alpha: Tensor, soft: Tensor) -> Tensor:
     """A picture's own transparency [1, S, S] as mask, without what lies far from the person."""
-    near = torch.nn.functional.max_pool2d(
-        (soft > 0.3).float(), 2 * (alpha.shape[-1] // 64) + 1, 1, alpha.shape[-1] // 64
-    )
-    return alpha * near
+    reach = 2 * (alpha.shape[-1] // 64) + 1
+    near = cv2.dilate((soft[0].numpy() > 0.3).astype(np.float32), np.ones((reach, reach), np.uint8))
+    return alpha * torch.from_numpy(near)
