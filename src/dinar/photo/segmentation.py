@@ -17,21 +17,19 @@ LOW, HIGH = 0.15, 0.85  # alphas that count as 0 and 1: matting leaves a haze on
 
 def segment(
     pixels: np.ndarray,
-    crop: np.ndarray,
     window: tuple[float, float, float],
+    size: int,
     pose: BlazePose,
     person: Person,
     others: Sequence[Person],
 ) -> np.ndarray:
-    """Soft mask float32 [S, S] of a person in a crop.
-
-    pixels  uint8 [H, W, 3]  the picture, in whose pixels `person` and `others` are given
-    crop    uint8 [S, S, 3]  its window (x, y, scale)
+    """Hard mask bool [size, size] of a person in a window (x, y, scale) of a picture uint8 [H, W, 3], in whose pixels
+    `person` and `others` are given.
     """
-    coarse = pose.mask(pixels, person, window, crop.shape[0])
+    coarse = pose.mask(pixels, person, window, size)
     solid = without_others(coarse, person, others, window) > 0.5
     solid = connected(solid, (person.xy[person.confidence > 0.5] - window[:2]) * window[2])
-    return matted(crop, continued(solid, pixels.shape[:2], window))
+    return continued(solid, pixels.shape[:2], window)
 
 
 def without_others(
