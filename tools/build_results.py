@@ -44,7 +44,7 @@ def command(name: str, people: int, photos: Path) -> list[str]:
 
 def build(name: str, people: int, photos: Path) -> None:
     words = command(name, people, photos)
-    program = [sys.executable, "-c", "from dinar.cli import main; main()", *words[1:]]
+    program = [sys.executable, "-m", "dinar", *words[1:]]
     subprocess.run(program, cwd=ROOT, check=True)
     tables = (ROOT / words[-1] / "tables.md").read_text(encoding="utf-8")
     body = tables.split("\n", 1)[1]                   # its first line is the command in another form

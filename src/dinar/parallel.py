@@ -25,13 +25,10 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def torch_threads(count: int | None = None) -> Iterator[None]:
-    """Torch on `count` threads, or as many as before; afterwards on as many as before, whoever has changed it.
-
-    numba's parallel loops share OpenMP with torch, and set its threads to their own number.
-    """
+def torch_threads(count: int) -> Iterator[None]:
+    """Torch on `count` threads; afterwards on as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -31,8 +31,9 @@ def test_overlapping_boxes_are_averaged_by_score() -> None:
 
 @pytest.mark.parametrize("shape", [(100, 100), (100, 700), (3000, 64)])
 def test_windows_cover_the_picture(shape: tuple[int, int]) -> None:
-    whole, *tiles = windows(shape)
-    assert whole == (0, 0, shape[1], shape[0])
+    assert windows(shape, (1,)) == [(0, 0, shape[1], shape[0])]
+    tiles = windows(shape, (2, 3))
+    assert tiles == [*windows(shape, (2,)), *windows(shape, (3,))]
     cover = np.zeros(shape, bool)
     for left, top, right, bottom in tiles:
         assert 0 <= left < right <= shape[1] and 0 <= top < bottom <= shape[0]
