@@ -289,7 +289,9 @@ def sight_of(photo: Photo, found: Fit, part: NeuralTexture, filler: Filler) -> S
     with torch.no_grad():
         vertices = model(found.body.to(device)).vertices
     image, mask, camera = photo.image.to(device), photo.mask.to(device), found.camera.to(device)
-    return Sight.of(image, mask, vertices, model.faces, camera, filler.layout, filler.texels, part.frontality)
+    return Sight.of(
+        image, mask, vertices, model.faces, camera, filler.layout.part_colours, filler.texels, part.frontality
+    )
 
 
 def refined(

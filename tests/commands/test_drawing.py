@@ -61,12 +61,12 @@ def test_alive_hands_over_what_was_asked_for(
         return SimpleNamespace(frames=len(motion), fps=motion.fps)
 
     monkeypatch.setattr(module, "alive", alive)
-    options = ("--avatar", made, "--person", 2, "--fps", 10, "--seconds", 2, "--in-place", "no", "--no-refine")
+    options = ("--avatar", made, "--person", 2, "--fps", 10, "--seconds", 2, "--in-place", "no", "--refine", "none")
     run = dinar("alive", "me.jpg", "walk", "-o", "out.mp4", *options, "--size", 320, "--json")
     found = json.loads(run.stdout)
     assert run.code == 0 and found["files"] == ["out.mp4"] and found["frames"] == 20 and found["fps"] == 10
     assert asked["source"].person == 2 and asked["source"].photo == Path("me.jpg")
-    assert asked["longest"] == 320 and asked["in_place"] is False and asked["refine"] is False
+    assert asked["longest"] == 320 and asked["in_place"] is False and asked["refine"] == "none"
     assert isinstance(asked["avatar"], Avatar)
     assert dinar("alive", "me.jpg", "walk", "-o", "out.mp4").code == 0
     assert asked["avatar"] is None and asked["in_place"] is None and asked["longest"] == 1280

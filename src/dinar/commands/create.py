@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dinar.commands.loading import load_body
-from dinar.commands.options import Device, Inpaint, Json, Positional, Seed, Seeds, Smplx, option, out_option
+from dinar.commands.options import Device, Inpaint, Json, Positional, Refine, Seed, Seeds, Smplx, option, out_option
 from dinar.commands.reporting import fit_in_words, report_files, residuals
 from dinar.commands.saving import paths_of, save_all
 from dinar.commands.values import check_picture, set_seed, usable_device
@@ -33,7 +33,7 @@ def create(
     renderer: Annotated[
         Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
     ] = "neural",
-    refine: Annotated[bool, option("tune the colours until the drawing looks like the photos (default: yes)")] = True,
+    refine: Refine = "residuals",
     inpaint: Inpaint = True,
     seed: Seed = 0,
     seeds: Seeds = 1,

@@ -135,7 +135,7 @@ class Material:
     def sights(self) -> list[Sight]:
         """The view as the texels see it."""
         view, frontality = self.view, self.texture.frontality
-        place = self.vertices, self.model.faces, view.camera, self.layout, self.filler.texels
+        place = self.vertices, self.model.faces, view.camera, self.layout.part_colours, self.filler.texels
         return [Sight.of(view.image, view.mask, *place, frontality)]
 
     @cached_property

@@ -128,7 +128,7 @@ class Inpainted:
 
     texture  NeuralTexture       every channel of eq. 6; a texel that is painted has frontality 0
     painted  float32 [B,3,R,R]   its colours, photo and painting blended at the photo's edge
-    seam     mean difference of photo and painting along that edge, colours in [0, 1]; NaN where there is none
+    seam     mean difference of plain filling and painting along that edge, colours in [0, 1]; NaN where there is none
     """
 
     texture: NeuralTexture
@@ -273,7 +273,7 @@ def blended(texture: NeuralTexture, painted: Tensor, proposal: NeuralTexture, is
     whole = NeuralTexture(
         generated=torch.lerp(proposal.generated, texture.generated, coarse), frontality=texture.frontality, **parts
     )
-    rim = (1 - known) * (edge > 1 - 1 / (FEATHER * edge.shape[-1]))
+    rim = (1 - known) * (edge > 0)
     difference = ((painted - proposal.rgb).abs().mean(1, keepdim=True) * rim).sum() / rim.sum()
     colours = torch.where(known > 0, texture.rgb, torch.lerp(proposal.rgb, painted, edge))
     return Inpainted(whole, colours, float(difference))

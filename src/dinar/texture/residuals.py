@@ -23,13 +23,13 @@ from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Draw
 
 if TYPE_CHECKING:
-    from dinar.body.uv import TexelMap, UVLayout
+    from dinar.body.uv import TexelMap
     from dinar.camera import Camera
 
 SIDE = 512         # pixels of the person's larger side that are compared: what the renderer learnt at (section 4.1)
 SURE = 0.9         # of a mask: less is mixed with what lies behind
 EROSION = 2        # pixels off the mask's edge that are not believed
-NEAR = 0.02        # metres behind the surface that a pixel shows, up to which a texel is seen there
+NEAR = 0.01        # metres behind the surface that a pixel shows, up to which a texel is seen there
 GRAZING = 0.05     # frontality from which a texel follows, for one that algorithm 1 did not sample
 HEAD = 0.3         # of what is left that a texel of the head takes in a pass: the renderer copies its colours whole, so
 #                    more would only sharpen faces for one picture
@@ -62,8 +62,8 @@ class Sight:
         vertices: Tensor,              # [1, V, 3] the fitted body, metres
         faces: Tensor,                 # [F, 3] its triangles
         camera: Camera,                # that took the photo, of size (H, W)
-        layout: UVLayout,
-        texels: TexelMap,              # of the layout, R x R
+        part_colours: Tensor,          # [V, 3] of section 3.5: what is beside a limb that hides another is left out
+        texels: TexelMap,              # R x R
         frontality: Tensor,            # [1, 1, R, R] of what algorithm 1 sampled of this photo, 0 elsewhere
     ) -> Self:
         """Texels that turn to the camera and are not hidden count too, where algorithm 1 left them out."""
@@ -81,9 +81,12 @@ class Sight:
         towards = functional.normalize(camera.position[None, :, None, None] - place, dim=1)
         turned = (functional.normalize(normal, dim=1) * towards).sum(1, keepdim=True)
         before = functional.grid_sample(depth, grid, mode="nearest", align_corners=False)
-        band = occlusion_band(vertices, faces, layout.part_colours, camera)
+        band = occlusion_band(vertices, faces, part_colours, camera)
         clear = functional.grid_sample(1 - band, grid, align_corners=False) > 1 - 1e-3
-        seen = clear & (pixel[None, None, ..., 2] < before + NEAR) & (turned > GRAZING) & (texels.face >= 0)
+        far = pixel[None, None, ..., 2]
+        slope = (1 - turned.square()).clamp(min=0).sqrt() / turned.clamp(min=GRAZING)       # of depth across a pixel
+        within = far < before + NEAR + slope * far / camera.K[0, 0]
+        seen = clear & within & (turned > GRAZING) & (texels.face >= 0)
         return cls(both[:, :3], both[:, 3:], vertices, camera, grid, torch.maximum(frontality, turned * seen))
 
     def left(self, drawn: Tensor, drawn_mask: Tensor) -> Tensor:
