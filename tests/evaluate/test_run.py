@@ -187,7 +187,8 @@ def test_rows_are_chosen_by_name() -> None:
         rows.chosen("ablation", neural=False)
     names = [row.name for row in rows.chosen("system", neural=True)]
     assert names == ["texture-body", "texture", "neural"]
-    assert [row.name for row in rows.chosen("system", neural=True, paints=True)] == [*names, "neural+inpainting"]
+    whole = [*names, "neural+inpainting", "neural+inpainting+tuning"]
+    assert [row.name for row in rows.chosen("system", neural=True, paints=True)] == whole
     with pytest.raises(InputError, match="weights of the inpainting"):
         rows.chosen("neural+inpainting", neural=True)
     with pytest.raises(InputError, match="no row is called sharper"):

@@ -35,6 +35,7 @@ _ENOUGH = 16       # texels that tell a side's colours,
 _MOST = 256        # and as many as are compared
 _RIM = 5           # texels
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
+OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,10 @@ def fill(
     around = interpolate(_repeated(atlas, len(around)), around, faces)
     plain = made[:, :3] + around * (1 - made[:, 3:])
     seen = texture.filled * inside
-    filled = torch.where(seen > 0, texture.rgb, (plain + continued(texture.rgb - plain, seen, inside)).clamp(0, 1))
+    step = texture.rgb - plain
+    alike = (1 - step.abs().amax(1, keepdim=True) / OTHER).clamp(min=0)       # else it is another cloth, not a shade
+    shade = continued(step * alike, seen, inside)
+    filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
 
 
