@@ -5,9 +5,9 @@
     python benchmarks/create.py ../shared/photos --weights run/weights
 
 The same view is compared in 512 x 512 pixels of the crop about the person, photo and drawing on mid-grey, each with its
-own mask: PSNR in dB, LPIPS on AlexNet, and the distance of SFace's features of the face where it looks at the camera; for
-the plain renderer, the neural one, and the avatar that `create` makes: refined and painted. "Shell" is the clock from the
-start of `dinar create` to its end, imports and saving included.
+own mask: PSNR in dB, LPIPS on AlexNet, and the distance of SFace's features of the face where it looks at the camera.
+"Plain" is the plain renderer, "neural" the neural one, "made" what `create` makes: refined and painted. "Shell" is the
+clock from the start of `dinar create` to its end, imports and saving included.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--refine", choices=("residuals", "paper", "none"), default="residuals")
-    parser.add_argument("--weights", type=Path, help="trained weights (default: those that ship); nothing is painted then")
+    parser.add_argument("--weights", type=Path, help="trained weights, that paint nothing (default: what ships)")
     parser.add_argument("--no-shell", action="store_true", help="leave out the clock from the shell")
     parser.add_argument("--pictures", type=Path, help="a folder for photo, plain, neural, made, side by side")
     args = parser.parse_args()
@@ -71,7 +71,8 @@ def main() -> None:
     rows = []
     for path in sorted(p for p in args.folder.iterdir() if p.suffix.lower() in SUFFIXES):
         try:
-            photo, found, people, progress = made(path, appearance, judges.alex, args.refine, paint=args.weights is None)
+            paint = args.weights is None
+            photo, found, people, progress = made(path, appearance, judges.alex, args.refine, paint=paint)
         except InputError as error:
             print(f"| {path.name} | {error} |")
             continue
