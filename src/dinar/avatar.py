@@ -29,6 +29,7 @@ from dinar.files import atomic_file, atomic_folder, check_file, check_folder
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.networks.appearance import shipped
+from dinar.networks.pretrained import moved
 from dinar.networks.renderer import Renderer
 from dinar.parallel import in_order
 from dinar.progress import Progress
@@ -108,9 +109,9 @@ class Avatar:
             texture=self.texture.to(device),
             painted=self.painted.to(device),
             shape=self.shape.to(device),
-            model=copy.deepcopy(self.model).to(device),
+            model=moved(self.model, device),
             layout=self.layout.to(device),
-            renderer=None if self.renderer is None else copy.deepcopy(self.renderer).to(device),
+            renderer=None if self.renderer is None else moved(self.renderer, device),
         )
 
     def drawn_by(self, renderer: RendererName) -> Self:
@@ -130,7 +131,7 @@ class Avatar:
                 f"this avatar was made with the weights {self.weights}, but this version of dinar has {found.name}; "
                 "make it again to draw it neurally"
             )
-        return replace(self, renderer=copy.deepcopy(found.renderer).to(self.shape.device))
+        return replace(self, renderer=moved(found.renderer, self.shape.device))
 
     # Drawing
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from torch import Tensor
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import UVLayout, head_texture, load_layout
+from dinar.body.uv import UVLayout, load_layout
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit import outline
@@ -27,6 +26,7 @@ from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.networks.pretrained import moved
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo, look
 from dinar.progress import Progress
@@ -124,7 +124,7 @@ def create_several(
     with progress.stage("dress"):
         model = dressed(model, views, fits)                                             # clothes, hair
     with progress.stage("texture"):
-        there, wear = copy.deepcopy(model).to(device), layout.to(device)
+        there, wear = moved(model, device), layout.to(device)
         parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]
         texture = merge(parts)                                                          # eqs 2 and 5
     with progress.stage("fill"):
@@ -204,7 +204,6 @@ def inpainted(
     if parts:                                        # what stays of the painting is known as well
         painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
     plain = avatar.painted[None] if before else painted
-    head = head_texture(filler.texels, avatar.model)
     found = inpainting.inpaint(
         inpainter,
         known,
@@ -212,7 +211,7 @@ def inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head),
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - filler.head),
         tuned=(texture, plain),
     )
     return replace(avatar, texture=found.texture, painted=found.painted[0])
@@ -320,9 +319,8 @@ def refined(
 
 def settled(avatar: Avatar, sights: Sequence[Sight], filler: Filler, passes: int) -> Avatar:
     """The avatar after so many passes of adding what is left of the photos to its colours (`texture.residuals`)."""
-    head = head_texture(filler.texels, avatar.model)
     texture, painted = residuals.settle(
-        avatar.texture, avatar.painted[None], sights, _draw(avatar), passes=passes, head=head
+        avatar.texture, avatar.painted[None], sights, _draw(avatar), passes=passes, head=filler.head
     )
     return replace(avatar, texture=texture, painted=painted[0])
 

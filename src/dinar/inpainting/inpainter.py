@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -69,7 +68,8 @@ class Inpainter:
         pretrained.save_family(folder, MARKER, {"name": self.name, "appearance": self.appearance}, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
+        """On a device; networks that are there are not copied."""
+        return replace(self, **{part: pretrained.moved(getattr(self, part), device) for part in _PARTS})
 
     @classmethod
     def named(cls, preset: str, appearance: str, autoencoder: Autoencoder, denoiser: Denoiser) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import cv2
@@ -13,7 +14,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import Opposite, TexelMap, mirror_map, opposite_map, texel_map
+from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -35,7 +36,7 @@ _ENOUGH = 16       # texels that tell a side's colours,
 _MOST = 256        # and as many as are compared
 _RIM = 5           # texels
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
-OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade
+OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,11 @@ class Filler:
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
         return cls(model, layout, texels, mirror, opposite, guide_of(model))
 
+    @cached_property
+    def head(self) -> Tensor:
+        """How much each texel belongs to head and neck: float32 [1, 1, R, R] in [0, 1]."""
+        return head_texture(self.texels, self.model)
+
     def __call__(self, texture: NeuralTexture) -> Tensor:
         """Its colours without holes [B, 3, R, R]."""
         others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
@@ -177,7 +183,7 @@ def fill(
     plain = made[:, :3] + around * (1 - made[:, 3:])
     seen = texture.filled * inside
     step = texture.rgb - plain
-    alike = (1 - step.abs().amax(1, keepdim=True) / OTHER).clamp(min=0)       # else it is another cloth, not a shade
+    alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is no shade but other cloth
     shade = continued(step * alike, seen, inside)
     filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
