@@ -54,20 +54,20 @@ class Points:
 
     @classmethod
     def on_surface(cls, model: BodyModel, corners: Tensor, share: Tensor) -> Self:
-        """Sums of vertices `corners` [N, C] with weights `share` [N, C]; no expression moves them."""
+        """Points in triangles with `corners` [N, 3] (vertices) and weights `share` [N, 3], as one place each.
+
+        Exact but for how skin weights differ within a triangle. No expression moves them.
+        """
         index = corners.flatten()
 
-        def gathered(basis: Tensor) -> Tensor:        # [Q, V, 3] -> [N, C, 3, Q]
-            return basis.index_select(1, index).permute(1, 2, 0).double().unflatten(0, corners.shape)
+        def mean(basis: Tensor) -> Tensor:            # [Q, V, 3] -> [N, 1, 3, Q]
+            gathered = basis.index_select(1, index).unflatten(1, corners.shape)
+            return (gathered * share[:, :, None]).sum(2).permute(1, 2, 0)[:, None].double()
 
-        basis = gathered(model.shape_basis)
-        bend = basis[..., :0] if model.pose_basis is None else gathered(model.pose_basis)
-        return cls(
-            model.template[corners].double(),
-            basis,
-            model.skin_weights[corners].double() * share.double()[..., None],
-            bend,
-        )
+        basis = mean(model.shape_basis)
+        skin = (model.skin_weights[corners] * share[..., None]).sum(1)[:, None].double()
+        bend = basis[..., :0] if model.pose_basis is None else mean(model.pose_basis)
+        return cls(mean(model.template[None])[..., 0], basis, skin, bend)
 
 
 class Derivatives:

@@ -29,8 +29,8 @@ class _System:
     def __init__(self, problem: Problem, state: State, weights: Weights, *, limbs: bool) -> None:
         shapes, own = len(state.unknowns.shape), state.unknowns.expression.shape[1]
         self.shapes = shapes
-        shared = torch.eye(shapes, dtype=torch.float64) * 2 * weights.shape
-        slope = 2 * weights.shape * state.unknowns.shape
+        likely = problem.shape_rows(state.unknowns, weights)
+        shared, slope = likely.jacobian.T @ likely.jacobian, likely.jacobian.T @ likely.residual
         self.blocks: list[tuple[Tensor, Tensor, Tensor]] = []
         for i in range(len(problem.photos)):
             rows = problem.rows(state, i, weights)

@@ -42,11 +42,13 @@ from dinar.raster.silhouette import crossings
 LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 
 CONTACT = 0.05   # weight of two parts that are 1 cm inside one another
-EXPRESSION = 0.01
-ZOOM = 2.0
+EXPRESSION = 0.01   # of expressions' strengths
+ZOOM = 2.0          # of the focal length's spreads
+STATURE = 0.1       # of the stature's spreads: without it, what a wrong focal length asks for is a small person
+_TALL, _TALL_SPREAD = 1.70, 0.10   # metres, of adults
 
 SILHOUETTE_SIDE = 256   # pixels: a finer mask costs more than it tells
-_EVERY = 3              # rows and columns from one that the outline is followed on to the next
+_EVERY = 4              # rows and columns from one that the outline is followed on to the next
 _NEAR = 2.0             # pixels: an outline is not asked to be nearer to the mask's than that in one step
 
 
@@ -165,6 +167,9 @@ class Problem:
         self.derivatives = Derivatives(self.few, [self.root, *self.prior.bones.tolist()])
         self.landmarks, self.spheres = Points.landmarks(self.few), self.contact.points(self.few)
         self.level = LEVEL.double()
+        top, sole = model.template[:, 1].argmax(), model.template[:, 1].argmin()
+        self.stature = float(model.template[top, 1] - model.template[sole, 1])                  # metres
+        self.growth = (model.shape_basis[:, top, 1] - model.shape_basis[:, sole, 1]).double()   # [S] of it, metres
         starts = [self._start(photo) for photo in photos]
         self.sights = [sight for sight, _, _ in starts]
         self.span = torch.tensor([sight.target.size / sight.focal for sight in self.sights], dtype=torch.float64)
@@ -176,7 +181,8 @@ class Problem:
         points = self.few.landmarks(mesh) @ self.level + self.places(unknowns)[:, None]
         drawn = self._drawn(unknowns, body) if weights.silhouette else ()
         loss = CONTACT * (self.contact(self.few, body.shape, mesh) / 0.01).square().sum()
-        loss = loss + weights.shape * unknowns.shape.square().sum() + weights.pose * self.prior(unknowns.limbs).sum()
+        loss = loss + self.shape_rows(unknowns, weights).residual.square().sum() / 2
+        loss = loss + weights.pose * self.prior(unknowns.limbs).sum()
         loss = loss + EXPRESSION * unknowns.expression.square().sum() + self._beyond(unknowns.expression).square().sum()
         for i, sight in enumerate(self.sights):
             loss = loss + ZOOM * (unknowns.zoom[i] / sight.loose).square()
@@ -189,7 +195,7 @@ class Problem:
         return State(unknowns, body, mesh, points, drawn, float(loss))
 
     def rows(self, state: State, i: int, weights: Weights) -> Rows:
-        """Photo i's residuals by the shape [S] and what is its own (`Unknowns.moved`); the shape's prior is apart."""
+        """Photo i's residuals by the shape [S] and what is its own (`Unknowns.moved`), but for those of the shape alone."""
         unknowns, sight = state.unknowns, self.sights[i]
         moves = self._moves(state, i, self.landmarks)
         points, target = state.points[i], sight.target
@@ -205,8 +211,17 @@ class Problem:
             *self._likely(unknowns, i, weights, moves.shape[2]),
         ]
         if weights.silhouette:
-            found.append(self._outline(state, i).weighted(weights.silhouette))
+            found.append(self.outline_rows(state, i).weighted(weights.silhouette))
         return Rows(torch.cat([rows.residual for rows in found]), torch.cat([rows.jacobian for rows in found]))
+
+    def shape_rows(self, unknowns: Unknowns, weights: Weights) -> Rows:
+        """What is likely of a shape [S]."""
+        stiff, tall = math.sqrt(2 * weights.shape), math.sqrt(2 * STATURE) / _TALL_SPREAD
+        stature = self.stature + self.growth @ unknowns.shape
+        return Rows(
+            torch.cat([stiff * unknowns.shape, (tall * (stature - _TALL))[None]]),
+            torch.cat([stiff * torch.eye(len(unknowns.shape)).double(), tall * self.growth[None]]),
+        )
 
     def body(self, unknowns: Unknowns) -> Body:
         """Bodies of all photos at the world's origin."""
@@ -289,7 +304,7 @@ class Problem:
             found.append(_Drawn(fragments.face, fragments.barycentric, camera.to_camera(vertices[i])))
         return tuple(found)
 
-    def _outline(self, state: State, i: int) -> Rows:
+    def outline_rows(self, state: State, i: int) -> Rows:
         """Of the Dice loss of photo i's silhouette.
 
         The area between two outlines grows with their distance: each place of the body's outline is drawn to the
