@@ -1,4 +1,4 @@
-"""How points that a body carries move with its parameters: derivatives written out, for least squares of few unknowns."""
+"""How points that a body carries move with its parameters: derivatives written out, for least squares."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps with the same weights; without `limbs` only shape and place move."""
+    """At most so many steps with the same weights; without `limbs` only shape and place move."""
 
     steps: int
     weights: Weights
@@ -57,11 +57,13 @@ class Stage:
 
 
 STAGES = (
-    Stage(8, Weights(width=0.15, directions=1.0, depths=1.0, pose=0.01, shape=0.02), limbs=False),
-    Stage(10, Weights(width=0.06, directions=0.6, depths=1.0, pose=0.004, shape=0.01)),
-    Stage(10, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.01)),
-    Stage(10, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.004, silhouette=40.0)),
+    Stage(4, Weights(width=0.15, directions=1.0, depths=1.0, pose=0.01, shape=0.02), limbs=False),
+    Stage(6, Weights(width=0.06, directions=0.6, depths=1.0, pose=0.004, shape=0.02)),
+    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.02)),
+    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.02, silhouette=25.0)),
 )
+
+ENOUGH = 2e-3    # part of the loss: a stage whose step brings less is over
 
 
 def fit(
@@ -81,13 +83,16 @@ def fit(
         unknowns = problem.start
         for stage in stages:
             state, damping = problem.state(unknowns, stage.weights), DAMPING
-            for _ in range(stage.steps):
+            for k in range(stage.steps):
                 before = state.loss
                 state, damping = step(problem, state, stage.weights, damping, limbs=stage.limbs)
-                done += 1
                 if progress is not None:
-                    progress(done / total)
-            unknowns = state.unknowns
+                    progress((done + k + 1) / total)
+                if before - state.loss < ENOUGH * before:
+                    break
+            unknowns, done = state.unknowns, done + stage.steps
+        if progress is not None:
+            progress(1.0)
         return [_result(problem, unknowns, i) for i in range(len(photos))]
 
 

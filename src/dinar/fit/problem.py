@@ -7,22 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import cv2
-import numpy as np
 import roma
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate as resize
 from torch.nn.functional import relu
 
 from dinar.body.derivatives import Derivatives, Points, spins_of
 from dinar.body.model import Body, BodyMesh, BodyModel
 from dinar.camera import Camera
-from dinar.errors import InputError
 from dinar.fit.contact import Contact
 from dinar.fit.initial import initial_pose, initial_translation
 from dinar.fit.objective import (
-    Targets,
     depth_rows,
     depths,
     dice,
@@ -30,10 +25,10 @@ from dinar.fit.objective import (
     directions,
     reprojection,
     reprojection_rows,
-    targets,
 )
 from dinar.fit.prior import PosePrior
 from dinar.fit.rows import Rows
+from dinar.fit.sight import Sight
 from dinar.photo.photo import Photo
 from dinar.raster.rasterize import rasterize
 from dinar.raster.silhouette import crossings
@@ -47,7 +42,6 @@ ZOOM = 2.0          # of the focal length's spreads
 STATURE = 0.1       # of the stature's spreads: without it, what a wrong focal length asks for is a small person
 _TALL, _TALL_SPREAD = 1.70, 0.10   # metres, of adults
 
-SILHOUETTE_SIDE = 256   # pixels: a finer mask costs more than it tells
 _EVERY = 4              # rows and columns from one that the outline is followed on to the next
 _NEAR = 2.0             # pixels: an outline is not asked to be nearer to the mask's than that in one step
 
@@ -86,7 +80,7 @@ class Unknowns:
     zoom: Tensor
 
     def moved(self, shape: Tensor, own: Tensor) -> Self:
-        """After a step: shape [S], and own [n, E + 3 + 3 K + 4] in the order of the fields, the turn in world's axes."""
+        """After a step: shape [S], and own [n, E + 3 + 3 K + 4] in the fields' order, turns about the world's axes."""
         n, count = own.shape[0], self.expression.shape[1]
         expression, turn, limbs, shift, distance, zoom = own.split([count, 3, own.shape[1] - count - 7, 2, 1, 1], dim=1)
         return replace(
@@ -99,30 +93,6 @@ class Unknowns:
             distance=self.distance + distance[:, 0],
             zoom=self.zoom + zoom[:, 0],
         )
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A photo as a fit looks at it.
-
-    target   its landmarks, float64
-    mask     float32 [1, h, w]
-    gap      float32 [h, w]  pixels from its outline
-    scale    pixels of `mask` for one of the photo
-    focal    first guess, pixels
-    middle   [2] principal point, pixels
-    bearing  [2] tangents of the first guess of the direction to the body's origin
-    loose    spread of the logarithm of the focal length
-    """
-
-    target: Targets
-    mask: Tensor
-    gap: Tensor
-    scale: float
-    focal: float
-    middle: Tensor
-    bearing: Tensor
-    loose: float
 
 
 @dataclass(frozen=True)
@@ -146,7 +116,7 @@ class State:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A body in a mask's pixels: face int32 [1, h, w], barycentric float32 [1, h, w, 3]; vertices in the camera's axes."""
+    """A body in a mask's pixels: face [1, h, w], barycentric [1, h, w, 3]; its vertices in the camera's axes."""
 
     face: Tensor
     barycentric: Tensor
@@ -173,7 +143,9 @@ class Problem:
         starts = [self._start(photo) for photo in photos]
         self.sights = [sight for sight, _, _ in starts]
         self.span = torch.tensor([sight.target.size / sight.focal for sight in self.sights], dtype=torch.float64)
-        self.start = self._first(torch.stack([pose for _, pose, _ in starts]), [z for _, _, z in starts])
+        places = torch.stack([place for _, _, place in starts])
+        self.bearings = places[:, :2] / places[:, 2:]      # [n, 2] tangents of the first guess of where a body is seen
+        self.start = self._first(torch.stack([pose for _, pose, _ in starts]), places[:, 2])
 
     def state(self, unknowns: Unknowns, weights: Weights) -> State:
         body = self.body(unknowns)
@@ -195,7 +167,7 @@ class Problem:
         return State(unknowns, body, mesh, points, drawn, float(loss))
 
     def rows(self, state: State, i: int, weights: Weights) -> Rows:
-        """Photo i's residuals by the shape [S] and what is its own (`Unknowns.moved`), but for those of the shape alone."""
+        """Photo i's residuals by the shape [S] and what is its own (`Unknowns.moved`), without `shape_rows`."""
         unknowns, sight = state.unknowns, self.sights[i]
         moves = self._moves(state, i, self.landmarks)
         points, target = state.points[i], sight.target
@@ -233,7 +205,7 @@ class Problem:
 
     def places(self, unknowns: Unknowns) -> Tensor:
         """Of the bodies in the cameras' axes [n, 3], metres."""
-        bearing = torch.stack([sight.bearing for sight in self.sights]) + unknowns.shift * self.span[:, None]
+        bearing = self.bearings + unknowns.shift * self.span[:, None]
         return torch.cat([bearing, torch.ones_like(bearing[:, :1])], dim=1) * unknowns.distance.exp()[:, None]
 
     def focal(self, unknowns: Unknowns, i: int) -> float:
@@ -331,9 +303,10 @@ class Problem:
         stiffness = (push.abs().clamp(min=1e-12) * sight.scale / gap).sqrt()     # of the photo's pixels, as moves are
         return Rows(push / stiffness, stiffness[:, None] * moves)
 
-    def _start(self, photo: Photo) -> tuple[Sight, Tensor, float]:
-        """How a photo is looked at, the first guess of its pose [J, 3], and that of the distance, metres."""
-        target = _targets_of(photo, self.model)
+    def _start(self, photo: Photo) -> tuple[Sight, Tensor, Tensor]:
+        """What a photo asks for, and first guesses of its pose [J, 3] and place [3] in the camera's axes, metres."""
+        sight = Sight.of(photo, self.model)
+        target = sight.target
         known = torch.isfinite(photo.landmarks.world).all(1) & (photo.landmarks.confidence > 0.1)
         world = {
             name: photo.landmarks.world[i] @ LEVEL for i, name in enumerate(photo.landmarks.names) if known[i]
@@ -341,18 +314,12 @@ class Problem:
         pose = initial_pose(self.model, world)
         guess = replace(self.model.neutral(), pose=pose[None])
         guess = Body(*(value.double() for value in (guess.shape, guess.pose, guess.expression, guess.translation)))
-        points = (self.few.landmarks(self.few(guess))[0, target.index] @ self.level).float()
-        focal, middle = _focal(photo), _middle(photo)
-        place = initial_translation(points, target.xy, target.weight, torch.tensor(focal), middle)
-        mask = _small(photo.mask)
-        sight = Sight(
-            target.double(), mask, _gap(mask), mask.shape[2] / photo.mask.shape[2], focal, middle.double(),
-            (place[:2] / place[2]).double(), 0.25 if photo.focal is None else 0.03,
-        )  # fmt: skip
-        return sight, pose, float(place[2])
+        points = self.few.landmarks(self.few(guess))[0, target.index] @ self.level
+        focal = torch.tensor(sight.focal, dtype=torch.float64)
+        return sight, pose, initial_translation(points, target.xy, target.weight, focal, sight.middle).double()
 
-    def _first(self, pose: Tensor, distance: Sequence[float]) -> Unknowns:
-        """The first guesses; pose [n, J, 3], distances in metres."""
+    def _first(self, pose: Tensor, distance: Tensor) -> Unknowns:
+        """The first guesses; pose [n, J, 3], distance [n] metres."""
         n, zeros = len(pose), torch.zeros
         pose = pose.double()
         return Unknowns(
@@ -361,7 +328,7 @@ class Problem:
             root=roma.rotvec_to_rotmat(pose[:, self.root]),
             limbs=pose[:, self.prior.bones],
             shift=zeros(n, 2, dtype=torch.float64),
-            distance=torch.tensor(distance, dtype=torch.float64).log(),
+            distance=distance.log(),
             zoom=zeros(n, dtype=torch.float64),
         )
 
@@ -375,41 +342,3 @@ def _placed(rows: Rows, at: int, count: int) -> Rows:
     jacobian = rows.jacobian.new_zeros(len(rows.residual), count)
     jacobian[:, at : at + rows.jacobian.shape[1]] = rows.jacobian
     return Rows(rows.residual, jacobian)
-
-
-def _targets_of(photo: Photo, model: BodyModel) -> Targets:
-    rows = photo.mask[0] > 0.5
-    y, x = rows.nonzero(as_tuple=True)
-    if len(y) == 0:
-        raise InputError("the person's mask is empty")
-    target = targets(photo.landmarks, model.landmark_names, float(max(y.max() - y.min(), x.max() - x.min()) + 1))
-    if (target.weight > 0).sum() < 6:
-        raise InputError("too few landmarks of the person were found to fit a body")
-    return target
-
-
-def _focal(photo: Photo) -> float:
-    """Focal length in pixels of the crop: EXIF's, else a phone's (50 degrees along the picture's long side)."""
-    if photo.focal is not None:
-        return photo.focal
-    return max(photo.source_size) * photo.window[2] / 2 / math.tan(math.radians(25))
-
-
-def _middle(photo: Photo) -> Tensor:
-    """The principal point [2] in pixels of the crop: the middle of the whole picture."""
-    x, y, scale = photo.window
-    height, width = photo.source_size
-    return torch.tensor([(width / 2 - x) * scale, (height / 2 - y) * scale])
-
-
-def _small(mask: Tensor) -> Tensor:
-    """A mask at the size that silhouettes are compared at."""
-    h, w = mask.shape[1:]
-    scale = min(1.0, SILHOUETTE_SIDE / max(h, w))
-    return resize(mask[None], (round(h * scale), round(w * scale)), mode="bilinear", antialias=True)[0]
-
-
-def _gap(mask: Tensor) -> Tensor:
-    """Pixels [h, w] from the mask's outline."""
-    inside = (mask[0].numpy() > 0.5).astype(np.uint8)
-    return torch.from_numpy(np.maximum(*(cv2.distanceTransform(m, cv2.DIST_L2, 5) for m in (inside, 1 - inside))))
