@@ -194,9 +194,14 @@ class Avatar:
             camera = framing(torch.cat(points), azimuth, 4.0, size)
             scale = _scale(torch.cat(points)[None], camera)
 
+            model = self.model
+            if bool((bodies.expression == bodies.expression[0]).all()):
+                model = model.only_posed(self.shape, bodies.expression[0])
+                bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
+
         def frame(i: int) -> Rendering:
             with torch.no_grad():
-                vertices = self.model(bodies[i : i + 1]).vertices
+                vertices = model(bodies[i : i + 1]).vertices
             return self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale)
 
         yield from in_order(frame, range(len(bodies)))

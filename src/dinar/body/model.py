@@ -203,6 +203,15 @@ class BodyModel(nn.Module):
         other.offsets = other.offsets + offsets.to(other.template)
         return other
 
+    def only_posed(self, shape: Tensor, expression: Tensor) -> Self:
+        """The same body of one shape [S] and expression [E]: its `Body` has none, [B, 0], and moves in less time."""
+        other = copy.copy(self)
+        other._buffers = dict(self._buffers)
+        (other.template,), (other.joint_template,) = self._unposed(shape[None], expression[None])
+        for basis in ("shape_basis", "joint_shape_basis", "expression_basis", "joint_expression_basis"):
+            setattr(other, basis, getattr(self, basis)[:0])
+        return other
+
     def rest(self, shape: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices [B, V, 3] and joints [B, J, 3] of unposed bodies of shape [B, S], metres."""
         vertices = self.template + torch.matmul(shape, self.shape_basis.flatten(1)).unflatten(1, (-1, 3))
@@ -210,16 +219,7 @@ class BodyModel(nn.Module):
         return vertices, joints
 
     def forward(self, body: Body) -> BodyMesh:
-        vertices, joints = self.rest(body.shape)
-        offset = torch.matmul(body.expression, self.expression_basis.flatten(1)).unflatten(1, (-1, 3))
-        if len(self.expression_index) == len(self.template):
-            vertices = vertices + offset
-            moved = torch.matmul(body.expression, self.joint_expression_basis.flatten(1))
-            joints = joints + moved.unflatten(1, (-1, 3))
-        else:
-            if len(offset) > len(vertices):
-                vertices = vertices.expand(len(offset), -1, -1)
-            vertices = vertices.index_add(1, self.expression_index, offset.expand(len(vertices), -1, -1))
+        vertices, joints = self._unposed(body.shape, body.expression)
         rotations = roma.rotvec_to_rotmat(body.pose)
         if self.pose_basis is not None:
             bend = (rotations[:, 1:] - torch.eye(3).to(rotations)).flatten(1)
@@ -228,6 +228,20 @@ class BodyModel(nn.Module):
         blend = torch.matmul(self.skin_weights, transforms[:, :, :3].flatten(2)).unflatten(2, (3, 4))   # [B, V, 3, 4]
         vertices = (blend[..., :3] * vertices[:, :, None]).sum(-1) + blend[..., 3]
         return BodyMesh(vertices, joints, transforms)
+
+    def _unposed(self, shape: Tensor, expression: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices and joints of unposed bodies of shape [B, S] and expression [B, E], metres."""
+        vertices, joints = self.rest(shape)
+        offset = torch.matmul(expression, self.expression_basis.flatten(1)).unflatten(1, (-1, 3))
+        if len(self.expression_index) == len(self.template):
+            vertices = vertices + offset
+            moved = torch.matmul(expression, self.joint_expression_basis.flatten(1))
+            joints = joints + moved.unflatten(1, (-1, 3))
+        else:
+            if len(offset) > len(vertices):
+                vertices = vertices.expand(len(offset), -1, -1)
+            vertices = vertices.index_add(1, self.expression_index, offset.expand(len(vertices), -1, -1))
+        return vertices, joints
 
     def landmarks(self, mesh: BodyMesh) -> Tensor:
         """The points `landmark_names` of posed bodies [B, L, 3], metres."""

@@ -126,6 +126,7 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
     """Rows of blocks first to last of the picture: rgb [3, H, W] and mask [H, W]."""
     side, start = values.shape[1], values.shape[3] - 8
     one = np.float32(1)
+    nothing = np.log(faint / (one - faint))
     for row in range(side * first, min(side * last, mask.shape[0])):
         above = max((row - 1) // 2, 0)
         below = min(above + 1, spread.shape[0] - 1)
@@ -134,10 +135,10 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
             pixel = values[place[row // side, column // side], row % side, column % side]
             logit = logits[row // side, column // side, row % side, column % side]
             share = pixel[start + 7]
-            clear = (_logistic(logit[4] + outline * (np.float32(2) * share - one)) - faint) / (one - 2 * faint)
-            if clear <= 0:
+            there = logit[4] + outline * (np.float32(2) * share - one)
+            if there <= nothing:
                 continue
-            mask[row, column] = min(clear, one)
+            mask[row, column] = min((_logistic(there) - faint) / (one - 2 * faint), one)
             copy = _logistic(logit[3])
             filled = pixel[start + 4]
             if copied.shape[0] and filled > 0:
