@@ -8,12 +8,12 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -44,6 +44,7 @@ FORMAT = 2
 MARKER = "avatar.json"
 TEXTURE = "texture.safetensors"
 PREVIEW = "preview.png"
+Frame = TypeVar("Frame")
 RendererName = Literal["neural", "texture"]
 Wear = Literal["baked", "plain"]
 VIEWS = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}   # azimuth of the camera, degrees
@@ -103,6 +104,8 @@ class Avatar:
     renderer: Renderer | None = field(default=None, repr=False)
 
     def to(self, device: torch.device | str) -> Self:
+        if torch.device(device) == self.shape.device:
+            return self
         return replace(
             self,
             texture=self.texture.to(device),
@@ -186,6 +189,12 @@ class Avatar:
 
     def moving(self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0) -> Iterator[Rendering]:
         """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground."""
+        return self._moving(motion, size, azimuth, lambda drawn: drawn)
+
+    def _moving(
+        self, motion: Motion, size: tuple[int, int], azimuth: float, finish: Callable[[Rendering], Frame]
+    ) -> Iterator[Frame]:
+        """What `finish` makes of every frame, on the thread that has drawn it."""
         with torch.no_grad():
             bodies = retarget.apply(motion, self.model, self.shape)
             path = self._path(bodies, motion.fps)
@@ -193,16 +202,15 @@ class Avatar:
             points = [self.model(bodies[i : i + 1]).vertices[0].cpu() - path[i] for i in some]
             camera = framing(torch.cat(points), azimuth, 4.0, size)
             scale = _scale(torch.cat(points)[None], camera)
-
             model = self.model
             if bool((bodies.expression == bodies.expression[0]).all()):
                 model = model.only_posed(self.shape, bodies.expression[0])
                 bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
 
-        def frame(i: int) -> Rendering:
+        def frame(i: int) -> Frame:
             with torch.no_grad():
                 vertices = model(bodies[i : i + 1]).vertices
-            return self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale)
+            return finish(self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale))
 
         yield from in_order(frame, range(len(bodies)))
 
@@ -222,7 +230,7 @@ class Avatar:
 
         motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion
-        frames = (composed(r, background) for r in self.moving(motion, size, azimuth=azimuth))
+        frames = self._moving(motion, size, azimuth, lambda drawn: video.to_bytes(composed(drawn, background)))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
 
     def export(
@@ -488,9 +496,9 @@ def _resized(rendering: Rendering, size: tuple[int, int]) -> Rendering:
     """A rendering in another size (H, W); colours are weighted by the mask."""
     if tuple(rendering.mask.shape[-2:]) == tuple(size):
         return rendering
-    both = images.resize(torch.cat([rendering.rgb * rendering.mask, rendering.mask], dim=1), size).clamp(0, 1)
-    mask = both[:, 3:]
-    return Rendering((both[:, :3] / torch.where(mask > 0, mask, 1)).clamp(0, 1), mask)
+    both = images.resize(torch.cat([rendering.rgb * rendering.mask, rendering.mask], dim=1), size).clamp_(0, 1)
+    rgb, mask = both[:, :3], both[:, 3:]
+    return Rendering(rgb.div_(torch.where(mask > 0, mask, 1)).clamp_(0, 1), mask)   # in place: pictures may be large
 
 
 def check_output(path: Path) -> None:

@@ -198,15 +198,14 @@ class BodyModel(nn.Module):
 
     def moved(self, offsets: Tensor) -> Self:
         """The same body with its resting vertices moved by [V, 3] metres; joints and skin weights stay."""
-        other = copy.deepcopy(self)
+        other = self._copy()
         other.template = other.template + offsets.to(other.template)
         other.offsets = other.offsets + offsets.to(other.template)
         return other
 
     def only_posed(self, shape: Tensor, expression: Tensor) -> Self:
         """The same body of one shape [S] and expression [E]: its `Body` has none, [B, 0], and moves in less time."""
-        other = copy.copy(self)
-        other._buffers = dict(self._buffers)
+        other = self._copy()
         (other.template,), (other.joint_template,) = self._unposed(shape[None], expression[None])
         for basis in ("shape_basis", "joint_shape_basis", "expression_basis", "joint_expression_basis"):
             setattr(other, basis, getattr(self, basis)[:0])
@@ -253,8 +252,7 @@ class BodyModel(nn.Module):
         """The same body with no vertices but those of its landmarks: their positions at a hundredth of the work."""
         joints = len(self.joint_names)
         used = torch.unique(self.landmark_index[self.landmark_index >= joints] - joints)
-        few = copy.copy(self)
-        few._buffers = dict(self._buffers)
+        few = self._copy()
         few.template, few.shape_basis = self.template[used], self.shape_basis[:, used]
         few.skin_weights = self.skin_weights[used]
         expression = torch.zeros(len(self.expression_names), len(self.template), 3).to(self.template)
@@ -266,6 +264,12 @@ class BodyModel(nn.Module):
         row = torch.searchsorted(used, (self.landmark_index - joints).clamp(min=0))
         few.landmark_index = torch.where(self.landmark_index < joints, self.landmark_index, joints + row)
         return few
+
+    def _copy(self) -> Self:
+        """The same tensors under names of their own."""
+        other = copy.copy(self)
+        other._buffers = dict(self._buffers)
+        return other
 
     def _kinematics(self, rotations: Tensor, joints: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Transforms [B, J, 4, 4] and posed joints [B, J, 3] from local rotations [B, J, 3, 3] and rest joints."""

@@ -136,7 +136,7 @@ class PreparedRenderer:
         half = self.fold // 2
         colours, mask = values[..., -8:-5], values[..., -1:]
         known = torch.cat([colours * mask, mask], dim=-1).view(-1, half, 2, half, 2, 4)
-        known = sum(known[:, :, i, :, j] for i in range(2) for j in range(2)) / 4     # torch's mean takes five times that
+        known = sum(known[:, :, i, :, j] for i in range(2) for j in range(2)) / 4   # torch's mean takes five times that
         whole = known[place].permute(4, 0, 2, 1, 3).reshape(1, 4, h * half, w * half)
         return spread(whole, CONTINUED - 1)[0].permute(1, 2, 0).contiguous()
 
