@@ -222,4 +222,7 @@ def write(
 
 
 def _in_chunks(job: Callable[[int, int], None], count: int, chunk: int, threads: int) -> None:
+    if threads == 1:
+        job(0, count)
+        return
     shared_out(lambda k: job(k * chunk, min((k + 1) * chunk, count)), -(-count // chunk), threads)
