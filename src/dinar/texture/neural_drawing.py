@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dinar.camera import Camera
     from dinar.networks.prepared import PreparedRenderer
     from dinar.networks.renderer import Renderer
-    from dinar.raster.blocks import Canvas
+    from dinar.raster.blocks import Blocks, Canvas
 
 MARGIN = 0.08   # of the body's larger side in the image: how far hair and cloth reach beyond it
 GRAIN = 64      # pixels: drawn parts come in few sizes, for a new size costs a CPU up to seconds of preparation
@@ -98,8 +98,8 @@ def draw_neural(
 
 @dataclass(frozen=True, eq=False)
 class Artist:
-    """A renderer and a texture made ready to draw one person many times on a CPU: what `draw_neural` draws, in less
-    than half the time, with no gradient.
+    """A renderer and a texture made ready to draw one person many times on a CPU: what `draw_neural` draws, in half
+    the time, with no gradient.
 
     What is drawn a pixel at a time (sampling the texture, putting the picture together) makes one pass each over those
     pixels that show something, and convolutions are those of `networks.prepared`.
@@ -129,22 +129,27 @@ class Artist:
         from dinar.raster import blocks
 
         there, (left, top, right, bottom) = surroundings(vertices, camera, self.stride)
-        x, y, width, height = window(vertices, there)
-        body = there.cropped(x, y, (height, width))
-        fine = body.resized((2 * height, 2 * width))
-        fragments, finer = (rasterize(c.project(vertices), faces, c.size) for c in (body, fine))
-        fold, threads = self.renderer.fold, torch.get_num_threads()
-        size = (there.size[0] // fold, there.size[1] // fold)
-        seen = blocks.read(self.canvas, fragments, finer, (x, y), size, fold, threads)
+        seen = self.surface(vertices, faces, there)
         values, place = torch.from_numpy(seen.values), torch.from_numpy(seen.place)
         logits, beyond = self.renderer(values, place), self.renderer.continued(values, place)
         rgb, mask = torch.zeros(1, 3, *camera.size), torch.zeros(1, 1, *camera.size)
         part = (..., slice(top, bottom), slice(left, right))
         blocks.write(
             logits.numpy(), seen, beyond.numpy(), self.renderer.copied.numpy(), OUTLINE, FAINT,
-            rgb.numpy()[0][part], mask.numpy()[0, 0][part], threads,
+            rgb.numpy()[0][part], mask.numpy()[0, 0][part], torch.get_num_threads(),
         )  # fmt: skip
         return Rendering(rgb, mask)
+
+    def surface(self, vertices: Tensor, faces: Tensor, camera: Camera) -> Blocks:
+        """What the renderer needs of one body [1, V, 3]; the image is of a size that it can (`surroundings`)."""
+        from dinar.raster import blocks
+
+        x, y, width, height = window(vertices, camera)
+        body = camera.cropped(x, y, (height, width))
+        fine = body.resized((2 * height, 2 * width))       # as many samples a pixel as `antialiased` takes
+        fragments, finer = (rasterize(c.project(vertices), faces, c.size) for c in (body, fine))
+        size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
+        return blocks.read(self.canvas, fragments, finer, (x, y), size, self.renderer.fold, torch.get_num_threads())
 
 
 def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
