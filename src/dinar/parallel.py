@@ -18,7 +18,9 @@ import torch
 from dinar.errors import InputError
 
 MOST = 8   # jobs at a time: each takes memory
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+)  # fmt: skip
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -65,7 +67,7 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
 def children_threads(count: int) -> Iterator[None]:
     """Processes that start meanwhile compute on so many threads."""
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import NumPy and torch
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import what computes
     try:
         yield
     finally:
