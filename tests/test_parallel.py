@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from dinar.parallel import in_order
+from dinar.parallel import beside, in_order
 
 
 @pytest.fixture(params=[1, 3])
@@ -57,3 +57,13 @@ def test_threads_that_start_afterwards_have_all_threads(threads):
     thread.start()
     thread.join()
     assert found == [threads]
+
+
+def test_two_things_beside_each_other() -> None:
+    done = threading.Event()
+    with beside(done.set):
+        assert done.wait(10)
+    with pytest.raises(ValueError, match="there"), beside(lambda: int("there")):
+        pass
+    with pytest.raises(KeyError), beside(lambda: int("there")):     # the block's own error comes first
+        raise KeyError

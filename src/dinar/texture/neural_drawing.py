@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.camera import framing
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.texture.drawing import Rendering, antialiased, sampled_at
 from dinar.texture.neural_texture import NeuralTexture, window
 
 if TYPE_CHECKING:
+    from dinar.body.model import BodyModel
     from dinar.body.uv import UVLayout
     from dinar.camera import Camera
     from dinar.networks.renderer import Renderer
@@ -91,6 +93,15 @@ def draw_neural(
     rgb, mask = (part[..., : bottom - top, : right - left] for part in (drawn.rgb, clear))
     mask = functional.pad(mask, (left, w - right, top, h - bottom))
     return Rendering(functional.pad(rgb, (left, w - right, top, h - bottom)) * (mask > 0), mask)
+
+
+def warm_up(model: BodyModel, layout: UVLayout) -> None:
+    """Compiles the loops that draw on a CPU, or reads them from the disk; the first time on a machine takes seconds."""
+    side = 16
+    maps = torch.zeros(1, 1, side, side)
+    texture = NeuralTexture(None, maps.expand(-1, 3, -1, -1), maps, maps, maps)
+    camera = framing(model.template, 0, 0, (side, side))
+    surface(texture, texture.rgb, model.template[None], model.faces, layout, camera)
 
 
 def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
