@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commands.program import Run
 
-import dinar  # noqa: F401 (before any test imports torch: threads that wait shall sleep)
+from dinar import threads  # noqa: F401 (before any test imports torch: threads that wait shall sleep)
 
 if TYPE_CHECKING:
     from dinar.avatar import Avatar

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from dinar.parallel import children_threads, in_order, one_thread_processes
+from dinar.parallel import beside, children_threads, in_order, one_thread_processes
 
 
 @pytest.fixture(params=[1, 3])
@@ -79,3 +79,13 @@ def test_children_are_told_how_many_and_nobody_else(monkeypatch: pytest.MonkeyPa
     with children_threads(3):
         assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENCV_FOR_THREADS_NUM"] == "3"
     assert os.environ["OMP_NUM_THREADS"] == "7" and "OPENCV_FOR_THREADS_NUM" not in os.environ
+
+
+def test_two_things_beside_each_other() -> None:
+    done = threading.Event()
+    with beside(done.set):
+        assert done.wait(10)
+    with pytest.raises(ValueError, match="there"), beside(lambda: int("there")):
+        pass
+    with pytest.raises(KeyError), beside(lambda: int("there")):     # the block's own error comes first
+        raise KeyError

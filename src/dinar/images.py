@@ -93,7 +93,7 @@ def read_mask(path: Path) -> Tensor:
     """
     picture = read(path)
     grey = picture.alpha if picture.alpha is not None else picture.pixels.max(axis=2)
-    return torch.from_numpy(grey).float()[None] / 255
+    return torch.from_numpy(grey).float()[None].div_(255)
 
 
 def save(path: Path, image: Tensor) -> None:

@@ -64,6 +64,15 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
 
 
 @contextmanager
+def beside(function: Callable[[], object]) -> Iterator[None]:
+    """Calls a function in a thread while the block runs; both are done afterwards, whichever of them fails."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(function)
+        yield
+    future.result()
+
+
+@contextmanager
 def children_threads(count: int) -> Iterator[None]:
     """Processes that start meanwhile compute on so many threads."""
     before = {name: os.environ.get(name) for name in _THREADS}

@@ -27,6 +27,7 @@ from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.networks.pretrained import moved
+from dinar.parallel import beside
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo, look
 from dinar.progress import Progress
@@ -36,6 +37,7 @@ from dinar.texture.drawing import Rendering
 from dinar.texture.filling import Filler, continued
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
+from dinar.texture.neural_drawing import warm_up
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Draw, Target
@@ -112,7 +114,7 @@ def create_several(
         raise InputError("an avatar needs at least one photo")
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
-    with progress.stage("look"):
+    with progress.stage("look"), beside(partial(warm_up, model, layout)):
         views = [look_at(source, store) for source in photos]                           # mask, landmarks
         metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None

@@ -266,8 +266,10 @@ def _extent(landmarks: Landmarks, mask: Tensor | None, person: Person | None, si
     """Box [4] (left, top, right, bottom) of everything known of the person, within the picture."""
     points = [landmarks.xy[landmarks.confidence > 0.3].numpy()]
     if mask is not None:
-        corners = np.argwhere(mask[0].numpy() > 0.5)[:, ::-1]
-        points += [corners, corners + 1]
+        inside = mask[0].numpy() > 0.5
+        columns, rows = (np.flatnonzero(inside.any(axis=axis)) for axis in (0, 1))
+        if len(rows):
+            points.append(np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]]))
     elif person is not None:
         points.append(person.pixels)
     together = np.concatenate(points).clip((0, 0), size[::-1])

@@ -183,7 +183,7 @@ def fill(
     plain = made[:, :3] + around * (1 - made[:, 3:])
     seen = texture.filled * inside
     step = texture.rgb - plain
-    alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is no shade but other cloth
+    alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is other cloth
     shade = continued(step * alike, seen, inside)
     filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
