@@ -560,7 +560,7 @@ def train(
 
 def evaluate(
     protocol: Annotated[
-        Literal["synthetic", "valid", "photos", "people-snapshot", "thuman2"],
+        Literal["synthetic", "valid", "photos", "people-snapshot", "thuman2", "hsrd", "pose2sim"],
         _Positional,
         _option("made-up people, rigged people, your own photos, or a published benchmark", "PROTOCOL"),
     ],
@@ -578,8 +578,14 @@ def evaluate(
     fitted: Annotated[
         bool, tyro.conf.FlagCreatePairsOff, _option("find mask, body and camera of the input instead of being told")
     ] = False,
+    masks: Annotated[Path | None, _option("true masks of your photos, by the photos' names", "DIR")] = None,
     walk: Annotated[bool, _option("measure flicker as well")] = True,
-    reid: Annotated[Path | None, _option("your own ONNX network for re-identification", "FILE")] = None,
+    votes: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, _option("write a page of blind pairs to vote on as well")
+    ] = False,
+    reid: Annotated[
+        Path | None, _option("your own network for re-identification (ONNX, OpenVINO's .xml)", "FILE")
+    ] = None,
     inception: Annotated[Path | None, _option("your own ONNX network for KID, such as Inception", "FILE")] = None,
     ray: Annotated[str | None, _option("address of a Ray cluster to work on, or local", "ADDRESS")] = None,
     workers: Annotated[int, _option("processes (default, and 0: one a core)", "N")] = 0,
@@ -589,23 +595,24 @@ def evaluate(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.evaluate import report, run
+        from dinar.evaluate import journal, plan, report, run
         from dinar.evaluate.protocols import opened
 
         given = {"--people": people, "--views": views, "--workers": workers}
         for (option, value), (least, most) in zip(given.items(), ((1, 10**6), (1, 1000), (0, 512)), strict=True):
             if not least <= value <= most:
                 raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
-        cases = opened(protocol, data, out / run.MADE, people=people, views=views, fitted=fitted, progress=progress)
-        plan = run.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
-        findings = run.run(plan, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
+        how = {"people": people, "views": views, "fitted": fitted, "masks": masks, "progress": progress}
+        cases = opened(protocol, data, out / journal.MADE, **how)
+        wanted = plan.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
+        findings = run.run(wanted, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
         command = f"dinar evaluate {protocol} --rows {rows} --people {people} --views {views}{' --fitted' * fitted}"
-        named = {"data": data, "weights": weights, "reid": reid, "inception": inception, "out": out}
+        named = {"data": data, "masks": masks, "weights": weights, "reid": reid, "inception": inception, "out": out}
         command += "" if walk else " --no-walk"
         command += "".join(f" --{name} {path}" for name, path in named.items() if path)
-        files = report.write(findings, cases, out, command)
+        files = report.write(findings, cases, out, command, ballot=votes)
     facts = {"people": len({result.person for result in findings.results}), "failures": len(findings.failures)}
-    _report([*files, out / run.RESULTS], progress, as_json, **facts)
+    _report([*files, out / journal.RESULTS], progress, as_json, **facts)
 
 
 def examine(

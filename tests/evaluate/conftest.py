@@ -17,7 +17,7 @@ from dinar.avatar import open_body
 from dinar.body.model import Body
 from dinar.body.uv import load_layout
 from dinar.camera import framing
-from dinar.evaluate import metrics, run
+from dinar.evaluate import metrics, work
 from dinar.evaluate.metrics import Judges
 from dinar.evaluate.rows import Material
 from dinar.images import to_bytes
@@ -45,8 +45,8 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Judges:
     torch.manual_seed(0)
     monkeypatch.setattr(metrics, "SCALED", 64)
     found = Judges(LPIPS(AlexNet()), LPIPS(VGG16()), DISTS())
-    monkeypatch.setattr(run, "_judges", lambda face, reid: (found, None, None))
-    monkeypatch.setattr(run, "Material", partial(Material, size=128))
+    monkeypatch.setattr(work, "_judges", lambda face: (found, None))
+    monkeypatch.setattr(work, "Material", partial(Material, size=128))
     return found
 
 

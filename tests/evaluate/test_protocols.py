@@ -8,8 +8,11 @@ import torch
 
 from dinar.avatar import open_body
 from dinar.errors import InputError
-from dinar.evaluate import protocols
-from dinar.evaluate.protocols import BEHIND, NOVEL, SAME, Photos, Sets, azimuth_of, groups_of, opened
+from dinar.evaluate import sets
+from dinar.evaluate.cases import BEHIND, NOVEL, SAME, azimuth_of, groups_of
+from dinar.evaluate.photos import Photos
+from dinar.evaluate.protocols import opened
+from dinar.evaluate.sets import Sets
 from dinar.images import save
 from dinar.raster.rasterize import rasterize
 
@@ -52,7 +55,7 @@ def test_a_found_shape_stands_where_the_true_one_does(shards: Path) -> None:
     cases = Sets("synthetic", shards)
     one, other = cases.case("0000"), cases.case("0001")
     view = one.targets[1].view
-    moved = protocols._reshaped(view, other.source.body, model)
+    moved = sets._reshaped(view, other.source.body, model)
     assert torch.equal(moved.body.shape, other.source.body.shape) and torch.equal(moved.body.pose, view.body.pose)
     hips = model.humanoid["hips"]
     torch.testing.assert_close(model(moved.body).joints[:, hips], model(view.body).joints[:, hips])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Iterator
@@ -34,6 +35,14 @@ class Pair:
     source: View
     target: View
     person: str
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """A view taken for a purpose: its name, and what it shows ("person", "head", "motion", ...)."""
+
+    name: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,21 @@ class MultiView(Dataset):
     def pose_of(self, number: int, view: int) -> int:
         """The number of the pose that a view shows."""
         return self._facts(number)["views"][view]["pose"]
+
+    def purpose_of(self, number: int, view: int) -> Purpose | None:
+        """What a view serves that was taken for a purpose; None for the usual ones, from anywhere in any pose."""
+        entry = self._facts(number)["views"][view]
+        return Purpose(str(entry["name"]), str(entry["kind"])) if "name" in entry else None
+
+    def digest(self, number: int) -> str:
+        """Of all files of person `number`."""
+        sample, digest = self._samples[number], hashlib.sha256()
+        try:
+            for name in sorted(sample.files):
+                digest.update(name.encode() + hashlib.sha256(self._bytes(sample, name)).digest())
+        except _DAMAGED as error:
+            raise InputError(f"{sample.shard} is damaged at {sample.key}; make it anew") from error
+        return digest.hexdigest()[:16]
 
     def frontality(self, number: int, view: int) -> float:
         """Cosine between where the person's hips face and where the camera is."""
