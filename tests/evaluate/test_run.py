@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,67 @@ def test_the_users_networks_have_their_columns(shards: Path, judges: Judges, tmp
         run.run(planned(shards, inception=other), tmp_path / "b", store=Shelf())
 
 
+@dataclass(frozen=True)
+class Networks:
+    """As much of trained weights as rows below look at."""
+
+    name: str
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Two rows, one of which needs weights; who is made how is noted in the list."""
+    made: list[tuple[str, str]] = []
+
+    def row(name: str, *, neural: bool) -> Row:
+        def make(m: Material) -> Drawer:
+            made.append((name, f"{float(m.view.body.shape[0, 0]):.1f}"))
+            return m.plain(m.texture.rgb)
+
+        return Row(name, "a row", make, neural=neural)
+
+    both = (row("by-hand", neural=False), row("by-network", neural=True))
+    for module in (plan, journal, tables, report):
+        monkeypatch.setattr(module, "ROWS", both)
+    return made
+
+
+def test_other_weights_redo_their_rows_alone(
+    shards: Path, judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted(monkeypatch)
+    wanted = planned(shards, ("by-hand", "by-network"), 1)
+    for weights in ("first", "second", "second"):
+        for module in (plan, work):
+            monkeypatch.setattr(module, "networks", lambda _, weights=weights: Networks(weights))
+        found = run.run(wanted, tmp_path / "a", store=Shelf())
+    assert [name for name, _ in made] == ["by-hand", "by-network", "by-network"]
+    assert found.settings["weights"] == "second" and {r.row for r in found.results} == {"by-hand", "by-network"}
+    monkeypatch.setattr(plan, "networks", lambda _: Networks("third"))
+    later = run.run(replace(wanted, rows=("by-hand",)), tmp_path / "a", store=Shelf())
+    assert later == found and len(made) == 3            # a run without weights leaves those of others alone
+
+
+def test_other_data_redo_their_people_alone(
+    shards: Path, judges: Judges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted(monkeypatch)
+    run.run(planned(shards, ("by-hand",)), tmp_path / "a", store=Shelf())
+    assert made == [("by-hand", "0.5"), ("by-hand", "-0.5")]
+    whole = Sets.digest
+    monkeypatch.setattr(Sets, "digest", lambda self, person: whole(self, person) + "x" * (person == "0001"))
+    run.run(planned(shards, ("by-hand",)), tmp_path / "a", store=Shelf())
+    assert made[2:] == [("by-hand", "-0.5")]
+    monkeypatch.setattr(plan, "source_digest", lambda **_: "another program")
+    run.run(planned(shards, ("by-hand",)), tmp_path / "a", store=Shelf())
+    assert len(made) == 5
+
+
+def test_a_digest_follows_what_a_row_is_made_of() -> None:
+    kinds = [(False, False), (True, False), (True, True)]
+    digests = [plan.source_digest(neural=neural, paints=paints) for neural, paints in kinds]
+    assert len(set(digests)) == 3
+
+
 class Half(Sets):
     """Half of the people are no use."""
 
@@ -108,7 +169,8 @@ class Half(Sets):
 def test_who_cannot_be_measured_is_listed(shards: Path, judges: Judges, tmp_path: Path) -> None:
     cases: Cases = Half("synthetic", shards)
     found = run.run(Plan(cases, ("texture",), walk=False, face=False), tmp_path / "a", store=Shelf())
-    assert found.failures == (journal.Failure("0000", "nobody is there"),) and {r.person for r in found.results} == {"0001"}
+    assert found.failures == (journal.Failure("0000", "nobody is there"),)
+    assert {r.person for r in found.results} == {"0001"}
     report.write(found, cases, tmp_path / "a", "dinar evaluate")
     assert "nobody is there" in (tmp_path / "a" / report.TABLES).read_text()
     none = run.run(
