@@ -81,6 +81,9 @@ def _person(number: int) -> list[tuple[str, bytes]]:
             key = f"{number:06d}.{len(views):03d}"
             files.append((f"{key}.image.jpg", _coded(".jpg", drawn.over(0.8)[0])))
             files.append((f"{key}.mask.png", _coded(".png", drawn.mask[0])))
+            if number == 0:
+                parts = (drawn.mask[0] > 0.5) * torch.where(torch.arange(SIDE)[:, None] < SIDE // 2, 1, 2) / 255
+                files.append((f"{key}.parts.png", _coded(".png", parts)))
             entry = {name: getattr(camera, name).tolist() for name in "KRt"}
             views.append({"pose": p, **entry, "size": [SIDE, SIDE]})
     poses = [

@@ -27,6 +27,11 @@ def test_the_front_most_view_is_the_input(shards: Path) -> None:
     assert [t.azimuth for t in case.targets] == pytest.approx([3, 20, 150, 177], abs=4)
     assert torch.equal(case.source.image, case.targets[0].view.image)
     assert len(Sets("synthetic", shards, views=1).case("0000").targets) == 3
+    assert all(target.parts is None for target in case.targets)
+    for target in cases.case("0000").targets:                   # of whom the parts are labelled
+        labels = target.parts
+        assert labels.shape == target.view.mask.shape[1:] and labels.unique().tolist() == [0, 1, 2]
+        torch.testing.assert_close(labels > 0, target.view.mask[0] > 0.5)
 
 
 def test_azimuth_is_of_the_chest_and_not_of_the_world(shards: Path) -> None:

@@ -145,6 +145,16 @@ class MultiView(Dataset):
         entry = self._facts(number)["views"][view]
         return Purpose(str(entry["name"]), str(entry["kind"])) if "name" in entry else None
 
+    def parts_of(self, number: int, view: int) -> Tensor | None:
+        """Which part of the person each pixel of a view shows, uint8 [H, W], 0 for none; None where no file tells."""
+        sample, name = self._samples[number], f"{view:03d}.parts.png"
+        if name not in sample.files:
+            return None
+        try:
+            return torch.from_numpy(_decoded(self._bytes(sample, name), cv2.IMREAD_GRAYSCALE))
+        except _DAMAGED as error:
+            raise InputError(f"{sample.shard} is damaged at {sample.key}; make it anew") from error
+
     def digest(self, number: int) -> str:
         """Of all files of person `number`."""
         sample, digest = self._samples[number], hashlib.sha256()
@@ -238,7 +248,8 @@ def _index(shard: Path) -> list[_Sample]:
         raise InputError(f"{shard} is damaged or cut short; make it anew") from error
     for key, files in samples.items():
         views = {name.partition(".")[0] for name in files if name != "json"}
-        if "json" not in files or not views or len(files) != 1 + 2 * len(views):
+        needed = {"json", *(f"{view}.{kind}" for view in views for kind in ("image.jpg", "mask.png"))}
+        if not views or not needed <= set(files):
             raise InputError(f"{shard} is damaged or cut short: {key} lacks files; make it anew")
     if not samples:
         raise InputError(f"{shard} is damaged: it is empty; make it anew")

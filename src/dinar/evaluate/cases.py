@@ -37,6 +37,7 @@ class Target:
     kind      what it shows: the whole person, a part of them alone, or a frame of a motion
     cut_out   its mask is the truth and not the program's own finding, so that outlines can be judged
     faceless  the true picture's face was made unrecognisable: the head's colours do not count
+    parts     uint8 [H, W] which part of the person each pixel shows, 0 where that is not told; None: nowhere
     """
 
     name: str
@@ -47,6 +48,7 @@ class Target:
     kind: str = PERSON
     cut_out: bool = True
     faceless: bool = False
+    parts: Tensor | None = None
 
 
 @dataclass(frozen=True)

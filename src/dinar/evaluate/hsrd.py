@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from dinar import images
 from dinar.avatar import open_body
 from dinar.data.hsrd import PosedScan, posed_scans
 from dinar.errors import InputError
-from dinar.evaluate.cases import PHOTO_SIDE, digest_of
+from dinar.evaluate.cases import PHOTO_SIDE
 from dinar.evaluate.photos import looked_at
 from dinar.evaluate.published import Pictured, Shown
 from dinar.synth.view import View
@@ -47,7 +48,8 @@ class Hsrd(Pictured):
         poses = posed_scans(self.data)
         if person not in poses:
             raise InputError(f"{self.data} has nobody called {person}")
-        return digest_of([pose.file for pose in poses[person]])
+        known = " ".join(f"{pose.file.name} {pose.file.stat().st_size}" for pose in poses[person])   # of gigabytes
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
 
     @property
     def says(self) -> tuple[str, ...]:

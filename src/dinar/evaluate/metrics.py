@@ -90,6 +90,10 @@ class Scores:
         "Outline, head", True, "soft intersection over union of the drawn mask and the true one", "0 to 1, 1 is best",
         "the body's bare head and all within half its height that is no other part of the body", "none takes part",
     )  # fmt: skip
+    strayed: float = _measured(
+        "Strayed", False, "share of pixels whose colour the true picture has in another part than theirs (Lab, 16^3)",
+        "0 to 1, 0 is best", "both masks, where the true picture's parts are labelled", "none takes part",
+    )  # fmt: skip
 
     def rounded(self) -> Scores:
         """As results are kept."""

@@ -21,9 +21,10 @@ from dinar.networks.appearance import Appearance, shipped
 
 # The parts of the program that a row's numbers come from: all rows', those of neural ones, those of rows that paint
 _MEASURING = (
-    "body", "camera.py", "evaluate", "fit", "images.py", "motion", "perceptual", "photo", "raster", "synth", "texture",
+    "body", "camera.py", "data", "evaluate", "fit", "images.py", "motion", "perceptual", "photo", "raster", "synth",
+    "texture",
 )  # fmt: skip
-_SHOWING = ("hsrd", "journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
+_SHOWING = ("journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
 _NEURAL = ("networks", "presets.py")
 _PAINTING = ("inpainting", "pipeline.py", "avatar.py")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dinar.evaluate import votes
+from dinar.evaluate.cases import PERSON
 from dinar.evaluate.journal import TRUTH, VOTES, Findings, Result
 from dinar.evaluate.markup import count, markdown, measures, shown_rows, statements
 from dinar.evaluate.metrics import MEASURES, Interval
@@ -111,7 +112,7 @@ def _gallery(findings: Findings, ranked: Sequence[tuple[str, float]]) -> str:
     cards = []
     for person, value in ranked:
         folder = f"people/{quote(person)}"
-        mine = [r for r in findings.results if r.person == person and r.row == name]
+        mine = [r for r in findings.results if r.person == person and r.row == name and r.kind == PERSON]
         worst = max(mine, key=lambda r: getattr(r.scores, RANKED))
         drawn = f"{folder}/{quote(f'{worst.target}.{name}')}.webp"
         cards.append(

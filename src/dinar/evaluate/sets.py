@@ -96,7 +96,7 @@ class Sets(Cases):
         targets = (
             Target(
                 names[k], views[k], azimuths[k], same=k == source, moved=poses[k] != poses[source],
-                kind=studies[k].kind if k in studies else PERSON,
+                kind=studies[k].kind if k in studies else PERSON, parts=sets.parts_of(number, k),
             )
             for k in chosen
         )  # fmt: skip

@@ -13,7 +13,7 @@ from dinar import images
 from dinar.avatar import open_body
 from dinar.camera import framing
 from dinar.errors import InputError
-from dinar.evaluate import identity, outlines, regions
+from dinar.evaluate import identity, outlines, parts, regions
 from dinar.evaluate.cases import HEAD, PERSON, PHOTO_SIDE, Case, Target
 from dinar.evaluate.ghost import ghost
 from dinar.evaluate.journal import TRUTH, Failure, Ghost, Line, Outcome, Result, Walk
@@ -88,7 +88,7 @@ def work(job: Job) -> Outcome:
     lines: list[Line] = []
     features: dict[str, Tensor] = {}
     pictures = {"input.webp": _picture(case.source.image)}
-    opposite: dict[str, list[Rendering]] = {name: [] for name in drawers}
+    opposite: dict[str, dict[str, Rendering]] = {name: {} for name in drawers}
 
     def remember(name: str, seen: Seen) -> None:
         if seen.deep is None:
@@ -104,7 +104,7 @@ def work(job: Job) -> Outcome:
         for name, drawer in drawers.items():
             drawn = drawer(target.view.body, target.view.camera)
             if case.opposite and target.name in case.opposite:
-                opposite[name].append(drawn)
+                opposite[name][target.name] = drawn
             image = _without(drawn.over(BACKGROUND)[0], truth.hidden)
             seen = experts.judges.look(image, target.kind)
             scores = replace(experts.judges.compare(seen, truth.seen), **_more(experts, image, drawn.mask[0], truth))
@@ -149,18 +149,21 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
         points = identity.face_points(model, view.body, view.camera, looks=looks)
         if points is not None:
             found["face"] = identity.face_distance(experts.face, image, truth.image, points)
+    if target.parts is not None:
+        found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, target.parts)
     if experts.reid and target.kind == PERSON:
         found["reid"] = experts.reid.distance(image, mask, truth.image, view.mask)
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
-def _ghosts(case: Case, drawers: dict[str, Drawer], opposite: dict[str, list[Rendering]]) -> list[Ghost]:
+def _ghosts(case: Case, drawers: dict[str, Drawer], opposite: dict[str, dict[str, Rendering]]) -> list[Ghost]:
     """Of each row, drawn from in front and from behind; of the truth, where it was photographed so."""
     model = open_body()
     if case.opposite:
         views = [next(t.view for t in case.targets if t.name == name) for name in case.opposite]
         cameras, body = [view.camera for view in views], views[0].body
-        sides = {TRUTH: [Rendering(view.image[None], view.mask[None]) for view in views], **opposite}
+        sides = {name: [drawn[side] for side in case.opposite] for name, drawn in opposite.items()}
+        sides[TRUTH] = [Rendering(view.image[None], view.mask[None]) for view in views]
     else:
         body = replace(model.neutral(), shape=case.source.body.shape)
         points = model(body).vertices[0]
