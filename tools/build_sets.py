@@ -1,8 +1,8 @@
 """Makes the two small sets that `dinar evaluate synthetic` and `dinar evaluate valid` take where no data are given.
 
-    python tools/build_sets.py --assets ../shared/assets
+    python tools/build_sets.py --assets ../shared/assets [NAME...]
 
-Made-up people and rigged ones on whom nothing is trained, as shards in `src/dinar/evaluate/data`; half a minute each.
+Made-up people and rigged ones on whom nothing is trained, as shards in `src/dinar/evaluate/data`; some minutes each.
 The same assets give the same bytes.
 """
 
@@ -140,12 +140,18 @@ def _kept(content: bytes, name: str) -> Path:
     return path
 
 
+BUILDS = {"synthetic": synthetic, "valid": valid}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=Path, required=True, help="the folder of makehuman_cc0, fabric and valid")
-    assets = parser.parse_args().assets
-    for build in (synthetic, valid):
-        path = build(assets)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BUILDS)}; default: both")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BUILDS):
+        parser.error(f"no set is called {', '.join(sorted(unknown))}")
+    for name in options.names or BUILDS:
+        path = BUILDS[name](options.assets)
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 

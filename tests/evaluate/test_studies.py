@@ -10,7 +10,6 @@ from dinar.avatar import open_body
 from dinar.evaluate import identity
 from dinar.evaluate.cases import (
     FEET,
-    FOOT,
     HAND,
     HANDS,
     HEAD,
@@ -18,6 +17,7 @@ from dinar.evaluate.cases import (
     MOTION,
     MOVING,
     PERSON,
+    SHOES,
     Case,
     groups_of,
 )  # fmt: skip
@@ -35,11 +35,11 @@ def case_of(name: str, person: str) -> Case:
 def test_studies_ship(name: str) -> None:
     case, model = case_of(name, "0001"), open_body()
     kinds = [target.kind for target in case.targets]
-    assert {kind: kinds.count(kind) for kind in (HEAD, HAND, FOOT, MOTION)} == {HEAD: 4, HAND: 2, FOOT: 2, MOTION: 16}
+    assert {kind: kinds.count(kind) for kind in (HEAD, HAND, FEET, MOTION)} == {HEAD: 4, HAND: 2, FEET: 2, MOTION: 16}
     assert len(kinds) - kinds.count(PERSON) == 24 and kinds.count(PERSON) >= 7
     groups = {t.name: groups_of(same=t.same, moved=t.moved, azimuth=t.azimuth, kind=t.kind) for t in case.targets}
     assert [groups[f"head{angle:03d}"] for angle in (0, 45, 90, 180)] == [(group,) for group in HEADS]
-    assert groups["hand000"] == (HANDS,) and groups["foot180"] == (FEET,) and groups["walk03"] == (MOVING,)
+    assert groups["hand000"] == (HANDS,) and groups["feet180"] == (SHOES,) and groups["walk03"] == (MOVING,)
     assert case.opposite is not None
     for target in case.targets:
         if target.kind == PERSON:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PHOTO_SIDE = 512               # pixels: the paper's (section 4.1)
 BACK, SIDE = 120.0, 60.0       # degrees off the chest's direction: from these on a view is from behind, from the side
-PERSON, HEAD, HAND, FOOT, MOTION = "person", "head", "hand", "foot", "motion"   # what a picture shows
+PERSON, HEAD, HAND, FEET, MOTION = "person", "head", "hand", "feet", "motion"   # what a picture shows
 HEAD_ANGLES = (0.0, 45.0, 90.0, 180.0)
 
 
@@ -82,9 +82,9 @@ HEADS = tuple(
     for angle in HEAD_ANGLES
 )
 HANDS = Group("hand", "the left hand alone, 128 pixels, from in front and from behind")
-FEET = Group("foot", "the left foot alone, 128 pixels, from in front and from behind")
+SHOES = Group("feet", "both feet alone, 128 pixels, from in front and from behind")
 MOVING = Group("motion", "eight frames each of a walk and of a turn")
-GROUPS = (SAME, NOVEL, ASIDE, BEHIND, *HEADS, HANDS, FEET, MOVING)
+GROUPS = (SAME, NOVEL, ASIDE, BEHIND, *HEADS, HANDS, SHOES, MOVING)
 
 
 def groups_of(*, same: bool, moved: bool, azimuth: float, kind: str = PERSON) -> tuple[Group, ...]:
@@ -92,7 +92,7 @@ def groups_of(*, same: bool, moved: bool, azimuth: float, kind: str = PERSON) ->
     if kind == HEAD:
         return (HEADS[min(range(len(HEADS)), key=lambda i: abs(azimuth - HEAD_ANGLES[i]))],)
     if kind != PERSON:
-        return ({HAND: HANDS, FOOT: FEET, MOTION: MOVING}[kind],)
+        return ({HAND: HANDS, FEET: SHOES, MOTION: MOVING}[kind],)
     behind, aside = azimuth >= BACK, SIDE <= azimuth < BACK
     belongs = {SAME: same, NOVEL: moved, ASIDE: not same and aside, BEHIND: not same and behind}
     return tuple(group for group in belongs if belongs[group])

@@ -69,7 +69,7 @@ class Rigged(Cases):
             "Input: a rigged person in A-pose from the front, by daylight in a studio; mask, body and camera are the "
             "true ones (the body registered to the mesh), so that fitting errors do not enter.",
             f"Targets: the input view, the same from behind and from the left, {self.views} views of new poses; the "
-            "head, the left hand and the left foot by themselves in A-pose; eight frames each of a walk and of a turn.",
+            "head, the left hand and the feet by themselves in A-pose; eight frames each of a walk and of a turn.",
         )
 
     def case(self, person: str) -> Case:

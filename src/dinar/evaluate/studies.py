@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dinar.camera import Camera, framing
-from dinar.evaluate.cases import FOOT, HAND, HEAD, HEAD_ANGLES, MOTION, PERSON, PHOTO_SIDE
+from dinar.evaluate.cases import FEET, HAND, HEAD, HEAD_ANGLES, MOTION, PERSON, PHOTO_SIDE
 from dinar.evaluate.regions import cube_about
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
@@ -28,7 +28,7 @@ NARROW = 8.0                                           # degrees: parts are seen
 PARTS = {
     HEAD: (("head",), 1.5, HEAD_ANGLES, HEAD_SIDE),
     HAND: (("leftHand",), 1.25, (0.0, 180.0), LIMB_SIDE),
-    FOOT: (("leftFoot",), 1.3, (0.0, 180.0), LIMB_SIDE),
+    FEET: (("leftFoot", "rightFoot"), 1.15, (0.0, 180.0), LIMB_SIDE),
 }
 CLIPS = {"walk": 25.0, "turn": 0.0}                    # motion: azimuth of its camera
 
