@@ -53,7 +53,7 @@ def test_studies_ship(name: str) -> None:
 
 
 def test_swapped_heads_are_caught(judges: Judges) -> None:
-    cases = [case_of("valid", person) for person in ("0000", "0002")]
+    cases = [case_of("synthetic", person) for person in ("0000", "0003")]
     for angle in (0, 45, 90, 180):
         first, second = (next(t.view for t in c.targets if t.name == f"head{angle:03d}") for c in cases)
         truth, other = ((v.image * v.mask + 0.5 * (1 - v.mask)) for v in (first, second))
@@ -66,7 +66,7 @@ def test_swapped_heads_are_caught(judges: Judges) -> None:
 def test_swapped_faces_are_caught_in_profile_too() -> None:
     network = identity.load_face(at_hand(identity.SFACE))
     model = open_body()
-    cases = [case_of("valid", person) for person in ("0000", "0002")]
+    cases = [case_of("synthetic", person) for person in ("0000", "0003")]
     for angle in (0, 45, 90):
         first, second = (next(t.view for t in c.targets if t.name == f"head{angle:03d}") for c in cases)
         points = identity.face_points(model, first.body, first.camera, looks=identity.PROFILE)
@@ -80,7 +80,7 @@ def test_swapped_faces_are_caught_in_profile_too() -> None:
 
 
 def test_a_walk_out_of_step_is_caught(judges: Judges) -> None:
-    frames = [t.view for t in case_of("valid", "0000").targets if t.kind == MOTION]
+    frames = [t.view for t in case_of("synthetic", "0000").targets if t.kind == MOTION]
     truths = [v.image * v.mask + 0.5 * (1 - v.mask) for v in frames[:8]]
     seen = [judges.look(image, MOTION) for image in truths]
     for k in range(8):

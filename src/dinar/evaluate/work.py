@@ -133,8 +133,7 @@ def _truth(target: Target, experts: Experts) -> Truth:
 
 
 def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[str, float]:
-    """The scores about outlines and about who it is, by their names; of what is drawn: image [3, H, W], mask [1, H, W].
-    """
+    """The scores about outlines and about who it is, by their names; drawn are image [3, H, W] and mask [1, H, W]."""
     target, view, model = truth.target, truth.target.view, open_body()
     found = {}
     if target.cut_out:
