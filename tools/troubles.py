@@ -18,7 +18,8 @@ from dinar import images, pipeline
 from dinar.avatar import Avatar
 from dinar.body.model import Body
 from dinar.camera import framing
-from dinar.evaluate.protocols import SHIPPED, Sets
+from dinar.evaluate.protocols import SHIPPED
+from dinar.evaluate.sets import Sets
 from dinar.store import Store
 from dinar.viewer.puppet import Puppet
 

@@ -15,7 +15,7 @@ from dinar.errors import InputError
 
 def evaluate(
     protocol: Annotated[
-        Literal["synthetic", "valid", "photos", "people-snapshot", "thuman2"],
+        Literal["synthetic", "valid", "photos", "people-snapshot", "thuman2", "hsrd", "pose2sim"],
         Positional,
         option("made-up people, rigged people, your own photos, or a published benchmark", "PROTOCOL"),
     ],
@@ -34,7 +34,13 @@ def evaluate(
         bool, tyro.conf.FlagCreatePairsOff, option("find mask, body and camera of the input instead of being told")
     ] = False,
     walk: Annotated[bool, option("measure flicker as well")] = True,
-    reid: Annotated[Path | None, option("your own ONNX network for re-identification", "FILE")] = None,
+    masks: Annotated[Path | None, option("true masks of your photos, by the photos' names", "DIR")] = None,
+    votes: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, option("write a page of blind pairs to vote on as well")
+    ] = False,
+    reid: Annotated[
+        Path | None, option("your own network for re-identification (ONNX, OpenVINO's .xml)", "FILE")
+    ] = None,
     inception: Annotated[Path | None, option("your own ONNX network for KID, such as Inception", "FILE")] = None,
     ray: Annotated[str | None, option("address of a Ray cluster to work on, or local", "ADDRESS")] = None,
     workers: Annotated[int, option("processes (default, and 0: one a core)", "N")] = 0,
@@ -44,20 +50,21 @@ def evaluate(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.evaluate import report, run
+        from dinar.evaluate import journal, plan, report, run
         from dinar.evaluate.protocols import opened
 
         given = {"--people": people, "--views": views, "--workers": workers}
         for (option, value), (least, most) in zip(given.items(), ((1, 10**6), (1, 1000), (0, 512)), strict=True):
             if not least <= value <= most:
                 raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
-        cases = opened(protocol, data, out / run.MADE, people=people, views=views, fitted=fitted, progress=progress)
-        plan = run.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
-        findings = run.run(plan, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
+        how = {"people": people, "views": views, "fitted": fitted, "masks": masks, "progress": progress}
+        cases = opened(protocol, data, out / journal.MADE, **how)
+        wanted = plan.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
+        findings = run.run(wanted, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
         command = f"dinar evaluate {protocol} --rows {rows} --people {people} --views {views}{' --fitted' * fitted}"
-        named = {"data": data, "weights": weights, "reid": reid, "inception": inception, "out": out}
+        named = {"data": data, "masks": masks, "weights": weights, "reid": reid, "inception": inception, "out": out}
         command += "" if walk else " --no-walk"
         command += "".join(f" --{name} {path}" for name, path in named.items() if path)
-        files = report.write(findings, cases, out, command)
+        files = report.write(findings, cases, out, command, ballot=votes)
     facts = {"people": len({result.person for result in findings.results}), "failures": len(findings.failures)}
-    report_files([*files, out / run.RESULTS], progress, as_json, **facts)
+    report_files([*files, out / journal.RESULTS], progress, as_json, **facts)

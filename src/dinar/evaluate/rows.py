@@ -114,15 +114,13 @@ class Material:
         return drawn
 
     def neural(self, texture: NeuralTexture, painted: Tensor) -> Drawer:
-        """The neural renderer on a texture, its generated channels included, and colours [1, 3, R, R]."""
-        renderer = self.networks.renderer
+        """The neural renderer on a texture, its generated channels included, and colours [1, 3, R, R].
 
-        def drawn(body: Body, camera: Camera) -> Rendering:
-            with torch.no_grad():
-                vertices = self.model(body).vertices
-                return draw_neural(renderer, texture, painted, vertices, self.model.faces, self.layout, camera)
-
-        return drawn
+        As an avatar is drawn: small pictures in a larger size, which is then made smaller.
+        """
+        avatar = Avatar(texture, painted[0], self.view.body.shape[0], self.model, self.layout, self.networks.name)
+        avatar = replace(avatar, renderer=self.networks.renderer)
+        return lambda body, camera: avatar.render(camera, body)
 
     @property
     def avatar(self) -> Avatar:
