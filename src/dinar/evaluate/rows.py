@@ -18,7 +18,6 @@ from dinar.evaluate import baselines
 from dinar.fit import outline
 from dinar.texture.drawing import Rendering, draw
 from dinar.texture.filling import Filler
-from dinar.texture.neural_drawing import draw_neural
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.residuals import Sight
