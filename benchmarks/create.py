@@ -15,6 +15,7 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
 from dinar import images, pipeline
