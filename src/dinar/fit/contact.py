@@ -86,7 +86,7 @@ class Contact(nn.Module):
     def rows(self, model: BodyModel, shape: Tensor, mesh: BodyMesh, moves: Callable[[Tensor], Tensor]) -> Rows:
         """Of half the squares of the depths of one body's pairs that overlap.
 
-        moves  spheres [n] -> derivatives [n, 3, P] of their centres
+        moves  spheres [n] -> derivatives [n, 3, P] of their centres, in the mesh's axes
         """
         way = self._apart(self.centres(model, shape, mesh))[0]
         apart = way.square().sum(-1).clamp(min=1e-8).sqrt()

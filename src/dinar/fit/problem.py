@@ -172,9 +172,11 @@ class Problem:
         moves = self._moves(state, i, self.landmarks)
         points, target = state.points[i], sight.target
         projected = self.project(unknowns, i, points)
-        contact = self.contact.rows(
-            self.few, state.body.shape, _only(state.mesh, i), lambda rows: self._moves(state, i, self.spheres[rows])
-        )
+
+        def inside(spheres: Tensor) -> Tensor:          # in the world's axes
+            return self.level.diagonal()[:, None] * self._moves(state, i, self.spheres[spheres])
+
+        contact = self.contact.rows(self.few, state.body.shape, _only(state.mesh, i), inside)
         found = [
             reprojection_rows(projected, self._on_screen(state, i, points, moves), target, width=weights.width),
             direction_rows(points, moves, target).weighted(weights.directions),
