@@ -36,11 +36,11 @@ from dinar.texture.drawing import Rendering
 from dinar.texture.filling import Filler
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
-from dinar.texture.neural_drawing import warm_up
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Target
 from dinar.texture.sampling import sample_photo
+from dinar.texture.warming import warm_up
 
 TEXTURE_SIZE = 512   # texels a side of the colours
 MATCHED = 256        # pixels of a photo's larger side when the painting's colours are compared with it (eq. 7)
