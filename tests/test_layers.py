@@ -99,6 +99,14 @@ def test_import_is_light(module: str) -> None:
     assert run.stdout.split() == []
 
 
+def test_create_imports_what_it_needs_at_once() -> None:
+    """What some photos or later steps need is imported there; torch's compiler, two seconds, by nobody."""
+    heavy = ("torch._dynamo", "numba", "diffusers", "transformers", "av", "viser", "ai_edge_litert")
+    code = f"import sys, dinar.pipeline; print(*[name for name in {heavy!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
 def test_the_public_names_exist() -> None:
     for name in dinar.__all__:
         assert getattr(dinar, name).__name__ == name

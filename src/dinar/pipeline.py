@@ -37,12 +37,12 @@ from dinar.texture.drawing import Rendering
 from dinar.texture.filling import Filler, continued
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
-from dinar.texture.neural_drawing import warm_up
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Draw, Target
 from dinar.texture.residuals import Sight
 from dinar.texture.sampling import sample_photo
+from dinar.texture.warming import warm_up
 
 RefineName = Literal["residuals", "paper", "none"]
 TEXTURE_SIZE = 512   # texels a side of the colours

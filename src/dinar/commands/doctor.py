@@ -50,7 +50,7 @@ def _get_ready(store: Store, *, optional: bool) -> None:
         from dinar.export.figure import Figure
         from dinar.export.simplify import simplified
         from dinar.scene import background
-        from dinar.texture import neural_drawing
+        from dinar.texture.warming import warm_up
 
         model = open_body()
         layout = load_layout("front", model)
@@ -59,7 +59,7 @@ def _get_ready(store: Store, *, optional: bool) -> None:
         figure = Figure(model, layout, torch.zeros(len(model.shape_basis)), torch.zeros(3, 16, 16))
         steps = (
             lambda: doctor.fetch(store, optional=optional),
-            lambda: neural_drawing.warm_up(model, layout),
+            lambda: warm_up(model, layout),
             lambda: background.fill(torch.rand(3, 64, 64), hole),
             lambda: simplified(figure, len(model.faces) - 2),
         )
