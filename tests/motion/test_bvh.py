@@ -11,7 +11,7 @@ import torch
 
 from dinar.errors import InputError
 from dinar.motion.bvh import read_bvh
-from dinar.motion.joint_names import humanoid_chains
+from dinar.motion.person import humanoid_chains
 from dinar.motion.motion import Motion
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets" / "motion"

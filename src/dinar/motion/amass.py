@@ -13,8 +13,9 @@ from torch import Tensor
 from dinar.body.anatomy import SMPLX_HUMANOID, SMPLX_JOINTS
 from dinar.errors import InputError
 from dinar.motion.arrays import array_names, read_arrays
-from dinar.motion.humanoid import PARENT, nearest_parent, t_pose_alignment
+from dinar.motion.humanoid import PARENT, nearest_parent
 from dinar.motion.recording import MAX_FRAMES, Recording
+from dinar.motion.stance import Skeleton, from_pose
 
 _BODY, _HEAD, _HANDS = SMPLX_JOINTS[:22], SMPLX_JOINTS[22:25], SMPLX_JOINTS[25:]
 _JOINTS = {24: (*_BODY, "left_hand", "right_hand"), 52: (*_BODY, *_HANDS), 55: SMPLX_JOINTS}
@@ -263,8 +264,7 @@ def _smplx_pose(names: tuple[str, ...], rotations: Tensor, hips: Tensor) -> tupl
     Bones that the motion does not name stay as in the T-pose.
     """
     still = _recording(torch.zeros(1, len(SMPLX_JOINTS), 3), torch.zeros(1, 3), 1.0, "SMPL-X")
-    rest = still.rest_positions()
-    alignment = t_pose_alignment({bone: rest[chain[0]] for bone, chain in still.bones.items()})
+    stance = from_pose(still.bones, still.at_rest(), Skeleton(*still.global_pose()), {})
     own = dict(zip(names, roma.rotvec_to_rotmat(rotations.cpu()).unbind(1), strict=True))
     identity = torch.eye(3).expand(len(hips), 3, 3)
     bone_of = {chain[0]: bone for bone, chain in still.bones.items()}
@@ -279,7 +279,7 @@ def _smplx_pose(names: tuple[str, ...], rotations: Tensor, hips: Tensor) -> tupl
         else:
             over = PARENT[bone]
             posed[bone] = (posed[over] if over else identity) @ own.get(bone, identity)
-            turned.append(posed[bone] @ alignment[bone])
+            turned.append(posed[bone] @ stance.frames[bone])
         local.append(above.transpose(-1, -2) @ turned[joint])
-    height, _ = still.heights(still.bones, alignment, torch.eye(3), *still.global_pose())
+    height = stance.hip_height({bone: points for bone, (_, points) in still.soles(still.bones).items()})
     return roma.rotmat_to_rotvec(torch.stack(local, dim=1)), hips.cpu() * height

@@ -34,12 +34,14 @@ class Motion:
     rotations  float32 [T, K, 3]  local rotation vectors, relative to the nearest named ancestor
     hips       float32 [T, 3]     position of the hips, metres, of a person whose hips are 1 m above the ground at rest
     fps        frames a second
+    notes      what the file lacked or had too much of, and was read all the same: a sentence each
     """
 
     names: tuple[str, ...]
     rotations: Tensor
     hips: Tensor
     fps: float
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hips)
@@ -197,12 +199,12 @@ class Motion:
     @classmethod
     def _from_recording(cls, recording: Recording, *, calibrated: bool = False) -> Self:
         """The fields of a file's skeleton, checked."""
-        names, rotations, hips = recording.to_humanoid(calibrated=calibrated)
-        if not len(hips):
+        if not len(recording.rotations):
             raise InputError(f"{recording.source} has no frames")
-        if not (rotations.isfinite().all() and hips.isfinite().all()):
+        found = recording.to_humanoid(calibrated=calibrated)
+        if not (found.rotations.isfinite().all() and found.hips.isfinite().all()):
             raise InputError(f"{recording.source} is damaged: it holds numbers that are not finite")
-        return cls(names, rotations, hips, recording.fps)
+        return cls(found.names, found.rotations, found.hips, recording.fps, found.notes)
 
     @classmethod
     def _from_arrays(cls, fields: dict, path: Path) -> Self:
