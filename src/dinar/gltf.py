@@ -68,7 +68,7 @@ class GltfFile:
         while start + 8 <= len(content):
             length, kind = struct.unpack_from("<II", content, start)
             if start + 8 + length > len(content) and kind in (JSON, BINARY):
-                raise InputError(f"{self.path} is cut short: it ends before its content does; copy or download it again")
+                raise InputError(f"{self.path} is cut short: it ends before its content does; copy it again")
             chunks.setdefault(kind, content[start + 8 : start + 8 + length])
             start += 8 + length
         if BINARY in chunks:

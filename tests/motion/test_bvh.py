@@ -11,8 +11,8 @@ import torch
 
 from dinar.errors import InputError
 from dinar.motion.bvh import read_bvh
-from dinar.motion.person import humanoid_chains
 from dinar.motion.motion import Motion
+from dinar.motion.person import humanoid_chains
 
 ASSETS = Path(__file__).parents[3] / "shared" / "assets" / "motion"
 needs_assets = pytest.mark.skipif(not ASSETS.is_dir(), reason="../shared/assets/motion is not here")

@@ -1,8 +1,8 @@
 """The T-pose of a skeleton whose rest pose is none, told from how it moves: functional calibration.
 
-A bone's own axes are laid along those of the T-pose by two directions that are fixed in them: the way to the next joint,
-and the hinge of the knee or the elbow. Across the trunk the line between hips or shoulders counts, up is where the
-world's up is while the person stands, and feet are flat while they stand.
+A bone's own axes are laid along those of the T-pose by two directions that are fixed in them: the way to the next
+joint, and the hinge of the knee or the elbow. Across the trunk the line between hips or shoulders counts, up is where
+the world's up is while the person stands, and feet are flat while they stand.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class _Movement:
         frames = {"hips": _laid(self.within("hips", hips_line).mean(0), self._mean("hips", self.up), x, y)}
         trunk = [bone for bone in ("spine", "chest", "upperChest") if bone in self.chains]
         for k, bone in enumerate(trunk):
-            above = self.at[trunk[k + 1]] if k + 1 < len(trunk) else self.at.get("neck", middle(self.at, "UpperArm"))
+            above = self.at.get("neck", middle(self.at, "UpperArm"))
             share = (k + 1) / len(trunk)
             across = (1 - share) * _unit(hips_line) + share * _unit(shoulders)
             frames[bone] = _laid(self._way(bone, above), self._mean(bone, across), y, x)
@@ -102,7 +102,7 @@ class _Movement:
             self._limb(frames, [f"{side}{part}" for part in ("UpperLeg", "LowerLeg", "Foot")], -y, x)
             self._limb(frames, [f"{side}{part}" for part in ("UpperArm", "LowerArm", "Hand")], sign * x, axis)
             self._foot(frames, side, y, z)
-        for bone in PARENT:                                             # hands, fingers, eyes: as they mostly are
+        for bone in PARENT:                                             # hands, fingers, toes: as they mostly are
             if bone in self.chains and bone not in frames:
                 frames[bone] = self._inherited(frames, bone)
         return frames
@@ -133,10 +133,8 @@ class _Movement:
         speed = torch.cat([speed, speed[-1:]]) if len(speed) else torch.zeros(1).to(self.up)
         still = self.standing & (speed <= speed[self.standing].quantile(0.35))
         ahead = self.at[toes] - self.at[foot] if toes in self.chains else self._across() @ y.new_tensor([0.0, 0, 1])
-        for bone in (foot, toes):
-            if bone in self.chains:
-                up = self.within(bone, self.up)[still].mean(0)
-                frames[bone] = _laid(up, self.within(bone, ahead)[still].mean(0), y, z)
+        up = self.within(foot, self.up)[still].mean(0)
+        frames[foot] = _laid(up, self.within(foot, ahead)[still].mean(0), y, z)
 
     def _across(self) -> Tensor:
         """Rotations [T, 3, 3] whose third column is where the hips face."""
@@ -155,7 +153,7 @@ class _Movement:
         """As a bone mostly lies on the one above it."""
         above = nearest_parent(bone, set(self.chains))
         relative = self.turn[above].transpose(-1, -2) @ self.turn[bone]
-        return frames[above] @ roma.special_procrustes(relative[self.standing].mean(0))
+        return frames[above] @ roma.special_procrustes(relative[self.standing].median(0).values)
 
 
 def _laid(first: Tensor, second: Tensor, along: Tensor, beside: Tensor) -> Tensor:

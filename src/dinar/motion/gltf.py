@@ -19,6 +19,7 @@ MOST_NODES = 1 << 14
 MOST_NUMBERS = 1 << 26      # of nodes times frames
 
 _SLOWEST, _USUAL, _FASTEST = 12.0, 30.0, 240.0      # frames a second: fewer keys than the slowest are sampled as usual
+_GARBLED = 0.1             # share of all bones' length by which a skin's pose may differ from the nodes'
 _OLD_THUMBS = {"Proximal": "Metacarpal", "Intermediate": "Proximal", "Distal": "Distal"}      # VRM 0 -> VRM 1
 
 
@@ -155,21 +156,26 @@ class _File(GltfFile):
         original = roma.unitquat_to_rotmat(torch.from_numpy(rest.rotations[0])).numpy()
         for number, matrix in zip(skin["joints"], matrices, strict=False):
             k = place.get(int(number))
-            if k is None or not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) < 1e-15:
+            if k is None or not np.isfinite(matrix).all():
                 continue
-            bound = np.linalg.inv(matrix)
-            u, _, v = np.linalg.svd(bound[:3, :3])
-            turns[k], points[k], known[k] = u @ v @ original[k].T, bound[:3, 3], True
-        if known.sum() < 2:
-            return None
+            linear = matrix[:3, :3]
+            if not linear.any():                # a mesh of one point, quantised: nothing but the place is left
+                linear = np.eye(3)
+            if np.linalg.det(linear) <= 0:
+                continue
+            u, _, v = np.linalg.svd(np.linalg.inv(linear))
+            points[k], known[k] = -np.linalg.inv(linear) @ matrix[:3, 3], True
+            turns[k] = u @ v @ original[k].T
         at = rest.positions[0]
-        spread = np.linalg.norm(at[known] - at[known].mean(0)), np.linalg.norm(points[known] - points[known].mean(0))
         bones = [k for k, p in enumerate(parents) if p >= 0 and known[k] and known[p]]
         over = [parents[k] for k in bones]
         long = np.linalg.norm(points[bones] - points[over], axis=-1)
-        if min(spread) <= 0 or not (long > 0).any():
+        measure = np.linalg.norm(at[bones] - at[over], axis=-1)
+        if not (long > 0).any():
             return None
-        points *= np.linalg.norm(at[bones] - at[over], axis=-1).sum() / long.sum()
+        points *= measure.sum() / long.sum()
+        if np.abs(long * measure.sum() / long.sum() - measure).sum() > _GARBLED * measure.sum():
+            return None
         for k in range(count - 1, -1, -1):
             if known[k] and parents[k] >= 0 and not known[p := parents[k]]:
                 turns[p], points[p], known[p] = turns[k], points[k] - turns[k] @ (at[k] - at[p]), True
@@ -183,9 +189,9 @@ class _File(GltfFile):
         """The animations, in their order."""
         found = []
         for animation in self.tree.get("animations", []):
-            ends = [self.tree["accessors"][sampler["input"]].get("max", [0.0])[0] for sampler in animation["samplers"]]
-            starts = [self.tree["accessors"][sampler["input"]].get("min", [0.0])[0] for sampler in animation["samplers"]]
-            seconds = max(ends, default=0.0) - min(starts, default=0.0)
+            times = [self.tree["accessors"][sampler["input"]] for sampler in animation["samplers"]]
+            seconds = max((t.get("max", [0.0])[0] for t in times), default=0.0)
+            seconds -= min((t.get("min", [0.0])[0] for t in times), default=0.0)
             found.append(Clip(str(animation.get("name", "")), float(seconds)))
         return found
 

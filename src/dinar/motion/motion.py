@@ -17,7 +17,8 @@ from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.motion.amass import is_smpl, read_smpl, write_amass, write_smpl
 from dinar.motion.arrays import read_arrays
-from dinar.motion.bvh import read_bvh, write_bvh
+from dinar.motion.bvh import read_bvh
+from dinar.motion.bvh_writer import write_bvh
 from dinar.motion.gltf import read_gltf
 from dinar.motion.humanoid import PARENT
 from dinar.motion.recording import MAX_FRAMES, Recording

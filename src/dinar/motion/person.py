@@ -35,7 +35,8 @@ def humanoid_chains(
     strange = ", ".join(strange[:_NAMED]) + (f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else "")
     if missing:
         raise InputError(f"{source} has no joint known as {', '.join(missing)}; joints that say nothing: {strange}")
-    raise InputError(f"{source} has arms and legs that hang on no common joint; its joints: {', '.join(names[:_NAMED])}")
+    listed = ", ".join(names[:_NAMED])
+    raise InputError(f"{source} has arms and legs that hang on no common joint; its joints: {listed}")
 
 
 def people(names: Sequence[str], parents: Sequence[int], poses: Sequence[Skeleton] = ()) -> list[Chains]:
@@ -123,9 +124,9 @@ def _details(said: Chains, chains: Chains, parents: Sequence[int]) -> Chains:
         side = "left" if bone.startswith("left") else "right"
         over = chains.get("head" if bone.endswith("Eye") else f"{side}Hand")
         finger = bone.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal"))
-        if bone not in chains and over and (finger or bone.endswith("Eye")) and chain[0] not in used:
-            if over[-1] in _ancestors(chain[0], parents)[1:]:
-                details[bone] = chain
+        wanted = (finger or bone.endswith("Eye")) and bone not in chains and chain[0] not in used
+        if wanted and over and over[-1] in _ancestors(chain[0], parents)[1:]:
+            details[bone] = chain
     return details
 
 

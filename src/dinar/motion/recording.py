@@ -52,7 +52,7 @@ class Recording:
     positions  float32 [T, J, 3]  local positions: the offset, or the position channels that replace it
     fps        frames a second
     source     the file, for messages
-    bones      humanoid bone -> its joints, first to last, where the file itself says so; None: told from names and shape
+    bones      humanoid bone -> its joints, first to last, where the file itself says so; None: names and shape tell
     skin       the pose in which a skin was bound to the skeleton, turns since rest; None: there is none
     mirrored   whether the joints are mirrored, so that what is called left is on the right
     notes      what the file lacked or had too much of, and was read all the same: a sentence each

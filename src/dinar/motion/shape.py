@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,13 +12,13 @@ from dinar.motion.joint_names import FINGERS
 
 _PAIRS = 12             # pairs of limbs that are looked at, the longest ones
 _ALIKE = 0.12           # most by which the two limbs of a pair differ in length, of the longer one
-_LONGEST = 1.7          # most by which the two bones of a limb differ in length
+_LONGEST = 2.0          # most by which the two bones of a limb differ in length
 _STANDS = -0.5          # most cosine between the spine's direction and the legs'
 _CLEARLY = 0.85         # a second reading must be smaller than this share of the first one, or it is ambiguous
 _BENDS = 3.0            # degrees by which a joint bends that is one
 _LEG = (0.08, 0.40, 0.38, 0.14)     # shares of a leg: from the hips to the thigh, thigh, shin, foot
 _ARM = (0.22, 0.35, 0.28, 0.15)     # shares of an arm: collar, upper arm, forearm, hand
-_SPLIT, _TWIST = 0.25, 0.08         # what a joint within a bone costs, one that bends and one that does not
+_SPLIT, _TWIST = 0.30, 0.20         # what a joint within a bone costs, one that bends and one that does not
 _KINK = 2.0             # what a bone that is not straight costs, times its missing share
 _HINGE = 0.3            # what the joint that bends most is worth as knee or elbow
 

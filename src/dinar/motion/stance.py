@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
-import roma
 import torch
 from torch import Tensor
 
-from dinar.motion.humanoid import PARENT, arc, nearest_parent, t_pose_alignment
+from dinar.motion.humanoid import arc, nearest_parent, t_pose_alignment
 from dinar.motion.person import Chains
 
 _LEGS_DOWN = 40.0       # degrees between a leg and the trunk's line, up to which a pose stands
@@ -109,7 +109,7 @@ def from_pose(
     turns = {bone: pose.rotations[chain[-1]] for bone, chain in chains.items()}
     return Stance(
         chains,
-        {bone: alignment[bone] @ axes @ turn.T for bone, turn in turns.items()},
+        {bone: alignment[bone] @ axes @ turn for bone, turn in turns.items()},
         {
             bone: turns[above].T @ (at[bone] - at[above])
             for bone in chains
@@ -121,8 +121,8 @@ def from_pose(
 
 def exchanged(by_bone: dict) -> dict:
     """The same with left and right exchanged."""
-    names = {bone: bone.replace("left", "right") if "left" in bone else bone.replace("right", "left") for bone in by_bone}
-    return {names[bone]: value for bone, value in by_bone.items()}
+    other = {"left": "right", "right": "left"}
+    return {re.sub("^(left|right)", lambda side: other[side[0]], bone): value for bone, value in by_bone.items()}
 
 
 def _upright(axes: Tensor, at: dict[str, Tensor]) -> Tensor:
