@@ -149,6 +149,10 @@ class Recording:
             chains = found[person if person is not None else moves.index(True) if True in moves else 0]
         return exchanged(chains) if self.mirrored else chains
 
+    def count_people(self) -> int:
+        """How many people it holds."""
+        return len(people(self.names, self.parents, self._poses(Skeleton(*self.global_pose()))))
+
     def _poses(self, moving: Skeleton) -> list[shape.Skeleton]:
         """Poses in which a person may be known by shape: at rest, in the skin, and in the movement."""
         bends = _bends(self.parents, moving.positions)
