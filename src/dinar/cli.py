@@ -275,7 +275,10 @@ def alive(
 
 def convert(
     motion: Annotated[str, _Positional, _option(_MOTIONS, "MOTION")],
-    out: Annotated[Path, _out("the motion (.bvh, .npz, .json, .smpl; .amass.npz in AMASS's layout)")],
+    out: Annotated[
+        Path | None,
+        _out("the motion (.bvh, .npz, .json, .smpl; .amass.npz in AMASS's layout); without: what the file holds"),
+    ] = None,
     fps: Annotated[float | None, _option("frames a second (default: the motion's)", "N")] = None,
     seconds: Annotated[float | None, _option("repeat or cut the motion to last so long", "N")] = None,
     in_place: Annotated[
@@ -283,9 +286,12 @@ def convert(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Turn a motion into another kind of file."""
+    """Turn a motion into another kind of file, or list the motions of a file."""
     from dinar.terminal import Bars
 
+    if out is None:
+        _list(motion, as_json)
+        return
     with Bars() as progress:
         from dinar.files import check_file
         from dinar.motion.motion import check_name
@@ -796,11 +802,26 @@ def _load(path: Path, renderer: Literal["neural", "texture"] | None) -> Avatar:
     return avatar
 
 
+def _list(motion: str, as_json: bool) -> None:
+    """The motions of a file, on stdout."""
+    from dinar.motion.motion import parts_of
+
+    parts = parts_of(motion)
+    if as_json:
+        print(json.dumps({"motions": [{"name": part.name, "seconds": round(part.seconds, 3)} for part in parts]}))
+        return
+    for part in parts:
+        called = f"{motion}#{part.name}" if len(parts) > 1 else motion
+        print(f"{called} ({part.seconds:.1f} s)")
+
+
 def _clip(motion: str, fps: float | None, seconds: float | None) -> Motion:
     """A motion, repeated or cut and resampled where asked for."""
     from dinar.motion.motion import Motion
 
-    clip = Motion.load(motion)
+    clip = Motion.load(motion, fps=None if fps is None else _positive("--fps", fps))
+    for note in clip.notes:
+        print(f"dinar: {note}", file=sys.stderr)
     if seconds is not None:
         clip = clip.looped(_positive("--seconds", seconds))
     if fps is not None:

@@ -125,7 +125,7 @@ def _checked(found: SmplFields, source: str, *, z_up: bool) -> Recording:
     hands = {joint for joint in _HANDS if joint in recording.names}
     still = {joint for joint in hands if not rotations[:, _hand(recording.names, joint)].any()}
     bones = {bone: chain for bone, chain in recording.bones.items() if recording.names[chain[0]] not in still}
-    return replace(recording, bones=bones, notes=found.notes + notes)
+    return replace(recording, bones=bones, upright=True, notes=found.notes + notes)
 
 
 def _hand(names: tuple[str, ...], joint: str) -> list[int]:

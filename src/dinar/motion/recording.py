@@ -55,6 +55,7 @@ class Recording:
     bones      humanoid bone -> its joints, first to last, where the file itself says so; None: names and shape tell
     skin       the pose in which a skin was bound to the skeleton, turns since rest; None: there is none
     mirrored   whether the joints are mirrored, so that what is called left is on the right
+    upright    whether the rest pose's up is the movement's for certain
     notes      what the file lacked or had too much of, and was read all the same: a sentence each
     """
 
@@ -69,6 +70,7 @@ class Recording:
     bones: Chains | None = None
     skin: Skeleton | None = None
     mirrored: bool = False
+    upright: bool = False
     notes: tuple[str, ...] = ()
 
     def at_rest(self) -> Skeleton:
@@ -131,7 +133,7 @@ class Recording:
         hips = positions[:, chains["hips"][0]].clone()
         hips[:, 1] -= ground
         hips[:, [0, 2]] -= hips[0, [0, 2]].clone()
-        notes = self.notes + ((_TOLD,) if told else ())
+        notes = self.notes + ((f"{self.source}: {_TOLD}",) if told else ())
         return Humanoid(names, roma.rotmat_to_rotvec(torch.stack(local, dim=1)), hips / hip_height, notes)
 
     def _chains(self, moving: Skeleton, person: int | None) -> Chains:
@@ -182,7 +184,7 @@ class Recording:
         best = scores.index(min(scores))
         if scores[best] <= _ALIKE:
             world = torch.eye(3) if best else None                      # a skin may have been bound in other axes
-            return from_pose(chains, poses[best], moving, tips, world=world), False
+            return from_pose(chains, poses[best], moving, tips, world=world, sure=self.upright), False
         first = Skeleton(moving.rotations[0], moving.positions[0])
         if unlikeness(chains, first) <= _CALIBRATED:
             return from_pose(chains, first, moving, tips), False

@@ -88,22 +88,25 @@ def unlikeness(chains: Chains, pose: Skeleton) -> float:
 
 
 def from_pose(
-    chains: Chains, pose: Skeleton, moving: Skeleton, tips: dict[str, Tensor], *, world: Tensor | None = None
-) -> Stance:
+    chains: Chains, pose: Skeleton, moving: Skeleton, tips: dict[str, Tensor], *, world: Tensor | None = None,
+    sure: bool = False,
+) -> Stance:  # fmt: skip
     """The stance of a skeleton that stands in a pose.
 
     moving   how it moves [T, J, ...]: up is what feet and shoulders say over the movement
     tips     foot -> float32 [3], the way to the end of its toes, in its own axes
-    world    float32 [3, 3], from the axes in which it moves to y up; None: those of the pose
+    world    float32 [3, 3], from the axes in which it moves to y up, as far as known; None: those of the pose
+    sure     whether that is known for certain, so that the movement is not asked
 
     Sides are exchanged where the feet point backwards: the file is mirrored.
     """
     at = starts(chains, pose)
     up = middle(at, "UpperArm") - middle(at, "LowerLeg")
     axes = _snapped(_axes(up, at["leftUpperLeg"] - at["rightUpperLeg"]))            # of the pose -> y up, front +z
+    world = axes if world is None else world
     feet = [axes @ pose.rotations[chains[bone][-1]] @ tip for bone, tip in tips.items()]
     if len(feet) == 2 and all(float(tip[2]) < -0.5 * float(tip.norm()) for tip in feet):
-        return from_pose(exchanged(chains), pose, moving, exchanged(tips), world=world)
+        return from_pose(exchanged(chains), pose, moving, exchanged(tips), world=world, sure=sure)
     start = {bone: axes @ point for bone, point in at.items()}
     alignment = t_pose_alignment(start, feet_follow_legs=_straddles(start))
     turns = {bone: pose.rotations[chain[-1]] for bone, chain in chains.items()}
@@ -115,7 +118,7 @@ def from_pose(
             for bone in chains
             if (above := nearest_parent(bone, set(chains))) is not None
         },
-        _upright(axes if world is None else world, starts(chains, moving)),
+        world if sure else _upright(world, starts(chains, moving)),
     )
 
 
@@ -137,8 +140,7 @@ def _upright(axes: Tensor, at: dict[str, Tensor]) -> Tensor:
     direction[along] = stands[along].sign()
     leg = 2 * (at["leftLowerLeg"] - at["leftUpperLeg"]).norm(dim=1).mean()
     height = at["hips"] @ (axes.T @ direction) / leg
-    still = len(height) > 1 and at["hips"].abs().max() < 0.05 * leg
-    if not still and not (0.5 < height.median() < 1.7 and height.max() - height.min() < 1.2):
+    if not (0.5 < height.median() < 1.7 and height.max() - height.min() < 1.2):
         return axes                                                                 # lies, flies or stands on its hands
     return arc(direction, axes.new_tensor([0.0, 1.0, 0.0])) @ axes
 
