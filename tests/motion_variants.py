@@ -49,8 +49,8 @@ def write(
     world: Tensor | None = None,
     encoding: str = "utf-8",
 ) -> Path:
-    """A recording as BVH, with other names, joints that rest turned by `rest` [J, 3, 3] (global, as the joints lie in the
-    T-pose), and the movement in other axes of the world.
+    """A recording as BVH, with other names, joints that rest turned by `rest` [J, 3, 3] (global, as the joints lie in
+    the T-pose), and the movement in other axes of the world.
     """
     names = names or list(recording.names)
     turns, places = recording.global_pose()

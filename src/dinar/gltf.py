@@ -139,8 +139,8 @@ class GltfFile:
             import meshopt
         except ImportError as error:
             raise InputError(
-                f"{self.path} is packed with EXT_meshopt_compression: `pip install meshopt` lets dinar read it, "
-                "or write it again without (gltfpack without -c)"
+                f"{self.path} is packed with EXT_meshopt_compression, which is read with the extra meshopt: "
+                "pip install 'dinar[meshopt]'; or pack it again without (gltfpack without -c)"
             ) from error
         count, stride = int(packed["count"]), int(packed["byteStride"])
         if not (0 <= count <= MOST_BYTES and 0 < stride <= 256 and count * stride <= MOST_BYTES):

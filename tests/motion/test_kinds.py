@@ -38,7 +38,8 @@ CUSTOMS = {
     "daz": "hip abdomenLower abdomenUpper chestLower neckLower head lCollar lShldrBend lForearmBend lHand rCollar "
            "rShldrBend rForearmBend rHand lThighBend lShin lFoot lToe rThighBend rShin rFoot rToe",
     "biovision": "Hips Chest Chest2 Chest3 Neck Head LeftCollar LeftUpArm LeftLowArm LeftHand RightCollar RightUpArm "
-                 "RightLowArm RightHand LeftUpLeg LeftLowLeg LeftFoot LeftToe RightUpLeg RightLowLeg RightFoot RightToe",
+                 "RightLowArm RightHand LeftUpLeg LeftLowLeg LeftFoot LeftToe RightUpLeg RightLowLeg RightFoot "
+                 "RightToe",
 }  # fmt: skip
 
 
@@ -112,14 +113,21 @@ def test_helpers_between_are_passed_over(tmp_path, walk, right):
 
 
 def test_four_legs_and_no_arms_are_no_person(tmp_path, walk):
-    blank = replace(walk, names=tuple(f"j{k}" for k in range(len(walk.names))))
-    turns = torch.eye(3).repeat(len(walk.names), 1, 1)
-    down = roma.rotvec_to_rotmat(torch.tensor([1.5, 0, 0]))
-    trunk = [walk.names.index(name) for name in ("Hips", "Spine", "Spine1", "Spine2", "Neck")]
-    turns[trunk] = down                                                             # a level spine
+    offsets = walk.offsets.clone()
+    for j, (name, above) in enumerate(zip(walk.names, walk.parents, strict=True)):
+        over = walk.names[above] if above >= 0 else ""
+        if name.startswith(("Spine", "Neck", "Head")) or name.endswith("Shoulder"):
+            offsets[j] = torch.tensor([offsets[j, 0], 0.0, offsets[j, 1]])          # a level spine
+        elif "Arm" in over:
+            offsets[j] = torch.tensor([0.0, -float(offsets[j].norm()), 0.0])        # forelegs
+    positions = offsets.expand(len(walk.positions), -1, -1).clone()
+    positions[:, 0] = walk.positions[:, 0]
+    names = tuple(f"j{k}" for k in range(len(walk.names)))
+    fox = replace(still(walk), offsets=offsets, positions=positions, names=names)
     with pytest.raises(InputError, match="joints that say nothing: j0, j1"):
-        Motion.load(variants.write(tmp_path / "fox.bvh", still(blank), rest=turns))
-    legs = [j for j, name in enumerate(walk.names) if "Arm" not in name and "Hand" not in name and "Shoulder" not in name]
+        Motion.load(variants.write(tmp_path / "fox.bvh", fox))
+    arms = ("Arm", "Hand", "Shoulder")
+    legs = [j for j, name in enumerate(walk.names) if not any(part in name for part in arms)]
     kept = {j: k for k, j in enumerate(legs)}
     legged = replace(
         walk,
@@ -199,14 +207,14 @@ def rows(path: Path, change) -> Path:
 @pytest.mark.parametrize(
     ("change", "frames", "fps", "note"),
     [
-        (lambda lines, k: lines[: k + 1] + ["Frames: 20"] + lines[k + 2 :], 24, 20, "announces 20 frames and holds 24"),
-        (lambda lines, k: lines[: k + 1] + ["Frames: 90"] + lines[k + 2 :], 24, 20, "announces 90 frames and holds 24"),
+        (lambda lines, k: [*lines[: k + 1], "Frames: 20", *lines[k + 2 :]], 24, 20, "announces 20 frames and holds 24"),
+        (lambda lines, k: [*lines[: k + 1], "Frames: 90", *lines[k + 2 :]], 24, 20, "announces 90 frames and holds 24"),
         (lambda lines, k: [*lines[:-1], lines[-1][:40]], 23, 20, "the last row is cut"),
-        (lambda lines, k: lines[: k + 2] + ["Frame Time: 50"] + lines[k + 3 :], 24, 50, "makes no sense"),
-        (lambda lines, k: lines[: k + 2] + ["Frame Time: 33.3333"] + lines[k + 3 :], 24, 30, "milliseconds"),
+        (lambda lines, k: [*lines[: k + 2], "Frame Time: 50", *lines[k + 3 :]], 24, 50, "makes no sense"),
+        (lambda lines, k: [*lines[: k + 2], "Frame Time: 33.3333", *lines[k + 3 :]], 24, 30, "milliseconds"),
         (lambda lines, k: lines[: k + 2] + lines[k + 3 :], 24, 30, "no frame time"),
         (lambda lines, k: [line.replace(".", ",") for line in lines], 24, 20, "decimal commas"),
-        (lambda lines, k: [*lines[: k + 3], *(line.replace(" -", "-") for line in lines[k + 3 :])], 24, 20, "touch each other"),
+        (lambda lines, k: [*lines[: k + 3], *(row.replace(" -", "-") for row in lines[k + 3 :])], 24, 20, "touch each"),
         (lambda lines, k: ["# by hand", *lines], 24, 20, ""),
     ],
 )

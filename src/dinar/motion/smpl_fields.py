@@ -175,7 +175,7 @@ def _places(array: np.ndarray | None, count: int, source: str, notes: list[str])
     places = array.astype(np.float32).reshape(-1, 3)
     if len(places) == count:
         return places
-    if abs(len(places) - count) > 2 or count < 8:
+    if abs(len(places) - count) > 2 or count < 4:
         raise InputError(f"{source} has {count} poses and {len(places)} places, which do not fit")
     notes.append(f"{source}: it has {count} poses and {len(places)} places; the last one is held or left out")
     return np.concatenate([places, np.repeat(places[-1:], 2, axis=0)])[:count]
