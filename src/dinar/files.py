@@ -65,6 +65,26 @@ def check_folder(path: Path, *, marker: str) -> None:
         pass
 
 
+def refuse_stand_in(path: Path) -> None:
+    """Raises InputError where a file holds something else than its name says: what came in its place, by its start.
+
+    Raises OSError where it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(512)
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if path.name.startswith("._") and start[:4] == b"\x00\x05\x16\x07":
+        raise InputError(f"{path} is what macOS notes about {path.name[2:]}, not that file itself")
+    if text.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path} is a Git LFS pointer in the file's place; `git lfs pull` brings the file itself")
+    if text.startswith((b"<!doctype html", b"<html")):
+        raise InputError(f"{path} is a web page saved under that name; download the file itself")
+    if start.startswith(b"Kaydara FBX Binary"):
+        raise InputError(f"{path} is FBX, which dinar does not read; Blender turns it into glTF (.glb) or BVH")
+    if start.startswith(b"Vocaloid Motion Data"):
+        raise InputError(f"{path} is MMD's VMD, which dinar does not read; Blender with mmd_tools turns it into BVH")
+
+
 def _file(path: Path) -> Path:
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -177,12 +178,10 @@ def test_what_is_no_motion_is_refused(tmp_path):
     good = {"poses": poses(52, {}, (UP, 0, 0)), "trans": way(), "mocap_framerate": 120.0}
     pickled = np.array([{"a": 1}], dtype=object)
     for name, change, word in (
-        ("shape", {"poses": None, "betas": np.zeros(16)}, "no motion"),
-        ("rate", {"mocap_framerate": None}, "frame rate"),
+        ("shape", {"poses": None, "betas": np.zeros(16)}, "no movement"),
         ("zero", {"mocap_framerate": 0.0}, "frame rate"),
         ("text", {"mocap_framerate": "fast"}, "frame rate"),
-        ("place", {"trans": None}, "trans"),
-        ("short", {"trans": way()[:3]}, "SMPL"),
+        ("short", {"trans": way()[:3]}, "do not fit"),
         ("joints", {"poses": np.zeros((COUNT, 90))}, "30 joints"),
         ("odd", {"poses": np.zeros((COUNT, 100))}, "100"),
         ("nan", {"trans": way() * np.nan}, "finite"),
@@ -199,5 +198,96 @@ def test_what_is_no_motion_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"cut\.smpl"):
         Motion.load(tmp_path / "cut.smpl")
     np.savez(tmp_path / "skel.npz", smplVersion=np.int32(5), bodyPose=np.zeros((COUNT, 46)), frameRate=30.0)
-    with pytest.raises(InputError, match="model 5"):
+    with pytest.raises(InputError, match="SKEL"):
         Motion.load(tmp_path / "skel.npz")
+
+
+def smplh_fields() -> dict[str, np.ndarray]:
+    return {"poses": poses(52, ELBOW, (UP, 0, 0)), "trans": way(), "mocap_framerate": np.array(120.0)}
+
+
+def loaded(folder: Path, **fields) -> Motion:
+    np.savez(folder / "a.npz", **{name: value for name, value in fields.items() if value is not None})
+    return Motion.load(folder / "a.npz")
+
+
+def off(a: Motion, b: Motion) -> float:
+    """Degrees between two motions at most, bone by bone."""
+    names = [bone for bone in a.names if bone in b.names]
+    turns = [roma.rotvec_to_rotmat(m.rotations[:, [m.names.index(bone) for bone in names]]) for m in (a, b)]
+    return float(torch.rad2deg(roma.rotmat_geodesic_distance(*turns)).max())
+
+
+@pytest.mark.parametrize(
+    ("change", "fps", "note"),
+    [
+        ({"mocap_framerate": None}, 30, "frame rate"),
+        ({"mocap_framerate": None, "fps": 60}, 60, ""),
+        ({"mocap_framerate": np.array([120.0])}, 120, ""),
+        ({"mocap_framerate": np.array("120")}, 120, ""),
+        ({"mocap_framerate": np.array(b"120.0")}, 120, ""),
+        ({"trans": way()[:-1]}, 120, "places"),
+        ({"trans": None}, 120, "on the spot"),
+        ({"trans": way() * 1000}, 120, "millimetres"),
+        ({"poses": smplh_fields()["poses"].reshape(COUNT, 52, 3)}, 120, ""),
+        ({"poses": smplh_fields()["poses"].astype(">f8")}, 120, ""),
+        ({"gender": np.array({"a": 1}, dtype=object)}, 120, ""),
+    ],
+)
+def test_amass_as_it_comes(tmp_path, change, fps, note):
+    usual, motion = loaded(tmp_path, **smplh_fields()), loaded(tmp_path, **(smplh_fields() | change))
+    assert motion.fps == fps and off(usual, motion) < 0.01
+    assert note in " ".join(motion.notes) and bool(motion.notes) == bool(note)
+    if "on the spot" not in note:
+        assert torch.allclose(motion.hips[:-1], usual.hips[:-1], atol=1e-3)
+
+
+def test_a_rate_that_is_asked_for(tmp_path):
+    np.savez(tmp_path / "a.npz", **{k: v for k, v in smplh_fields().items() if k != "mocap_framerate"})
+    motion = Motion.load(tmp_path / "a.npz", fps=25)
+    assert motion.fps == 25 and len(motion) == COUNT and not motion.notes
+
+
+@pytest.mark.parametrize("matrices", [False, True])
+@pytest.mark.parametrize("joints", [21, 23])
+def test_what_looks_at_videos_calls_the_fields(tmp_path, matrices, joints):
+    """GVHMR, WHAM, TRAM, LHM, 4D-Humans: y up, or y down in the camera's axes."""
+    turned = {joint: turn for joint, turn in ELBOW.items() if "index" not in joint}
+    usual = loaded(tmp_path, **(smplh_fields() | {"poses": poses(52, turned, (UP, 0, 0))}))
+    body = poses(52, turned, (0, 0, 0)).reshape(COUNT, 52, 3)[:, 1 : 1 + joints].copy()
+    body[:, 21:] = 0                                                # SMPL's hands
+    root = np.zeros((COUNT, 1, 3))
+    places = way()[:, [0, 2, 1]] * [1, 1, -1]                       # y up
+
+    def shaped(vectors):
+        return roma.rotvec_to_rotmat(torch.from_numpy(vectors)).numpy() if matrices else vectors
+
+    for turn in (0.0, math.pi):                                     # in the camera's axes, y down
+        root[..., 0] = turn
+        down = np.array([1, 1, 1]) if turn == 0 else np.array([1, -1, -1])
+        motion = loaded(
+            tmp_path, global_orient=shaped(root), body_pose=shaped(body), transl=(places * down)[:, None], fps=120
+        )
+        assert off(usual, motion) < 0.01 and torch.allclose(motion.hips, usual.hips, atol=1e-3)
+
+
+def test_lists_in_json(tmp_path):
+    fields = {"global_orient": np.zeros((COUNT, 3)), "body_pose": np.zeros((COUNT, 63)), "transl": np.zeros((COUNT, 3))}
+    (tmp_path / "a.json").write_text(json.dumps({name: value.tolist() for name, value in fields.items()}))
+    assert off(Motion.load(tmp_path / "a.json"), loaded(tmp_path, **fields)) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"poses": np.zeros((COUNT, 322)), "trans": way(), "fps": 30}, "Motion-X"),
+        ({"results": np.array({"a": 1}, dtype=object)}, "it has results"),
+        ({"global_orient": np.zeros((COUNT, 3)), "transl": way()}, "the file has global_orient, transl"),
+        ({"betas": np.zeros(16), "gender": np.array("male")}, "no movement"),
+        ({**smplh_fields(), "trans": way() * 1e5}, "metres"),
+        ({**smplh_fields(), "mocap_framerate": np.array(0.0)}, "frame rate"),
+    ],
+)
+def test_what_is_told_of_strange_fields(tmp_path, fields, words):
+    with pytest.raises(InputError, match=words):
+        loaded(tmp_path, **fields)

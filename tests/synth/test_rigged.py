@@ -14,7 +14,7 @@ from synth.glb_files import Writer
 from dinar.body.model import Body, BodyModel
 from dinar.data.dataset import MultiView
 from dinar.errors import InputError
-from dinar.motion.joint_names import humanoid_chains
+from dinar.motion.person import humanoid_chains
 from dinar.synth import rigged
 from dinar.synth.glb import read_rig
 from dinar.synth.poses import random_body

@@ -31,7 +31,9 @@ def load_clip(motion: str, fps: float | None, seconds: float | None) -> Motion:
     """A motion, repeated or cut and resampled where asked for."""
     from dinar.motion.motion import Motion
 
-    clip = Motion.load(motion)
+    clip = Motion.load(motion, fps=None if fps is None else positive("--fps", fps))
+    for note in clip.notes:
+        print(f"dinar: {note}", file=sys.stderr)
     if seconds is not None:
         clip = clip.looped(positive("--seconds", seconds))
     if fps is not None:

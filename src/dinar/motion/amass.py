@@ -1,7 +1,8 @@
-"""Motions of the SMPL family: AMASS's .npz in both published layouts, and the .smpl codec."""
+"""Motions of the SMPL family: AMASS's .npz and its kin, and the .smpl codec."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from torch import Tensor
 from dinar.body.anatomy import SMPLX_HUMANOID, SMPLX_JOINTS
 from dinar.errors import InputError
 from dinar.motion.arrays import array_names, read_arrays
-from dinar.motion.humanoid import PARENT, nearest_parent, t_pose_alignment
+from dinar.motion.humanoid import PARENT, nearest_parent
 from dinar.motion.recording import MAX_FRAMES, Recording
+from dinar.motion.smpl_fields import WANTED, SmplFields, has_poses, in_metres, read_fields
+from dinar.motion.stance import Skeleton, from_pose
 
 _BODY, _HEAD, _HANDS = SMPLX_JOINTS[:22], SMPLX_JOINTS[22:25], SMPLX_JOINTS[25:]
 _JOINTS = {24: (*_BODY, "left_hand", "right_hand"), 52: (*_BODY, *_HANDS), 55: SMPLX_JOINTS}
@@ -22,7 +25,9 @@ _FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]) 
 _UPRIGHT = 0.7          # mean cosine between a trunk and the axis that is surely up
 _PELVIS = torch.tensor([0.0, -0.35, 0.01])      # of SMPL-X at rest, metres; a file's `trans` starts there
 _MODELS = {0: "SMPL", 1: "SMPL-H", 2: "SMPL-X", 3: "SUPR", 7: "SMPL-XS"}       # the .smpl codec's numbers
+_FOREIGN = {4: "SMPL++", 5: "SKEL"}
 _CODEC = 2              # its version
+_CODECS = frozenset({"smplVersion", "bodyPose", "codecVersion"})
 
 # An ordinary rest pose of the family: from each joint's parent, metres, to the nearest half centimetre. The models
 # themselves may not be passed on; what a motion needs of them is how thighs and shins lie at rest, and about how long
@@ -65,42 +70,62 @@ _SOLES = {          # heels and tips of the toes
 }
 
 
-def is_smpl(path: Path) -> bool:
-    """Whether an .npz container has the fields of AMASS or of the .smpl codec. Raises InputError if it is none."""
-    names = array_names(path)
-    return bool(names & {"poses", "root_orient", "trans", "smplVersion", "bodyPose", "betas", "shapeParameters"})
+def is_smpl(names: Collection[str]) -> bool:
+    """Whether a file with fields of these names is of AMASS or its kin, or of the .smpl codec."""
+    return bool(set(names) & _CODECS) or has_poses(names)
 
 
-def read_smpl(path: Path) -> Recording:
-    """A motion of the SMPL family, Y up.
+def read_smpl(path: Path, fps: float | None = None) -> Recording:
+    """A motion of the SMPL family, Y up, out of a container.
+
+    fps  frames a second, where the file does not say; None: 30
 
     AMASS's two layouts are told by their fields: SMPL-H with `poses` [T, 156] and `mocap_framerate`, SMPL-X with
-    `poses` [T, 165] (or its parts) and `mocap_frame_rate`; SMPL's `poses` [T, 72] too. The .smpl codec has `bodyPose`,
-    `headPose`, hands and `frameRate`. Which axis is up is told from the trunk; where it lies down all the time AMASS
-    means Z and the codec Y. A hand whose fingers are never turned was not recorded: it keeps its body's rest pose.
-    Proportions are an ordinary person's: shapes (`betas`) mean nothing without the model.
+    `poses` [T, 165] (or its parts) and `mocap_frame_rate`; SMPL's `poses` [T, 72] too, and what programs that look at
+    videos call them (`smpl_fields`). The .smpl codec has `bodyPose`, `headPose`, hands and `frameRate`. Which axis is
+    up is told from the trunk; where it lies down all the time AMASS means Z and the others Y. A hand whose fingers are
+    never turned was not recorded: it keeps its body's rest pose. Proportions are an ordinary person's: shapes
+    (`betas`) mean nothing without the model.
 
     Raises InputError where the file is damaged, holds no motion, or one of another model.
     """
     names = array_names(path)
-    codec = bool(names & {"smplVersion", "bodyPose", "codecVersion"})
-    poses, trans, fps = _codec(path) if codec else _amass(path)
-    count = len(poses)
-    if poses.shape[1] not in _JOINTS or trans.shape != (count, 3) or not 0 < count <= MAX_FRAMES:
-        raise InputError(f"{path} has poses of {poses.shape[1]} joints and places {list(trans.shape)}, not of SMPL")
-    rotations, places = torch.from_numpy(poses), torch.from_numpy(trans)
-    if not (rotations.isfinite().all() and places.isfinite().all() and np.isfinite(fps) and fps > 0):
-        raise InputError(f"{path} is damaged: it holds numbers that are not finite, or no frame rate above 0")
+    if names & _CODECS:
+        return _checked(_codec(path), str(path), z_up=False)
+    fields = read_arrays(path, sorted(WANTED & names))
+    return from_fields(fields, names, str(path), fps)
+
+
+def from_fields(fields: Mapping[str, np.ndarray], names: Collection[str], source: str, fps: float | None) -> Recording:
+    """The same out of fields that are read already; `names` of all fields of the file, for messages."""
+    found = read_fields(fields, names, source, fps)
+    return _checked(found, source, z_up=not found.camera)
+
+
+def _checked(found: SmplFields, source: str, *, z_up: bool) -> Recording:
+    """The recording of checked numbers; `z_up` is meant where the trunk does not tell."""
+    count = len(found.poses)
+    if found.poses.shape[1] not in _JOINTS or not 0 < count <= MAX_FRAMES:
+        raise InputError(f"{source} has {count} poses of {found.poses.shape[1]} joints, not of SMPL")
+    rotations, places = torch.from_numpy(found.poses), found.places
+    if not (rotations.isfinite().all() and np.isfinite(places).all()):
+        raise InputError(f"{source} is damaged: it holds numbers that are not finite")
     root = roma.rotvec_to_rotmat(rotations[:, 0])
-    up = root[:, :, 1].mean(0)
-    z_up = bool(up[2] > up[1]) if up[1:].max() > _UPRIGHT else not codec
-    if z_up:
-        rotations[:, 0] = roma.rotmat_to_rotvec(_FROM_Z_UP @ root)
-        places = places @ _FROM_Z_UP.T
-    found = _recording(rotations, places, fps, str(path))
-    still = {joint for joint in _HANDS if joint in found.names and not rotations[:, _hand(found.names, joint)].any()}
-    bones = {bone: chain for bone, chain in found.bones.items() if found.names[chain[0]] not in still}
-    return replace(found, bones=bones)
+    trunk = root[:, :, 1].mean(0)
+    up = torch.tensor([0.0, 0.0, 1.0] if z_up else [0.0, 1.0, 0.0])
+    if found.camera and trunk[1] < -_UPRIGHT:                       # a camera's axes: y down
+        up = torch.tensor([0.0, -1.0, 0.0])
+    elif trunk[1:].max() > _UPRIGHT:
+        up = torch.tensor([0.0, 0.0, 1.0] if trunk[2] > trunk[1] else [0.0, 1.0, 0.0])
+    places, notes = in_metres(places, int(up.abs().argmax()), found.fps, source)
+    turn = {1.0: torch.eye(3), -1.0: torch.diag(torch.tensor([1.0, -1.0, -1.0]))}.get(float(up[1]), _FROM_Z_UP)
+    if not torch.equal(turn, torch.eye(3)):
+        rotations = torch.cat([roma.rotmat_to_rotvec(turn @ root)[:, None], rotations[:, 1:]], dim=1)
+    recording = _recording(rotations, torch.from_numpy(places) @ turn.T, found.fps, source)
+    hands = {joint for joint in _HANDS if joint in recording.names}
+    still = {joint for joint in hands if not rotations[:, _hand(recording.names, joint)].any()}
+    bones = {bone: chain for bone, chain in recording.bones.items() if recording.names[chain[0]] not in still}
+    return replace(recording, bones=bones, upright=True, notes=found.notes + notes)
 
 
 def _hand(names: tuple[str, ...], joint: str) -> list[int]:
@@ -144,40 +169,14 @@ def _above(joint: str) -> str | None:
     return bones[nearest_parent(bone, set(bones))]
 
 
-def _amass(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rotation vectors [T, J, 3], places [T, 3] and frames a second, float32."""
-    parts = ("root_orient", "pose_body", "pose_jaw", "pose_eye", "pose_hand")
-    rates = ("mocap_frame_rate", "mocap_framerate")
-    found = read_arrays(path, ("poses", "trans", *rates, *parts))
-    if "poses" in found:
-        poses = _numbers(path, "poses", found["poses"])
-    elif "root_orient" in found and "pose_body" in found:
-        pieces = [_numbers(path, part, found[part]) for part in parts if part in found]
-        if len({len(piece) for piece in pieces}) != 1:
-            raise InputError(f"{path} is damaged: its poses have different lengths")
-        poses = np.concatenate([piece.reshape(len(piece), -1) for piece in pieces], axis=1)
-        if poses.shape[1] == 66:                        # a body without hands: SMPL's has two more joints
-            poses = np.pad(poses, ((0, 0), (0, 6)))
-    else:
-        raise InputError(f"{path} holds a body but no motion: it has neither poses nor root_orient and pose_body")
-    rate = next((found[key] for key in rates if key in found), None)
-    if _scalar(rate) is None:
-        raise InputError(f"{path} does not say its frame rate: it has no mocap_framerate")
-    if "trans" not in found:
-        raise InputError(f"{path} does not say where the person is: it has no trans")
-    poses = poses.reshape(len(poses), -1)
-    if poses.shape[1] % 3:
-        raise InputError(f"{path} has poses of {poses.shape[1]} numbers, which is no number of joints")
-    return poses.reshape(len(poses), -1, 3), _numbers(path, "trans", found["trans"]), _scalar(rate)
-
-
-def _codec(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """The same out of a .smpl file."""
+def _codec(path: Path) -> SmplFields:
+    """The fields of a .smpl file."""
     sizes = {"bodyPose": 22, "headPose": 3, "leftHandPose": 15, "rightHandPose": 15}
     found = read_arrays(path, ("smplVersion", "frameCount", "frameRate", "bodyTranslation", *sizes))
     version = _scalar(found.get("smplVersion", np.array(2)))
     if version not in _MODELS:
-        raise InputError(f"{path} is of the codec's model {version}; dinar reads {', '.join(_MODELS.values())}")
+        name = _FOREIGN.get(version, f"the codec's model {version}")
+        raise InputError(f"{path} is of {name}, whose joints are others; dinar reads {', '.join(_MODELS.values())}")
     if "bodyPose" not in found:
         raise InputError(f"{path} holds a body but no motion: it has no bodyPose")
     body = _numbers(path, "bodyPose", found["bodyPose"])
@@ -186,16 +185,20 @@ def _codec(path: Path) -> tuple[np.ndarray, np.ndarray, float]:
     if _scalar(rate) is None:
         raise InputError(f"{path} does not say its frame rate: it has no frameRate")
     trans = _numbers(path, "bodyTranslation", found.get("bodyTranslation", np.zeros((count, 3))))
+    if trans.shape != (count, 3):
+        raise InputError(f"{path} has {count} poses and places {list(trans.shape)}, which do not fit")
+    if not (np.isfinite(_scalar(rate)) and _scalar(rate) > 0):
+        raise InputError(f"{path} says no frame rate above 0")
     body = body.reshape(count, -1, 3)
     if body.shape[1] == 24:
-        return body, trans, _scalar(rate)
+        return SmplFields(body, trans, _scalar(rate), False, ())
     parts = [body]
     for part, joints in list(sizes.items())[1:]:
         given = _numbers(path, part, found.get(part, np.zeros((count, joints, 3)))).reshape(-1, joints, 3)
         if len(given) != count:
             raise InputError(f"{path} is damaged: its poses have different lengths")
         parts.append(given)
-    return np.concatenate(parts, axis=1), trans, _scalar(rate)
+    return SmplFields(np.concatenate(parts, axis=1), trans, _scalar(rate), False, ())
 
 
 def _scalar(array: np.ndarray | None) -> float | None:
@@ -263,8 +266,7 @@ def _smplx_pose(names: tuple[str, ...], rotations: Tensor, hips: Tensor) -> tupl
     Bones that the motion does not name stay as in the T-pose.
     """
     still = _recording(torch.zeros(1, len(SMPLX_JOINTS), 3), torch.zeros(1, 3), 1.0, "SMPL-X")
-    rest = still.rest_positions()
-    alignment = t_pose_alignment({bone: rest[chain[0]] for bone, chain in still.bones.items()})
+    stance = from_pose(still.bones, still.at_rest(), Skeleton(*still.global_pose()), {})
     own = dict(zip(names, roma.rotvec_to_rotmat(rotations.cpu()).unbind(1), strict=True))
     identity = torch.eye(3).expand(len(hips), 3, 3)
     bone_of = {chain[0]: bone for bone, chain in still.bones.items()}
@@ -279,7 +281,7 @@ def _smplx_pose(names: tuple[str, ...], rotations: Tensor, hips: Tensor) -> tupl
         else:
             over = PARENT[bone]
             posed[bone] = (posed[over] if over else identity) @ own.get(bone, identity)
-            turned.append(posed[bone] @ alignment[bone])
+            turned.append(posed[bone] @ stance.frames[bone])
         local.append(above.transpose(-1, -2) @ turned[joint])
-    height, _ = still.heights(still.bones, alignment, torch.eye(3), *still.global_pose())
+    height = stance.hip_height({bone: points for bone, (_, points) in still.soles(still.bones).items()})
     return roma.rotmat_to_rotvec(torch.stack(local, dim=1)), hips.cpu() * height

@@ -1,4 +1,4 @@
-"""BVH files: read as written, and written with the names that Mixamo's skeletons have."""
+"""BVH files, read."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from pathlib import Path
 import numpy as np
 import roma
 import torch
-from torch import Tensor
 
 from dinar.errors import InputError
-from dinar.motion.humanoid import PARENT, SOLE, T_POSE, nearest_parent
-from dinar.motion.joint_names import mixamo_name
+from dinar.files import refuse_stand_in
 from dinar.motion.recording import MAX_FRAMES, Recording, frame_rate
 
 
 def read_bvh(path: str | Path) -> Recording:
-    """Read a BVH file. Raises InputError that names the line where the file is no BVH or ends too early."""
+    """Read a BVH file as it is written, and what the programs of the field make of it; `Recording.notes` say what.
+
+    UTF-8, UTF-16 and Shift-JIS; several roots; rows more or fewer than announced, a last one that is cut; numbers with
+    decimal commas, or with no blank before a minus; frame times in milliseconds, or none.
+
+    Raises InputError that names the line where the file is no BVH or its numbers do not fit.
+    """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        refuse_stand_in(path)
+        text = _decoded(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
-    lines = text.splitlines()
+    lines = ["" if re.match(r"\s*(#|//|;)", line) else line for line in text.splitlines()]
     reader = _Reader(path, lines)
     names, parents, offsets, channels, ends = _read_hierarchy(reader)
-    count, frame_time = _read_header(reader)
+    notes: list[str] = []
+    count, fps = _read_header(reader, notes)
     if count > MAX_FRAMES:
         raise InputError(f"{path} announces {count} frames; dinar reads up to {MAX_FRAMES}")
-    frames = _read_frames(path, lines, reader.line, count, sum(len(c) for c in channels))
+    frames = _read_frames(path, lines, reader.line, count, sum(len(c) for c in channels), notes)
 
     rotations, positions = _local_poses(frames, np.array(offsets), channels)
     for j, parent in enumerate(parents):
@@ -43,9 +49,24 @@ def read_bvh(path: str | Path) -> Recording:
         {j: torch.tensor(end) for j, end in ends.items()},
         roma.unitquat_to_rotvec(torch.from_numpy(rotations)).float(),
         torch.from_numpy(positions).float(),
-        frame_rate(frame_time),
+        fps,
         str(path),
+        notes=tuple(f"{path}: {note}" for note in notes),
     )
+
+
+def _decoded(content: bytes) -> str:
+    """Text in one of the encodings in which BVH files are about: MMD's names are Shift-JIS."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    if content[1:2] == b"\0" and content[3:4] == b"\0":
+        return content.decode("utf-16-le", errors="replace")
+    for encoding in ("utf-8-sig", "cp932"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
 
 
 def _local_poses(frames: np.ndarray, offsets: np.ndarray, channels: list[list[str]]) -> tuple[np.ndarray, np.ndarray]:
@@ -116,6 +137,8 @@ class _Reader:
 
     def number(self) -> float:
         word = self.next()
+        if re.fullmatch(r"[-+]?\d+,\d+", word):
+            word = word.replace(",", ".")
         if not _is_number(word):
             raise self.fail(f"expected a number, found {word}")
         return float(word)
@@ -170,26 +193,45 @@ def _read_hierarchy(reader: _Reader):
         if not open_joints:
             if kind == "MOTION":
                 return names, parents, offsets, channels, ends
-            raise reader.fail(f"expected MOTION, found {kind}")
+            if kind != "ROOT":
+                raise reader.fail(f"expected MOTION, found {kind}")
 
 
-def _read_header(reader: _Reader) -> tuple[int, float]:
+def _read_header(reader: _Reader, notes: list[str]) -> tuple[int, float]:
+    """Frames as announced, and frames a second."""
     count = frame_time = None
-    while frame_time is None:
+    while count is None or frame_time is None:
+        before = reader.line
         words = f"{reader.next()} {reader.rest_of_line()}".strip()
         match = re.fullmatch(r"(frames|frame\s*time)\s*:\s*(\S+)", words, re.IGNORECASE)
+        if match is None and count is not None and _is_number(words.split()[0]):
+            notes.append(f"no frame time; read at {_USUAL:g} frames a second")
+            reader.line = before
+            return count, _USUAL
         if match is None:
-            raise reader.fail(f"expected Frames or Frame Time, found {words}")
-        if not (_is_number(match[2]) and float(match[2]) > 0):
+            raise reader.fail(f"expected Frames or Frame Time, found {_short(words)}")
+        number = match[2].replace(",", ".")
+        if not (_is_number(number) and float(number) > 0):
             raise reader.fail(f"{match[1]} must be a positive number, found {match[2]}")
-        value = float(match[2])
         if match[1].lower() == "frames":
-            count = int(value)
+            count = int(float(number))
         else:
-            frame_time = value
-    if count is None:
-        raise reader.fail("Frame Time stands before Frames")
-    return count, frame_time
+            frame_time = float(number)
+    if frame_time <= _SLOWEST:
+        return count, frame_rate(frame_time)
+    fps = frame_time if frame_time in _RATES else frame_rate(frame_time / 1000)
+    meant = "frames a second" if frame_time in _RATES else "milliseconds"
+    notes.append(f"a frame time of {frame_time:g} s makes no sense; taken for {meant}, {fps:.4g} frames a second")
+    return count, fps
+
+
+_USUAL = 30.0
+_SLOWEST = 2.0                                              # seconds a frame: more are no seconds
+_RATES = (24.0, 25.0, 30.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
+
+
+def _short(words: str) -> str:
+    return words if len(words) < 60 else f"{words[:57]}..."
 
 
 def _is_number(word: str) -> bool:
@@ -199,72 +241,56 @@ def _is_number(word: str) -> bool:
         return False
 
 
-def _read_frames(path: Path, lines: list[str], first: int, count: int, width: int) -> np.ndarray:
-    """The numbers [count, width] after the header, whatever the line breaks."""
-    try:
-        values = np.array(" ".join(lines[first:]).split(), dtype=np.float64)
-    except ValueError:
-        values = None
-    if values is not None and values.size == count * width and np.isfinite(values).all():
-        return values.reshape(count, width)
+def _read_frames(path: Path, lines: list[str], first: int, count: int, width: int, notes: list[str]) -> np.ndarray:
+    """The numbers [frames, width] after the header, whatever the line breaks; frames as many as there are."""
+    if not width:
+        raise InputError(f"{path} has no channels, so that nothing moves")
+    values = _values(lines[first:])
+    if values is None:
+        lines = [_mended(line) for line in lines]
+        values = _values(lines[first:])
+        if values is not None:
+            notes.append("numbers with decimal commas, or that touch each other, were taken apart")
     written = [(number, line.split()) for number, line in enumerate(lines[first:], start=first + 1) if line.strip()]
-    for number, words in written:
-        for word in words:
-            if not _is_number(word):
-                raise InputError(f"{path}, line {number}: expected a number, found {word}")
-    for frame, (number, words) in enumerate(written, start=1):
-        if len(words) != width:
-            raise InputError(f"{path}, line {number}: frame {frame} has {len(words)} numbers, the joints need {width}")
-    raise InputError(f"{path}, line {len(lines)}: the file announces {count} frames but holds {len(written)}")
+    if values is None:
+        for number, words in written:
+            for word in words:
+                if not _is_number(word):
+                    raise InputError(f"{path}, line {number}: expected a number, found {_short(word)}")
+        raise InputError(f"{path}, line {len(lines)}: a number is too large")
+    if not values.size:
+        raise InputError(f"{path}, line {len(lines)}: the file ends before its frames")
+    spare = values.size % width
+    if spare:
+        strange = next((k for k, (_, words) in enumerate(written) if len(words) != width), None)
+        if strange != len(written) - 1:             # else the last row is cut: whoever wrote it was stopped
+            number, words = written[strange]
+            raise InputError(
+                f"{path}, line {number}: frame {strange + 1} has {len(words)} numbers, the joints need {width}"
+            )
+        notes.append(f"the last row is cut after {spare} of {width} numbers and left out")
+        values = values[: values.size - spare]
+        if not values.size:
+            raise InputError(f"{path}, line {written[-1][0]}: the first frame has only {spare} of {width} numbers")
+    found = values.size // width
+    if found > MAX_FRAMES:
+        raise InputError(f"{path} holds {found} frames; dinar reads up to {MAX_FRAMES}")
+    if found != count:
+        notes.append(f"the file announces {count} frames and holds {found}, which are read")
+    return values.reshape(found, width)
 
 
-_HIPS = 95.0        # height of the hips in a written file, the custom of centimetres
-_TIPS = {"head": (0.0, 0.20, 0.0), "Hand": (0.18, 0.0, 0.0), "Distal": (0.02, 0.0, 0.0), "Toes": (0.0, -SOLE, 0.06)}
+def _values(lines: list[str]) -> np.ndarray | None:
+    """All numbers of some lines, None where something else stands there."""
+    try:
+        values = np.array(" ".join(lines).split(), dtype=np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
-def write_bvh(path: Path, names: tuple[str, ...], rotations: Tensor, hips: Tensor, fps: float) -> None:
-    """Write the fields of a Motion as BVH, with Mixamo's joint names, in centimetres for hips 95 cm above the ground.
-
-    The skeleton rests in the T-pose that motions start from. Bones that are not named stay at rest there; eyes, and
-    fingers of a hand that names none, are left out.
-    """
-    own = dict(zip(names, roma.rotvec_to_rotmat(rotations.double().cpu()).unbind(1), strict=True))
-    bones = [bone for bone in PARENT if bone in own or not _optional(bone, own)]
-    columns = [hips.cpu().double().numpy() * _HIPS]
-    lines = ["HIERARCHY"]
-
-    def joint(bone: str, above: str | None, depth: int) -> None:
-        pad = "\t" * depth
-        kind, channels = ("ROOT", "6 Xposition Yposition Zposition ") if above is None else ("JOINT", "3 ")
-        lines.extend([f"{pad}{kind} {mixamo_name(bone)}", f"{pad}{{", f"{pad}\tOFFSET {_triple(T_POSE[bone])}"])
-        lines.append(f"{pad}\tCHANNELS {channels}Zrotation Xrotation Yrotation")
-        turn = own.get(bone)
-        angles = torch.zeros(len(hips), 3).double() if turn is None else roma.rotmat_to_euler("ZXY", turn, degrees=True)
-        columns.append(np.unwrap(angles.numpy(), period=360, axis=0))       # who interpolates angles goes the short way
-        below = [b for b in bones if nearest_parent(b, set(bones)) == bone]
-        for child in below:
-            joint(child, bone, depth + 1)
-        if not below:
-            x, y, z = next((tip for part, tip in _TIPS.items() if bone.endswith(part)), (0.0, 0.0, 0.02))
-            end = (-x if bone.startswith("right") else x, y, z)
-            lines.extend([f"{pad}\tEnd Site", f"{pad}\t{{", f"{pad}\t\tOFFSET {_triple(end)}", f"{pad}\t}}"])
-        lines.append(f"{pad}}}")
-
-    joint("hips", None, 0)
-    lines += ["MOTION", f"Frames: {len(hips)}", f"Frame Time: {1 / fps:.12g}"]
-    lines += [" ".join(f"{value:.6f}" for value in row) for row in np.concatenate(columns, axis=1)]
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
-def _optional(bone: str, own: dict[str, Tensor]) -> bool:
-    """Whether a skeleton may go without a bone that the motion does not name."""
-    if bone.endswith("Eye"):
-        return True
-    if not bone.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal")):
-        return False
-    side = "left" if bone.startswith("left") else "right"
-    return not any(name.startswith(side) and name.endswith(("Proximal", "Intermediate", "Distal")) for name in own)
-
-
-def _triple(point: tuple[float, float, float]) -> str:
-    return " ".join(f"{value * _HIPS:.6f}" for value in point)
+def _mended(line: str) -> str:
+    """A row with decimal points, and blanks before signs: `91,5-143.8` is two numbers."""
+    if "," in line:
+        line = line.replace(",", " " if "." in line or ", " in line else ".")
+    return re.sub(r"(?<=[\d.])-", " -", line)

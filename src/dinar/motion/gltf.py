@@ -13,20 +13,41 @@ from dinar.errors import InputError
 from dinar.gltf import BROKEN, GltfFile
 from dinar.motion.humanoid import PARENT, nearest_parent
 from dinar.motion.recording import MAX_FRAMES, Recording, frame_rate
+from dinar.motion.stance import Skeleton
 
 MOST_NODES = 1 << 14
-MOST_NUMBERS = 1 << 27      # of nodes times frames
+MOST_NUMBERS = 1 << 26      # of nodes times frames
 
 _SLOWEST, _USUAL, _FASTEST = 12.0, 30.0, 240.0      # frames a second: fewer keys than the slowest are sampled as usual
+_GARBLED = 0.1             # share of all bones' length by which a skin's pose may differ from the nodes'
 _OLD_THUMBS = {"Proximal": "Metacarpal", "Intermediate": "Proximal", "Distal": "Distal"}      # VRM 0 -> VRM 1
 
 
+@dataclass(frozen=True)
+class Clip:
+    """One of a file's animations: its name ("" where it has none) and how long it lasts."""
+
+    name: str
+    seconds: float
+
+
+def clips_of(path: Path) -> list[Clip]:
+    """The animations of a file, in their order. Raises InputError where it is damaged."""
+    try:
+        return _File(path).clips()
+    except InputError:
+        raise
+    except BROKEN as error:
+        raise InputError(f"{path} is damaged, or no glTF 2 file that dinar can read") from error
+
+
 def read_gltf(path: Path, clip: str | None = None) -> Recording:
-    """One animation of a file: the one of that name, or the first.
+    """One animation of a file: the one of that name or number (from 1), or the first.
 
     Translation and rotation of every node, LINEAR, STEP or CUBICSPLINE, are sampled at the rate of the densest keys (30
     frames a second where they are fewer than 12); animated scale and morph targets are left out. Bones are those of the
-    file's VRM humanoid where it has one. The skeleton rests as its nodes stand without the animation.
+    file's VRM humanoid where it has one. The skeleton rests as its nodes stand without the animation; where that is no
+    standing person, the pose in which its skin was bound may be (`Recording.skin`).
 
     Raises InputError where the file is damaged, has no animation (of that name), or is too large.
     """
@@ -80,7 +101,6 @@ class _File(GltfFile):
         if len(nodes) > MOST_NODES:
             raise InputError(f"{self.path} has {len(nodes)} nodes; dinar reads up to {MOST_NODES}")
         animation = self._animation(clip)
-        order, parents = _ordered(nodes)
         moves: dict[tuple[int, str], _Channel] = {}
         for channel in animation["channels"]:
             target = channel["target"]
@@ -88,8 +108,11 @@ class _File(GltfFile):
                 moves[int(target["node"]), target["path"]] = self._channel(animation["samplers"][channel["sampler"]])
         if not any(path == "rotation" for _, path in moves):
             raise InputError(f"{self.path} has an animation that turns no joint")
+        skins = [[int(number) for number in skin["joints"]] for skin in self.tree.get("skins", [])]
+        order, parents = _skeleton(nodes, {number for number, _ in moves}, {n for joints in skins for n in joints})
+        place = {number: k for k, number in enumerate(order)}
         time, fps = _times(moves)
-        if len(time) > MAX_FRAMES or len(time) * len(nodes) > MOST_NUMBERS:
+        if len(time) > MAX_FRAMES or len(time) * len(order) > MOST_NUMBERS:
             raise InputError(f"{self.path} has an animation of {len(time)} frames, which is too long for dinar")
         rest = _Pose(nodes, order, parents, {}, np.zeros(1))
         moved = _Pose(nodes, order, parents, moves, time)
@@ -102,6 +125,7 @@ class _File(GltfFile):
         local = _product(_inverse(turn_above), turn)
         positions = _turned(_inverse(turn_above), moved.positions - place_above)
         offsets = np.where(root[:, None], 0.0, rest.positions[0] - rest.positions[0, above])
+        turning = [place[number] for number, path in moves if path == "rotation" and number in place]
         return Recording(
             names=tuple(str(nodes[number].get("name", number)) for number in order),
             parents=tuple(parents),
@@ -111,16 +135,76 @@ class _File(GltfFile):
             positions=torch.from_numpy(positions).float(),
             fps=fps,
             source=str(self.path),
-            bones=self._humanoid({number: k for k, number in enumerate(order)}, parents),
+            bones=self._humanoid(place, parents),
+            skin=self._skin(rest, place, parents),
+            mirrored=bool(np.median(rest.signs[turning].prod(-1)) < 0),
         )
 
+    def _skin(self, rest: _Pose, place: dict[int, int], parents: list[int]) -> Skeleton | None:
+        """The pose in which the largest skin was bound, in the measure of the nodes; None where there is no skin.
+
+        Joints of other skins, or of none, lie as they do at rest on the next one of it.
+        """
+        skins = [skin for skin in self.tree.get("skins", []) if "inverseBindMatrices" in skin]
+        skin = max(skins, key=lambda skin: sum(int(n) in place for n in skin["joints"]), default=None)
+        if skin is None:
+            return None
+        matrices = self.numbers(skin["inverseBindMatrices"], 16).astype(np.float64).reshape(-1, 4, 4).swapaxes(1, 2)
+        count = len(parents)
+        turns, points = np.zeros((count, 3, 3)), np.zeros((count, 3))
+        known = np.zeros(count, bool)
+        original = roma.unitquat_to_rotmat(torch.from_numpy(rest.rotations[0])).numpy()
+        for number, matrix in zip(skin["joints"], matrices, strict=False):
+            k = place.get(int(number))
+            if k is None or not np.isfinite(matrix).all():
+                continue
+            linear = matrix[:3, :3]
+            if not linear.any():                # a mesh of one point, quantised: nothing but the place is left
+                linear = np.eye(3)
+            if np.linalg.det(linear) <= 0:
+                continue
+            u, _, v = np.linalg.svd(np.linalg.inv(linear))
+            points[k], known[k] = -np.linalg.inv(linear) @ matrix[:3, 3], True
+            turns[k] = u @ v @ original[k].T
+        at = rest.positions[0]
+        bones = [k for k, p in enumerate(parents) if p >= 0 and known[k] and known[p]]
+        over = [parents[k] for k in bones]
+        long = np.linalg.norm(points[bones] - points[over], axis=-1)
+        measure = np.linalg.norm(at[bones] - at[over], axis=-1)
+        if not (long > 0).any():
+            return None
+        points *= measure.sum() / long.sum()
+        if np.abs(long * measure.sum() / long.sum() - measure).sum() > _GARBLED * measure.sum():
+            return None
+        for k in range(count - 1, -1, -1):
+            if known[k] and parents[k] >= 0 and not known[p := parents[k]]:
+                turns[p], points[p], known[p] = turns[k], points[k] - turns[k] @ (at[k] - at[p]), True
+        for k, p in enumerate(parents):
+            if not known[k]:
+                turns[k] = turns[p] if p >= 0 else np.eye(3)
+                points[k] = points[p] + turns[p] @ (at[k] - at[p]) if p >= 0 else at[k]
+        return Skeleton(torch.from_numpy(turns).float(), torch.from_numpy(points).float())
+
+    def clips(self) -> list[Clip]:
+        """The animations, in their order."""
+        found = []
+        for animation in self.tree.get("animations", []):
+            times = [self.tree["accessors"][sampler["input"]] for sampler in animation["samplers"]]
+            seconds = max((t.get("max", [0.0])[0] for t in times), default=0.0)
+            seconds -= min((t.get("min", [0.0])[0] for t in times), default=0.0)
+            found.append(Clip(str(animation.get("name", "")), float(seconds)))
+        return found
+
     def _animation(self, clip: str | None) -> dict:
+        """The animation of a name, or of a number that counts from 1; the first where none is asked for."""
         animations = self.tree.get("animations", [])
         if not animations:
             raise InputError(f"{self.path} has no animation")
         if clip is None:
             return animations[0]
         found = [animation for animation in animations if animation.get("name") == clip]
+        if not found and clip.isdecimal() and 1 <= int(clip) <= len(animations):
+            found = [animations[int(clip) - 1]]
         if not found:
             names = ", ".join(str(animation.get("name", "one without a name")) for animation in animations[:12])
             raise InputError(f"{self.path} has no animation {clip}; it has {names}")
@@ -171,9 +255,10 @@ class _Pose:
 
     def __init__(self, nodes: list[dict], order: list[int], parents: list[int], moves: dict, time: np.ndarray) -> None:
         count = len(time)
-        self.rotations = np.empty((count, len(nodes), 4))
-        self.positions = np.empty((count, len(nodes), 3))
-        scales = np.empty((len(nodes), 3))
+        self.rotations = np.empty((count, len(order), 4))
+        self.positions = np.empty((count, len(order), 3))
+        self.signs = np.empty((len(order), 3))              # of the scale, as it comes to pass in the joint's own axes
+        scales = np.empty((len(order), 3))
         for k, number in enumerate(order):
             place, turn, scale = _parts(nodes[number])
             if (number, "translation") in moves:
@@ -181,17 +266,22 @@ class _Pose:
             if (number, "rotation") in moves:
                 turn = moves[number, "rotation"].at(time)
             above = parents[k]
+            own = np.where(scale < 0, -1.0, 1.0)
             if above < 0:
-                self.rotations[:, k], self.positions[:, k], scales[k] = turn, place, scale
+                self.rotations[:, k], self.positions[:, k], scales[k], self.signs[k] = turn, place, scale, own
             else:
-                over = self.rotations[:, above]
-                self.rotations[:, k] = _product(over, np.broadcast_to(turn, (count, 4)))
+                over, signs = self.rotations[:, above], self.signs[above]
+                mirrored = np.append(signs * signs.prod(), 1.0)             # a mirror turns turns around
+                self.rotations[:, k] = _product(over, np.broadcast_to(turn, (count, 4)) * mirrored)
                 self.positions[:, k] = self.positions[:, above] + _turned(over, scales[above] * place)
-                scales[k] = scales[above] * scale
+                scales[k], self.signs[k] = scales[above] * scale, signs * own
 
 
-def _ordered(nodes: list[dict]) -> tuple[list[int], list[int]]:
-    """Node numbers, parents before children, and each one's parent's place in that order (-1: none)."""
+def _skeleton(nodes: list[dict], moved: set[int], joints: set[int]) -> tuple[list[int], list[int]]:
+    """Node numbers of the trees that are moved, parents before children, and each one's parent's place (-1: none).
+
+    Meshes, cameras and lights that neither move nor are joints are left out: some are named like bones.
+    """
     parent = [-1] * len(nodes)
     for number, node in enumerate(nodes):
         for child in node.get("children", ()):
@@ -203,8 +293,26 @@ def _ordered(nodes: list[dict]) -> tuple[list[int], list[int]]:
         order.extend(nodes[number].get("children", ()))
     if len(order) != len(nodes):
         raise ValueError("nodes in a ring")
-    place = {number: k for k, number in enumerate(order)}
-    return order, [place[parent[number]] if parent[number] >= 0 else -1 for number in order]
+    needed = set()
+    for number in moved | joints:
+        while number >= 0 and number not in needed:
+            needed.add(number)
+            number = parent[number]
+    root: dict[int, int] = {}
+    kept: dict[int, int] = {}
+    living = set()
+    for number in order:
+        above = parent[number]
+        root[number] = root[above] if above >= 0 else number
+        if number in moved:
+            living.add(root[number])
+    for number in order:
+        thing = any(key in nodes[number] for key in ("mesh", "camera"))
+        if root[number] in living and (parent[number] < 0 or parent[number] in kept) and (
+            number in needed or not thing
+        ):
+            kept[number] = len(kept)
+    return list(kept), [kept[parent[number]] if parent[number] >= 0 else -1 for number in kept]
 
 
 def _parts(node: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -212,9 +320,11 @@ def _parts(node: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if "matrix" in node:
         matrix = np.array(node["matrix"], np.float64).reshape(4, 4).T
         scale = np.linalg.norm(matrix[:3, :3], axis=0)
+        if np.linalg.det(matrix[:3, :3]) < 0:
+            scale[0] *= -1
         turn = matrix[:3, :3] / scale
         if np.linalg.det(turn) < 0.5:
-            raise ValueError("a mirrored or sheared node")
+            raise ValueError("a sheared node")
         return matrix[:3, 3], roma.rotmat_to_unitquat(torch.from_numpy(turn)).numpy(), scale
     place, turn, scale = (
         np.array(node.get(key, default), np.float64)

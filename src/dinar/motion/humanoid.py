@@ -116,7 +116,7 @@ def t_pose_alignment(rest: dict[str, Tensor], *, feet_follow_legs: bool = False)
             tip = rest.get(side + _NEXT[part]) if part in _NEXT else None
             if tip is not None:
                 target = _AXES["down" if part.endswith("Leg") else side].to(like)
-                inherited = _arc(inherited @ (tip - rest[bone]), target) @ inherited
+                inherited = arc(inherited @ (tip - rest[bone]), target) @ inherited
         elif part == "Hand":
             inherited = _hand(rest, side, inherited)
         elif part == "Foot" and not feet_follow_legs:
@@ -160,7 +160,7 @@ def _hand(rest: dict[str, Tensor], side: str, inherited: Tensor) -> Tensor:
     return target @ source.T
 
 
-def _arc(a: Tensor, b: Tensor) -> Tensor:
+def arc(a: Tensor, b: Tensor) -> Tensor:
     """The smallest rotation [3, 3] that turns the direction a onto the direction b; none where either is zero."""
     a, b = torch.nn.functional.normalize(a, dim=0), torch.nn.functional.normalize(b, dim=0)
     axis, cosine = torch.linalg.cross(a, b), a @ b

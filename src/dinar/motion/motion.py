@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from dinar.errors import InputError
-from dinar.files import atomic_file
-from dinar.motion.amass import is_smpl, read_smpl, write_amass, write_smpl
-from dinar.motion.arrays import read_arrays
-from dinar.motion.bvh import read_bvh, write_bvh
-from dinar.motion.gltf import read_gltf
+from dinar.files import atomic_file, refuse_stand_in
+from dinar.motion.amass import from_fields, is_smpl, read_smpl, write_amass, write_smpl
+from dinar.motion.arrays import array_names, read_arrays
+from dinar.motion.bvh import read_bvh
+from dinar.motion.bvh_writer import write_bvh
+from dinar.motion.gltf import clips_of, read_gltf
 from dinar.motion.humanoid import PARENT
 from dinar.motion.recording import MAX_FRAMES, Recording
+from dinar.motion.smpl_fields import WANTED
 
 FORMAT = 1
 GLTF = (".glb", ".gltf", ".vrm", ".vrma")
@@ -34,12 +36,14 @@ class Motion:
     rotations  float32 [T, K, 3]  local rotation vectors, relative to the nearest named ancestor
     hips       float32 [T, 3]     position of the hips, metres, of a person whose hips are 1 m above the ground at rest
     fps        frames a second
+    notes      what the file lacked or had too much of, and was read all the same: a sentence each
     """
 
     names: tuple[str, ...]
     rotations: Tensor
     hips: Tensor
     fps: float
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hips)
@@ -54,34 +58,39 @@ class Motion:
         return tuple(sorted(p.name.removesuffix(".npz") for p in _clips().iterdir() if p.name.endswith(".npz")))
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> Self:
-        """A shipped clip by its name, or a file: .bvh; .npz (dinar's own or AMASS's); .smpl; .glb, .gltf, .vrm or .vrma
-        with an animation (`person.glb#wave`: the one named wave); .json.
+    def load(cls, name_or_path: str | Path, *, fps: float | None = None) -> Self:
+        """A shipped clip by its name, or a file: .bvh; .npz (dinar's own, AMASS's or its kin's); .smpl; .glb, .gltf,
+        .vrm or .vrma with an animation; .json. Of several clips or people the first, or the one named or counted:
+        `person.glb#wave`, `person.glb#2`, `two.bvh#2`.
+
+        fps  frames a second of a file that does not say; None: 30
 
         Raises InputError for an unknown clip, another kind of file, a damaged one, or joints that are no person's.
         """
-        path = Path(name_or_path)
         if str(name_or_path) in cls.shipped():
             with resources.as_file(_clips() / f"{name_or_path}.npz") as shipped:
                 return cls._from_arrays(read_arrays(shipped, _FIELDS), shipped)
-        path, clip = _parted(path)
-        if not path.is_file():
-            known = ", ".join(cls.shipped())
-            raise InputError(f"{name_or_path} is neither a motion file nor one of dinar's clips ({known})")
+        path, part = _parted(name_or_path)
+        _check_kind(path, name_or_path, cls.shipped())
         suffix = path.suffix.lower()
-        if clip is not None and suffix not in GLTF:
-            raise InputError(f"{path} holds one motion; only glTF files have clips with names")
         if suffix == ".bvh":
-            return cls._from_recording(read_bvh(path), calibrated=True)
+            return cls._from_recording(read_bvh(path), calibrated=True, person=_number(path, part))
         if suffix in GLTF:
-            return cls._from_recording(read_gltf(path, clip))
-        if suffix == ".smpl" or (suffix == ".npz" and is_smpl(path)):
-            return cls._from_recording(read_smpl(path))
-        if suffix == ".npz":
-            return cls._from_arrays(read_arrays(path, _FIELDS), path)
+            return cls._from_recording(read_gltf(path, part))
+        if part is not None:
+            raise InputError(f"{path} holds one motion; only glTF and BVH files have several, of which `#` names one")
         if suffix == ".json":
-            return cls._from_arrays(_read_json(path), path)
-        raise InputError(f"{path} is no motion: give a .bvh, .npz, .smpl, .glb, .gltf, .vrm, .vrma or .json file")
+            fields = _read_json(path)
+            if "names" not in fields and is_smpl(fields):
+                return cls._from_recording(from_fields(_arrays(fields, path), set(fields), str(path), fps))
+            return cls._from_arrays(fields, path)
+        names = array_names(path)
+        if suffix == ".smpl" or ("names" not in names and is_smpl(names)):
+            return cls._from_recording(read_smpl(path, fps))
+        if not set(_FIELDS) & names:
+            listed = ", ".join(sorted(names)[:12])
+            raise InputError(f"{path} holds no motion that dinar knows (docs/motion.md says which); it has {listed}")
+        return cls._from_arrays(read_arrays(path, _FIELDS), path)
 
     def save(self, path: str | Path) -> None:
         """Write the motion, whole or not at all: as .npz or .json (dinar's own, exact), .bvh (Mixamo's names),
@@ -195,14 +204,14 @@ class Motion:
         return cycle, turn, travel
 
     @classmethod
-    def _from_recording(cls, recording: Recording, *, calibrated: bool = False) -> Self:
+    def _from_recording(cls, recording: Recording, *, calibrated: bool = False, person: int | None = None) -> Self:
         """The fields of a file's skeleton, checked."""
-        names, rotations, hips = recording.to_humanoid(calibrated=calibrated)
-        if not len(hips):
+        if not len(recording.rotations):
             raise InputError(f"{recording.source} has no frames")
-        if not (rotations.isfinite().all() and hips.isfinite().all()):
+        found = recording.to_humanoid(calibrated=calibrated, person=person)
+        if not (found.rotations.isfinite().all() and found.hips.isfinite().all()):
             raise InputError(f"{recording.source} is damaged: it holds numbers that are not finite")
-        return cls(names, rotations, hips, recording.fps)
+        return cls(found.names, found.rotations, found.hips, recording.fps, found.notes)
 
     @classmethod
     def _from_arrays(cls, fields: dict, path: Path) -> Self:
@@ -231,18 +240,100 @@ class Motion:
 _FIELDS = ("format", "names", "rotations", "hips", "fps")
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of the motions of a file.
+
+    name     what stands behind `#` to have it: a name or a number
+    seconds  how long it lasts
+    """
+
+    name: str
+    seconds: float
+
+
+def parts_of(name_or_path: str | Path) -> list[Part]:
+    """The motions of a file: the animations of a glTF file, the people of a BVH file, else the one it holds.
+
+    Raises InputError as `Motion.load` does.
+    """
+    path, part = _parted(name_or_path)
+    if part is not None or str(name_or_path) in Motion.shipped() or path.suffix.lower() not in (".bvh", *GLTF):
+        return [Part(name_of(name_or_path), Motion.load(name_or_path).seconds)]
+    _check_kind(path, name_or_path, Motion.shipped())
+    if path.suffix.lower() == ".bvh":
+        recording = read_bvh(path)
+        seconds = len(recording.rotations) / recording.fps
+        return [Part(str(k + 1), seconds) for k in range(max(1, recording.count_people()))]
+    clips = clips_of(path)
+    if not clips:
+        raise InputError(f"{path} has no animation")
+    names = [clip.name for clip in clips]
+    once = [bool(name) and names.count(name) == 1 for name in names]
+    return [
+        Part(clip.name if unique else str(k), clip.seconds)
+        for k, (clip, unique) in enumerate(zip(clips, once, strict=True), start=1)
+    ]
+
+
 def name_of(name_or_path: str | Path) -> str:
     """What a motion that `Motion.load` reads is called: a clip of a file by its own name, else the file's stem."""
-    path, clip = _parted(Path(name_or_path))
-    return clip or path.stem
+    path, part = _parted(name_or_path)
+    return part or path.stem
 
 
-def _parted(path: Path) -> tuple[Path, str | None]:
-    """A file, and which of its clips is meant (`person.glb#wave`)."""
-    if "#" not in path.name or path.exists():
+def _parted(name_or_path: str | Path) -> tuple[Path, str | None]:
+    """A file, and which of its motions is meant (`person.glb#wave`); names of files may have `#` in them, too."""
+    text = str(name_or_path)
+    path = Path(text)
+    if "#" not in text or path.exists():
         return path, None
-    file, _, clip = path.name.partition("#")
-    return path.with_name(file), clip
+    for place in (k for k in range(len(text) - 1, 0, -1) if text[k] == "#"):
+        if Path(text[:place]).is_file():
+            return Path(text[:place]), text[place + 1 :]
+    file, _, part = path.name.partition("#")
+    return path.with_name(file) if file else path, part
+
+
+def _number(path: Path, part: str | None) -> int | None:
+    """The person that is meant, from 0."""
+    if part is None:
+        return None
+    if not (part.isdecimal() and int(part) > 0):
+        raise InputError(f"{path} has people without names: #1 is the first, #2 the second")
+    return int(part) - 1
+
+
+_KINDS = (".bvh", ".npz", ".smpl", *GLTF, ".json")
+_PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+_FOREIGN = {
+    ".fbx": "FBX is not read; Blender turns it into glTF (.glb) or BVH",
+    ".vmd": "MMD's VMD is not read; Blender with mmd_tools turns it into BVH",
+    ".npy": "a bare array says not what its numbers are; save poses, trans and fps as .npz",
+    ".c3d": "C3D holds markers and no joints; the program that took it writes BVH",
+    ".trc": "TRC holds markers and no joints; the program that took it writes BVH",
+    ".dae": "Collada is not read; Blender turns it into glTF (.glb) or BVH",
+    ".blend": "Blender writes glTF (.glb) or BVH",
+}
+
+
+def _check_kind(path: Path, wanted: str | Path, shipped: tuple[str, ...]) -> None:
+    """Raises InputError where a file is missing, or not of a kind that is read."""
+    if not path.is_file():
+        raise InputError(f"{wanted} is neither a motion file nor one of dinar's clips ({', '.join(shipped)})")
+    suffix = path.suffix.lower()
+    kinds = f"dinar reads {', '.join(_KINDS)}"
+    if suffix in _PICKLES:
+        raise InputError(
+            f"{path} is a pickle, which could run programs and is never opened; save its poses (or global_orient and "
+            f"body_pose), trans and fps as .npz with the program that wrote it. {kinds}"
+        )
+    if suffix not in _KINDS:
+        raise InputError(f"{path} is no motion: {_FOREIGN.get(suffix, 'that kind is not read')}; {kinds}")
+    try:
+        refuse_stand_in(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def check_name(path: Path) -> None:
@@ -263,6 +354,14 @@ def _read_json(path: Path) -> dict:
     if not isinstance(fields, dict):
         raise InputError(f"{path} is no motion of dinar's")
     return fields
+
+
+def _arrays(fields: dict, path: Path) -> dict[str, np.ndarray]:
+    """Those lists of a JSON file that are read, as arrays."""
+    try:
+        return {name: np.asarray(fields[name]) for name in WANTED & set(fields)}
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: its lists have different lengths") from error
 
 
 def _blend(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from torch import Tensor
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.errors import InputError
-from dinar.motion.joint_names import humanoid_chains
 from dinar.motion.motion import Motion
+from dinar.motion.person import humanoid_chains
 from dinar.motion.retarget import apply
 from dinar.raster.rasterize import rasterize
 from dinar.synth import shading
