@@ -12,7 +12,7 @@ from dinar.raster.compiled import compiled, shared_out
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dinar.raster.rasterize import Fragments
+    from dinar.raster.fragments import Fragments
 
 CHUNK = 64     # blocks that one thread takes at a time
 
