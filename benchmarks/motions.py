@@ -2,9 +2,9 @@
 
 FOLDER holds `motions/motions.tsv` (file, what it is, what is right) with its files, `reference.bvh` and
 `p01_smplh_2019.npz` among them, and `files/motion/` with real files. A table of Markdown goes to stdout, a row a file:
-what is right, what came of it, the worst angle between the same bones at the same times (heading of the hips left out) to
-the reference (of BVH and glTF the one, of the SMPL family the other), and whether that is right: within 3 degrees, or a
-sentence where one is right.
+what is right, what came of it, the worst angle between the same bones at the same times (heading of the hips left out)
+to the reference (of BVH and glTF the one, of the SMPL family the other), and whether that is right: within 3 degrees, or
+a sentence where one is right.
 """
 
 from __future__ import annotations
