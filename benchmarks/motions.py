@@ -3,8 +3,8 @@
 FOLDER holds `motions/motions.tsv` (file, what it is, what is right) with its files, `reference.bvh` and
 `p01_smplh_2019.npz` among them, and `files/motion/` with real files. A table of Markdown goes to stdout, a row a file:
 what is right, what came of it, the worst angle between the same bones at the same times (heading of the hips left out)
-to the reference (of BVH and glTF the one, of the SMPL family the other), and whether that is right: within 3 degrees, or
-a sentence where one is right.
+to the reference (of BVH and glTF the one, of the SMPL family the other), and whether that is right: within 3 degrees,
+or a sentence where one is right; `told` where it is read, farther off, and a line on stderr says so.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dinar.motion.motion import Motion
 
 SAME = 3.0      # degrees
 OF_SMPL = (".npz", ".npy", ".smpl", ".pkl")
-# What the table does not ask of a plain `FILE`: which of several clips is the walk, files that hold a pose or key
-# poses, and steps, whose moments fall on either side of a frame.
+# What the table does not ask of a plain `FILE`: which of several clips is the walk; and what is right otherwise: files
+# that hold a pose or key poses, and steps, whose moments fall on either side of a frame.
 PARTS = {"g20_odd_clip_names.glb": "walk #2 (歩く)", "g21_nameless_clips.glb": "2"}
 OTHERWISE = ("pose held", "slow key poses", "in steps", "on the spot")
 

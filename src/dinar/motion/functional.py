@@ -105,7 +105,18 @@ class _Movement:
         for bone in PARENT:                                             # hands, fingers, toes: as they mostly are
             if bone in self.chains and bone not in frames:
                 frames[bone] = self._inherited(frames, bone)
+                below = self._next_of_finger(bone)
+                if below is not None:
+                    along = x if bone.startswith("left") else -x
+                    frames[bone] = arc(frames[bone] @ self._way(bone, self.at[below]), along) @ frames[bone]
         return frames
+
+    def _next_of_finger(self, bone: str) -> str | None:
+        """The next bone of a finger that is straight in the T-pose; thumbs keep to the hand."""
+        if "Thumb" in bone or not bone.endswith(("Proximal", "Intermediate")):
+            return None
+        below = bone.replace("Intermediate", "Distal").replace("Proximal", "Intermediate")
+        return below if below in self.chains else None
 
     def _limb(self, frames: dict[str, Tensor], bones: list[str], along: Tensor, hinge: Tensor) -> None:
         upper, lower, end = bones

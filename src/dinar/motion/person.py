@@ -12,6 +12,8 @@ from dinar.motion.shape import Skeleton, chains_by_shape
 
 _NAMED = 12         # joints that a message names
 _FEWEST = 9         # joints that a person needs
+_FORKS = 5          # forks on the way from a root, below which nobody is looked for
+_BRANCHES = 32      # branches of a fork in which somebody is looked for
 _NEEDED = [f"{side}{part}" for part in ("UpperLeg", "LowerLeg", "UpperArm", "LowerArm") for side in ("left", "right")]
 
 Chains = dict[str, tuple[int, ...]]
@@ -63,12 +65,12 @@ def people(names: Sequence[str], parents: Sequence[int], poses: Sequence[Skeleto
         chains = _complete(next((shape for shape in shapes if shape is not None), {}), parents)
         return None if chains is None else chains | _details(chains_by_name(own, parents), chains, parents)
 
-    def within(root: int, way: Callable[[list[JointName], int], Chains | None]) -> list[Chains]:
-        """The people below a joint: each has a branch of its own, or there is one that the joint itself carries."""
-        large = [j for j in reversed(children[root]) if size[j] >= _FEWEST]
-        while len(large) == 1 and len(children[root]) == 1:
-            root, large = large[0], [j for j in reversed(children[large[0]]) if size[j] >= _FEWEST]
-        found = [chains for j in large for chains in within(j, way)]
+    def within(root: int, way: Callable[[list[JointName], int], Chains | None], depth: int = 0) -> list[Chains]:
+        """The people below a joint: those in the branches of the first fork, else the one whom it carries itself."""
+        large = [root]
+        while len(large) == 1:
+            large = [j for j in reversed(children[large[0]]) if size[j] >= _FEWEST]
+        found = [chains for j in large[:_BRANCHES] for chains in within(j, way, depth + 1)] if depth < _FORKS else []
         if found:
             return found
         inside = _below(root, children)

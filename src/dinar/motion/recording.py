@@ -110,6 +110,8 @@ class Recording:
         Raises InputError where the joints are no person's, or nobody stands at rest or in the movement.
         """
         moving = Skeleton(*self.global_pose())
+        if not (moving.positions.isfinite().all() and moving.rotations.isfinite().all()):
+            raise InputError(f"{self.source} is damaged: it holds numbers that are not finite")
         chains = self._chains(moving, person)
         stance, told = self._stance(chains, moving)
         chains = stance.chains

@@ -100,10 +100,15 @@ class _Tree:
         limbs = [
             (j, a, b)
             for j in sorted(inside)
-            for a, b in combinations([k for k in self.children[j] if self.reach(k) > 0.15 * size], 2)
+            for a, b in combinations(self._longest(j, 0.15 * size), 2)
             if abs(self.reach(a) - self.reach(b)) <= _ALIKE * max(self.reach(a), self.reach(b))
         ]
         self.pairs = sorted(limbs, key=lambda pair: -self.reach(pair[1]))[:_PAIRS]
+
+    def _longest(self, j: int, least: float) -> list[int]:
+        """The longest branches from a joint, at most as many as pairs are looked at."""
+        found = sorted((k for k in self.children[j] if self.reach(k) > least), key=self.reach, reverse=True)
+        return sorted(found[:_PAIRS])
 
     def reach(self, j: int) -> float:
         return float(self.length[j] + self.down[j])
