@@ -10,6 +10,7 @@ import argparse
 import time
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
 from dinar import pipeline

@@ -13,16 +13,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
 from dinar.avatar import Avatar
 from dinar.export.video import to_bytes
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
-from dinar.raster.rasterize import interpolate, rasterize
-from dinar.texture.neural_drawing import surface, surroundings
+from dinar.raster.rasterize import rasterize
+from dinar.texture.neural_drawing import Artist, surroundings
 
 
 def main() -> None:
@@ -44,9 +46,11 @@ def main() -> None:
         drawn, written = rates(person, walk, size)
         print(f"| {name} | {drawn:.1f} | {written:.1f} |", flush=True)
     if avatar.renderer is not None:
-        print("\n| step of a neural frame, one at a time on all threads | least, ms | median, ms |\n|---|---|---|")
+        print("\n| step of a neural frame, alone on all threads | least, ms | median, ms | of the processor, ms |")
+        print("|---|---|---|---|")
         for name, times in steps(avatar, walk, size).items():
-            print(f"| {name} | {min(times):.1f} | {statistics.median(times):.1f} |")
+            clock, processor = zip(*times, strict=True)
+            print(f"| {name} | {min(clock):.1f} | {statistics.median(clock):.1f} | {min(processor):.1f} |")
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import dinar"], check=True)
     print(f"\n`python -c 'import dinar'`: {time.perf_counter() - start:.2f} s")
@@ -67,31 +71,35 @@ def rates(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> tuple[float, f
 
 
 @torch.no_grad()
-def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list[float]]:
-    """Milliseconds of what a neural frame consists of, each step by itself, in every frame of the walk."""
+def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds, of the clock and of the processor, of what a neural frame consists of, for every frame."""
     bodies = retarget.apply(walk, avatar.model, avatar.shape)
-    camera, model, layout = avatar.camera(0.0, size), avatar.model, avatar.layout
-    found: dict[str, list[float]] = {}
+    model = avatar.model.only_posed(avatar.shape, bodies.expression[0])
+    bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
+    camera, faces = avatar.camera(0.0, size), avatar.model.faces
+    artist = Artist.of(avatar.renderer, avatar.texture, avatar.painted, avatar.layout)
+    found: dict[str, list[tuple[float, float]]] = {}
 
     def timed(name: str, step: Callable[[], object]) -> object:
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         result = step()
-        found.setdefault(name, []).append(1000 * (time.perf_counter() - start))
+        took = 1000 * (time.perf_counter() - start[0]), 1000 * (time.process_time() - start[1])
+        found.setdefault(name, []).append(took)
         return result
 
     for k in range(len(bodies)):
         vertices = timed("pose", lambda k=k: model(bodies[k : k + 1]).vertices)
         vertices = vertices - bodies[k : k + 1].translation[:, None]
-        there, _ = surroundings(vertices, camera, avatar.renderer.stride)
-        fragments = timed("rasterise, once", lambda v=vertices, c=there: rasterize(c.project(v), model.faces, c.size))
-        timed("interpolate UV, once", lambda f=fragments: interpolate(f, layout.uv[None], layout.faces))
+        there, _ = surroundings(vertices, camera, artist.stride)
+        timed("rasterise, once", lambda v=vertices, c=there: rasterize(c.project(v), faces, c.size))
         seen = timed(
-            "surface: all rasterising and colours",
-            lambda v=vertices, c=there: surface(avatar.texture, avatar.painted[None], v, model.faces, layout, c),
+            "surface: rasterising twice, and sampling", lambda v=vertices, c=there: artist.surface(v, faces, c)
         )
-        features = timed("generated channels", lambda s=seen: s.features(avatar.texture.generated))
-        timed("network", lambda f=features, s=seen: avatar.renderer(f, s.uv, s.mask))
-        frame = timed("whole frame but pose", lambda v=vertices: avatar.drawn(avatar.painted[None], v, camera))
+        tensors = torch.from_numpy(seen.values), torch.from_numpy(seen.place)
+        timed("network", lambda t=tensors: artist.renderer(*t))
+        timed("colours beyond the outline", lambda t=tensors: artist.renderer.continued(*t))
+        frame = timed("whole frame but pose", lambda v=vertices: artist.draw(v, faces, camera))
+        timed("the same by `draw_neural`", lambda v=vertices: avatar.drawn(avatar.painted[None], v, camera))
         timed("compose and bytes", lambda f=frame: to_bytes(f.over(1.0)[0]))
     return found
 

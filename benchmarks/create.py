@@ -1,10 +1,13 @@
-"""Seconds of each stage of `create`, and how alike the same view is, for every photo of a folder.
+"""Seconds of each stage of `create`, from the shell and within a process, and how alike the same view is.
 
     python benchmarks/create.py ../shared/photos
+    python benchmarks/create.py ../shared/photos --refine paper
     python benchmarks/create.py ../shared/photos --weights run/weights
 
 The same view is compared in 512 x 512 pixels of the crop about the person, photo and drawing on mid-grey, each with its
-own mask: PSNR in dB, LPIPS on AlexNet; for the plain renderer and for the neural one, before and after refinement.
+own mask: PSNR in dB, LPIPS on AlexNet, and the distance of SFace's features of the face where it looks at the camera.
+"Plain" is the plain renderer, "neural" the neural one, "made" what `create` makes: refined and painted. "Shell" is the
+clock from the start of `dinar create` to its end, imports and saving included.
 """
 
 from __future__ import annotations
@@ -12,67 +15,86 @@ from __future__ import annotations
 import argparse
 import resource
 import statistics
-from dataclasses import replace
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
 from dinar import images, pipeline
 from dinar.avatar import Avatar, open_body
 from dinar.body.uv import load_layout
 from dinar.errors import InputError
+from dinar.evaluate import identity
 from dinar.fit.fit import Fit, fit
+from dinar.inpainting.inpainter import shipped as shipped_painter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo
+from dinar.pipeline import RefineName
+from dinar.presets import SMALL
 from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture.filling import Filler
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-STAGES = ("look", "fit", "dress", "texture", "fill", "refine")
+STAGES = ("look", "fit", "dress", "texture", "fill", "refine", "inpaint")
 SIDE = 512
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks that compare pictures."""
+
+    alex: LPIPS
+    face: identity.Network
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--weights", type=Path, help="trained weights (default: those that ship)")
-    parser.add_argument("--pictures", type=Path, help="a folder for photo, plain, neural, refined, side by side")
+    parser.add_argument("--refine", choices=("residuals", "paper", "none"), default="residuals")
+    parser.add_argument("--weights", type=Path, help="trained weights, that paint nothing (default: what ships)")
+    parser.add_argument("--no-shell", action="store_true", help="leave out the clock from the shell")
+    parser.add_argument("--pictures", type=Path, help="a folder for photo, plain, neural, made, side by side")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     appearance = shipped() if args.weights is None else Appearance.load(args.weights)
-    metric = load_lpips("alex", Store())
-    print(f"{args.threads} threads, torch {torch.__version__}, weights {appearance.name}, PSNR / LPIPS\n")
-    print("| photo | plain | neural | refined |", *(f"{stage} s |" for stage in STAGES), "all s |")
-    print("|---" * (5 + len(STAGES)) + "|")
+    judges = Judges(load_lpips("alex", Store()), identity.load_face(Store()))
+    print(f"{args.threads} threads, torch {torch.__version__}, weights {appearance.name}, PSNR / LPIPS / face\n")
+    print("| photo | plain | neural | made |", *(f"{stage} s |" for stage in STAGES), "all s | shell s |")
+    print("|---" * (6 + len(STAGES)) + "|")
     rows = []
     for path in sorted(p for p in args.folder.iterdir() if p.suffix.lower() in SUFFIXES):
         try:
-            photo, found, people, progress = made(path, appearance, metric)
+            paint = args.weights is None
+            photo, found, people, progress = made(path, appearance, judges.alex, args.refine, paint=paint)
         except InputError as error:
             print(f"| {path.name} | {error} |")
             continue
-        scores = [score(person, photo, found, metric) for person in people]
-        seconds = [progress.seconds[stage] for stage in STAGES]
-        rows.append((*(number for pair in scores for number in pair), *seconds, sum(seconds)))
-        cells = [f"{psnr:.2f} / {lpips:.4f}" for psnr, lpips in scores] + [f"{s:.1f}" for s in rows[-1][6:]]
-        print(f"| {path.stem} |", " | ".join(cells), "|", flush=True)
+        scores = [score(person, photo, found, judges) for person in people]
+        seconds = [progress.seconds.get(stage, 0.0) for stage in STAGES]
+        shell = float("nan") if args.no_shell or args.weights else from_the_shell(path, args.refine)
+        rows.append((*(number for triple in scores for number in triple), *seconds, sum(seconds), shell))
+        print(f"| {path.stem} |", " | ".join(_cells(rows[-1])), "|", flush=True)
         if args.pictures:
             drawn = [person.render(found.camera, found.body).over(0.5)[0] for person in people]
             images.save(args.pictures / f"{path.stem}.png", torch.cat([_on_grey(photo), *drawn], dim=2))
-    for name, of in {"median": statistics.median, "lowest": min, "highest": max}.items():
-        numbers = [of(column) for column in zip(*rows, strict=True)]
-        cells = [f"{numbers[i]:.2f} / {numbers[i + 1]:.4f}" for i in (0, 2, 4)] + [f"{s:.1f}" for s in numbers[6:]]
-        print(f"| {name} |", " | ".join(cells), "|")
+    for name, of in {"mean": statistics.fmean, "median": statistics.median, "lowest": min, "highest": max}.items():
+        columns = ([v for v in column if v == v] for column in zip(*rows, strict=True))
+        print(f"| {name} |", " | ".join(_cells([of(column) if column else float("nan") for column in columns])), "|")
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
 
 
 def made(
-    path: Path, appearance: Appearance, metric: LPIPS
+    path: Path, appearance: Appearance, metric: LPIPS, refine: RefineName, *, paint: bool
 ) -> tuple[Photo, Fit, tuple[Avatar, Avatar, Avatar], Progress]:
-    """The steps of `pipeline.create` for a photo: who comes of it plain, neural, and neural with refined colours."""
+    """The steps of `pipeline.create` for a photo: who comes of it plain, neural, and refined and painted."""
     progress, model = Progress(), open_body()
     layout = load_layout("front", model)
     with progress.stage("look"):
@@ -87,17 +109,45 @@ def made(
         filler = Filler.of(model, layout, pipeline.TEXTURE_SIZE)
         painted = filler(texture)[0]
     plain = Avatar(texture, painted, found.body.shape[0], model, layout)
-    neural = replace(plain, weights=appearance.name, renderer=appearance.renderer)
+    avatar = neural = replace(plain, weights=appearance.name, renderer=appearance.renderer)
+    sights = []
     with progress.stage("refine"):
-        refined = pipeline.refined(neural, [photo], [found], [texture], metric, filler)
-    return photo, found, (plain, neural, refined), progress
+        if refine == "paper":
+            avatar = pipeline.tuned(neural, [photo], [found], [texture], metric, filler)
+        elif refine == "residuals":
+            sights = [pipeline.sight_of(photo, found, texture, filler)]
+            avatar = pipeline.refined(neural, sights, filler)
+    if paint:
+        with progress.stage("inpaint"):
+            looks = [pipeline.look_of(avatar, photo.image, photo.mask, found.body, found.camera)]
+            avatar = pipeline.inpainted(avatar, shipped_painter(), filler, before=(texture, painted), looks=looks)
+    if sights:
+        with progress.stage("refine"):
+            avatar = pipeline.settled(avatar, sights, filler, SMALL.residuals.last)
+    return photo, found, (plain, neural, avatar), progress
 
 
-def score(avatar: Avatar, photo: Photo, found: Fit, metric: LPIPS) -> tuple[float, float]:
-    """PSNR in dB and LPIPS of the same view."""
+def from_the_shell(path: Path, refine: RefineName) -> float:
+    """Seconds of `dinar create` on the clock."""
+    program = [sys.executable, "-c", "from dinar.cli import main; main()", "create", str(path), "--refine", refine]
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        subprocess.run([*program, "-o", str(Path(folder) / "made")], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def score(avatar: Avatar, photo: Photo, found: Fit, judges: Judges) -> tuple[float, float, float]:
+    """PSNR in dB, LPIPS, and the face's distance (NaN where none looks at the camera), of the same view."""
     drawn = avatar.render(found.camera, found.body).over(0.5)
     a, b = (images.resize(image, (SIDE, SIDE)) for image in (drawn, _on_grey(photo)[None]))
-    return float(-10 * (a - b).square().mean().log10()), float(metric(a, b))
+    points = identity.face_points(open_body(), found.body, found.camera.resized((SIDE, SIDE)))
+    face = float("nan") if points is None else identity.face_distance(judges.face, a[0], b[0], points)
+    return float(-10 * (a - b).square().mean().log10()), float(judges.alex(a, b)), face
+
+
+def _cells(row: tuple[float, ...] | list[float]) -> list[str]:
+    scores = [f"{row[i]:.2f} / {row[i + 1]:.4f} / {row[i + 2]:.3f}" for i in (0, 3, 6)]
+    return scores + [f"{seconds:.1f}" for seconds in row[9:]]
 
 
 def _on_grey(photo: Photo) -> torch.Tensor:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import numpy as np
 import torch
 

@@ -12,6 +12,7 @@ import resource
 import statistics
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
 from dinar import images, pipeline

@@ -14,6 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import cv2
 import torch
 

@@ -1,11 +1,17 @@
-"""What many tests share: a person made of plain colours, and paths that may be absent."""
+"""What many tests share: a person made of plain colours, the program, and paths that may be absent."""
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from commands.program import Run
+
+from dinar import threads  # noqa: F401 (before any test imports torch: threads that wait shall sleep)
 
 if TYPE_CHECKING:
     from dinar.avatar import Avatar
@@ -70,3 +76,29 @@ def appearance() -> Appearance:
         torch.manual_seed(0)
         networks = (presets.build_encoder, presets.build_generator, presets.build_renderer)
         return Appearance.named("tiny", *(build(presets.TINY).eval() for build in networks))
+
+
+@pytest.fixture
+def dinar(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Run]:
+    """The program, run in this process with a fresh folder as the current one."""
+    from dinar import cli
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["dinar", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return Run(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An avatar on disk."""
+    path = tmp_path_factory.mktemp("made") / "me"
+    avatar.save(path)
+    return path

@@ -27,7 +27,7 @@ from dinar.pipeline import Source
 if __name__ == "__main__":
     photos = [Path(name) for name in sys.argv[2:]]
     tasks = batch.planned([Source(photo) for photo in photos], Path("people"))
-    options = {"renderer": "texture", "refine": False}
+    options = {"renderer": "texture", "refine": "none"}
     how = {"cluster": "local"} if sys.argv[1] == "ray" else {"jobs": int(sys.argv[1])}
     for done in batch.run(tasks, options, **how):
         print(done.photo, done.error)

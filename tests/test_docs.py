@@ -13,7 +13,7 @@ import pytest
 import tyro
 from PIL import Image
 
-from dinar.cli import COMMANDS
+from dinar.cli import COMMANDS, command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,10 +56,10 @@ def commands(text: str) -> Iterator[list[str]]:
 def parse(arguments: list[str]) -> dict:
     """What a command would be called with; SystemExit where it does not parse."""
 
-    def called(command):
-        return functools.wraps(command)(lambda *args, **options: options)
+    def called(function):
+        return functools.wraps(function)(lambda *args, **options: options)
 
-    quiet = {name: called(command) for name, command in COMMANDS.items()}
+    quiet = {name: called(command(name)) for name in COMMANDS}
     return tyro.extras.subcommand_cli_from_dict(quiet, prog="dinar", args=arguments)
 
 

@@ -65,7 +65,7 @@ def test_three_lines(known: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_single_photo_needs_no_list() -> None:
     for photo in ("absent.jpg", Path("absent.jpg"), pipeline.Source(Path("absent.jpg")), ["absent.jpg"]):
         with pytest.raises(dinar.InputError, match=r"absent\.jpg"):
-            dinar.create(photo, refine=False, renderer="texture")
+            dinar.create(photo, refine="none", renderer="texture")
 
 
 def test_motions_are_named_or_given(avatar: Avatar, tmp_path: Path) -> None:

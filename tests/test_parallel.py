@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 import torch
 
-from dinar.parallel import in_order
+from dinar.parallel import beside, children_threads, in_order, one_thread_processes
 
 
 @pytest.fixture(params=[1, 3])
@@ -57,3 +58,34 @@ def test_threads_that_start_afterwards_have_all_threads(threads):
     thread.start()
     thread.join()
     assert found == [threads]
+
+
+def _threads(_: int) -> list[int]:
+    """Threads of what a process of dinar's computes with."""
+    import cv2
+    import numba
+
+    return [torch.get_num_threads(), cv2.getNumThreads(), numba.get_num_threads()]
+
+
+def test_processes_of_one_thread_are() -> None:
+    with one_thread_processes(1) as pool:
+        assert pool.map(_threads, [0]) == [[1, 1, 1]]
+
+
+def test_children_are_told_how_many_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENCV_FOR_THREADS_NUM", raising=False)
+    with children_threads(3):
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENCV_FOR_THREADS_NUM"] == "3"
+    assert os.environ["OMP_NUM_THREADS"] == "7" and "OPENCV_FOR_THREADS_NUM" not in os.environ
+
+
+def test_two_things_beside_each_other() -> None:
+    done = threading.Event()
+    with beside(done.set):
+        assert done.wait(10)
+    with pytest.raises(ValueError, match="there"), beside(lambda: int("there")):
+        pass
+    with pytest.raises(KeyError), beside(lambda: int("there")):     # the block's own error comes first
+        raise KeyError

@@ -1,9 +1,9 @@
 """Makes the tables of `docs/results/` with the weights that ship.
 
-    python tools/build_results.py [NAME...] [--people N] [--photos DIR]
+    python tools/build_results.py [NAME...] [--people N] [--photos DIR] [--reid FILE]
 
 All of them without names: `valid`, `synthetic` and the sets of rows on both. The runs are kept in `state/results` and
-go on there, so a killed one loses nothing; the weights' name is part of the folder's.
+go on there, so a killed one loses nothing; with other weights only the rows that use them are made again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 from dinar.files import atomic_file
-from dinar.networks.appearance import shipped
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -28,23 +27,28 @@ TITLES = {
     "synthetic-baselines": "What else could paint the unseen side, on made-up people",
     "valid-layouts": "The two UV layouts on VALID people",
     "photos": "Photos in their own view",
+    "pose2sim": "A real man from four sides",
 }
 
 
-def command(name: str, people: int, photos: Path) -> list[str]:
+def command(name: str, people: int, photos: Path, reid: Path | None) -> list[str]:
     """`dinar evaluate` for a table."""
     protocol, _, rows = name.partition("-")
     words = ["dinar", "evaluate", protocol, "--people", str(people)]
     if protocol == "photos":
-        words += ["--data", str(photos), "--rows", "texture,neural,neural+inpainting+tuning"]
+        words += ["--data", str(photos)]
+    if protocol in ("photos", "pose2sim"):
+        words += ["--rows", "texture,neural,neural+inpainting+tuning"]
     if rows:
         words += ["--rows", rows]
-    return [*words, "--no-walk", "--out", f"state/results/{shipped().name}-{name}"]
+    if reid is not None:
+        words += ["--reid", str(reid)]
+    return [*words, "--no-walk", "--out", f"state/results/{name}"]
 
 
-def build(name: str, people: int, photos: Path) -> None:
-    words = command(name, people, photos)
-    program = [sys.executable, "-c", "from dinar.cli import main; main()", *words[1:]]
+def build(name: str, people: int, photos: Path, reid: Path | None) -> None:
+    words = command(name, people, photos, reid)
+    program = [sys.executable, "-m", "dinar", *words[1:]]
     subprocess.run(program, cwd=ROOT, check=True)
     tables = (ROOT / words[-1] / "tables.md").read_text(encoding="utf-8")
     body = tables.split("\n", 1)[1]                   # its first line is the command in another form
@@ -59,12 +63,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TITLES))
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--photos", type=Path, default=Path("../shared/photos"))
+    parser.add_argument("--reid", type=Path, help="a network for re-identification: one column more")
     options = parser.parse_args()
     names = options.names or list(TITLES)
     if unknown := set(names) - set(TITLES):
         parser.error(f"no table is called {', '.join(sorted(unknown))}; there are {', '.join(TITLES)}")
     for name in names:
-        build(name, options.people, options.photos)
+        build(name, options.people, options.photos, options.reid)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Makes the two small sets that `dinar evaluate synthetic` and `dinar evaluate valid` take where no data are given.
 
-    python tools/build_sets.py --assets ../shared/assets
+    python tools/build_sets.py --assets ../shared/assets [NAME...]
 
-Made-up people and rigged ones on whom nothing is trained, as shards in `src/dinar/evaluate/data`; half a minute each.
+Made-up people and rigged ones on whom nothing is trained, as shards in `src/dinar/evaluate/data`; some minutes each.
 The same assets give the same bytes.
 """
 
@@ -17,14 +17,21 @@ import tempfile
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
 from dinar import images
-from dinar.evaluate.protocols import SHIPPED, Target
+from dinar.evaluate.cases import Target
+from dinar.evaluate.protocols import SHIPPED
 from dinar.evaluate.rigged import Rigged
+from dinar.evaluate.studies import Sitting, studies
 from dinar.files import atomic_file
-from dinar.synth.shards import Plan, write_shards
+from dinar.synth.poses import random_body
+from dinar.synth.shards import Plan, light_and_lens, made_up, write_shards
+from dinar.synth.studio import arrange, illuminate, studio
+from dinar.synth.view import View
+from dinar.synth.wardrobe import Wardrobe
 
 PEOPLE = Plan(people=8, views=6, seed=2000)      # the training's seeds are 1 and 1000
 POSED = 4                                        # views of rigged people in new poses
@@ -33,10 +40,43 @@ QUALITY = 92
 
 
 def synthetic(assets: Path) -> Path:
-    """`dinar synth` with the plan above, without its sheet."""
+    """`dinar synth` with the plan above, without its sheet, and studies of the same people in the same light."""
+    content = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         (shard,) = write_shards(assets, Path(folder) / "set", PEOPLE, workers=1)
-        return _kept(shard.read_bytes(), "synthetic")
+        with tarfile.open(shard) as there, tarfile.open(fileobj=content, mode="w") as tar:
+            files = {member.name: there.extractfile(member).read() for member in there}
+            for number in range(PEOPLE.people):
+                key = f"{number:06d}"
+                own = {name: data for name, data in files.items() if name.startswith(f"{key}.")}
+                _write(tar, _with_studies(key, own, _sitting(assets, number)))
+    return _kept(content.getvalue(), "synthetic")
+
+
+def _sitting(assets: Path, number: int) -> Sitting:
+    """A made-up person in the light of their other pictures, before a studio's paper, as light as those are."""
+    wardrobe = Wardrobe(assets)
+    rng = np.random.default_rng([PEOPLE.seed, number, 11])
+    person = made_up(wardrobe, PEOPLE, number)
+    light, lens = light_and_lens(rng)
+    motions = tuple(sorted((wardrobe.root / "poses").glob("*.bvh")))
+    first = random_body(person, rng, lively=0.5, motions=motions)      # by which all of the person's are exposed
+    return Sitting(person, light, studio(), lens, illuminate(arrange(person, first), light).meter)
+
+
+def _with_studies(key: str, own: dict[str, bytes], sitting: Sitting) -> list[tuple[str, bytes]]:
+    """A person's files of `dinar synth`, followed by studies."""
+    facts = json.loads(own.pop(f"{key}.json"))
+    files = list(own.items())
+    for study in studies(sitting, sides={"front": 0.0, "left": 90.0, "back": 180.0}):
+        number = len(facts["views"])
+        body = {n: getattr(study.view.body, n)[0].tolist() for n in ("pose", "expression", "translation")}
+        if body not in facts["poses"]:
+            facts["poses"].append(body)
+        entry = {"pose": facts["poses"].index(body), **_camera(study.view), "name": study.name, "kind": study.kind}
+        facts["views"].append(entry)
+        files += _pictures(key, number, study.view)
+    return [(f"{key}.json", json.dumps(facts).encode()), *files]
 
 
 def valid(assets: Path) -> Path:
@@ -45,17 +85,14 @@ def valid(assets: Path) -> Path:
     cases = Rigged(assets / "valid" / "dev", views=POSED)
     with tarfile.open(fileobj=content, mode="w") as tar:
         for number, person in enumerate(cases.people):
-            for name, data in _sample(f"{number:06d}", person, cases.case(person).targets):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
+            _write(tar, _sample(f"{number:06d}", person, cases.case(person).targets))
     path = _kept(content.getvalue(), "valid")
     shutil.copyfile(assets / "valid" / "LICENSE", path.parent / "LICENSE")
     return path
 
 
 def _sample(key: str, person: str, targets: tuple[Target, ...]) -> list[tuple[str, bytes]]:
-    """A person's files as `dinar synth` names them."""
+    """A person's files as `dinar synth` names them; the input, the view from behind and new poses first."""
     poses: list[Tensor] = []
     entries, files, bodies = [], [], []
     for k, target in enumerate(targets):
@@ -64,15 +101,30 @@ def _sample(key: str, person: str, targets: tuple[Target, ...]) -> list[tuple[st
         if pose == len(poses):
             poses.append(view.body.pose)
             bodies.append({n: getattr(view.body, n)[0].tolist() for n in ("pose", "expression", "translation")})
-        camera = {name: getattr(view.camera, name).tolist() for name in "KRt"}
-        entries.append({"pose": pose, **camera, "size": list(view.camera.size)})
-        files += [
-            (f"{key}.{k:03d}.image.jpg", _coded(".jpg", view.image, cv2.IMWRITE_JPEG_QUALITY, QUALITY)),
-            (f"{key}.{k:03d}.mask.png", _coded(".png", view.mask, cv2.IMWRITE_PNG_COMPRESSION, 9)),
-        ]
+        purpose = {"name": target.name, "kind": target.kind} if k >= POSED + 2 else {}
+        entries.append({"pose": pose, **_camera(view), **purpose})
+        files += _pictures(key, k, view)
     shape = targets[0].view.body.shape[0].tolist()
     facts = {"model": "open", "wears": person, "shape": shape, "poses": bodies, "views": entries}
     return [(f"{key}.json", json.dumps(facts).encode()), *files]
+
+
+def _camera(view: View) -> dict:
+    return {**{name: getattr(view.camera, name).tolist() for name in "KRt"}, "size": list(view.camera.size)}
+
+
+def _pictures(key: str, number: int, view: View) -> list[tuple[str, bytes]]:
+    return [
+        (f"{key}.{number:03d}.image.jpg", _coded(".jpg", view.image, cv2.IMWRITE_JPEG_QUALITY, QUALITY)),
+        (f"{key}.{number:03d}.mask.png", _coded(".png", view.mask, cv2.IMWRITE_PNG_COMPRESSION, 9)),
+    ]
+
+
+def _write(tar: tarfile.TarFile, files: list[tuple[str, bytes]]) -> None:
+    for name, data in files:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data)
+        tar.addfile(entry, io.BytesIO(data))
 
 
 def _coded(suffix: str, image: Tensor, *options: int) -> bytes:
@@ -88,12 +140,18 @@ def _kept(content: bytes, name: str) -> Path:
     return path
 
 
+BUILDS = {"synthetic": synthetic, "valid": valid}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=Path, required=True, help="the folder of makehuman_cc0, fabric and valid")
-    assets = parser.parse_args().assets
-    for build in (synthetic, valid):
-        path = build(assets)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BUILDS)}; default: both")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BUILDS):
+        parser.error(f"no set is called {', '.join(sorted(unknown))}")
+    for name in options.names or BUILDS:
+        path = BUILDS[name](options.assets)
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -29,6 +29,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 import tyro
 from PIL import Image

@@ -18,7 +18,8 @@ from dinar import images, pipeline
 from dinar.avatar import Avatar
 from dinar.body.model import Body
 from dinar.camera import framing
-from dinar.evaluate.protocols import SHIPPED, Sets
+from dinar.evaluate.protocols import SHIPPED
+from dinar.evaluate.sets import Sets
 from dinar.store import Store
 from dinar.viewer.puppet import Puppet
 
@@ -94,7 +95,7 @@ def _made(photo: Tensor, *views: str) -> list[Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "photo.png"
         images.save(path, photo)
-        avatar = pipeline.create([path], refine=False)
+        avatar = pipeline.create([path], refine="none")
     drawn = [avatar.view(name, (HEIGHT, HEIGHT * 2 // 3)).over(WALL)[0] for name in views]
     return [_panel(photo), *drawn]
 
@@ -138,7 +139,7 @@ def _mask() -> Tensor:
 
 @cache
 def _person() -> Avatar:
-    return pipeline.create([EXAMPLE], refine=False)
+    return pipeline.create([EXAMPLE], refine="none")
 
 
 PAINTERS = (neighbour, cut_off, crossed_arms, behind, sitting, tiny, coat)

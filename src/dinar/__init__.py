@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dinar import threads as _threads  # noqa: F401 (first of all: it settles how threads wait)
+
 if TYPE_CHECKING:
     from dinar.avatar import Avatar
     from dinar.body.model import BodyModel

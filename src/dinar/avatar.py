@@ -8,12 +8,12 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -29,11 +29,12 @@ from dinar.files import atomic_file, atomic_folder, check_file, check_folder
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.networks.appearance import shipped
+from dinar.networks.pretrained import moved
 from dinar.networks.renderer import Renderer
 from dinar.parallel import in_order
 from dinar.progress import Progress
 from dinar.texture.drawing import Rendering, draw
-from dinar.texture.neural_drawing import draw_neural
+from dinar.texture.neural_drawing import Artist, draw_neural
 from dinar.texture.neural_texture import NeuralTexture, window
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ FORMAT = 2
 MARKER = "avatar.json"
 TEXTURE = "texture.safetensors"
 PREVIEW = "preview.png"
+Frame = TypeVar("Frame")
 RendererName = Literal["neural", "texture"]
 Wear = Literal["baked", "plain"]
 VIEWS = {"front": 0.0, "left": 90.0, "back": 180.0, "right": 270.0}   # azimuth of the camera, degrees
@@ -103,14 +105,16 @@ class Avatar:
     renderer: Renderer | None = field(default=None, repr=False)
 
     def to(self, device: torch.device | str) -> Self:
+        if torch.device(device) == self.shape.device:
+            return self
         return replace(
             self,
             texture=self.texture.to(device),
             painted=self.painted.to(device),
             shape=self.shape.to(device),
-            model=copy.deepcopy(self.model).to(device),
+            model=moved(self.model, device),
             layout=self.layout.to(device),
-            renderer=None if self.renderer is None else copy.deepcopy(self.renderer).to(device),
+            renderer=None if self.renderer is None else moved(self.renderer, device),
         )
 
     def drawn_by(self, renderer: RendererName) -> Self:
@@ -130,7 +134,7 @@ class Avatar:
                 f"this avatar was made with the weights {self.weights}, but this version of dinar has {found.name}; "
                 "make it again to draw it neurally"
             )
-        return replace(self, renderer=copy.deepcopy(found.renderer).to(self.shape.device))
+        return replace(self, renderer=moved(found.renderer, self.shape.device))
 
     # Drawing
 
@@ -186,6 +190,12 @@ class Avatar:
 
     def moving(self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0) -> Iterator[Rendering]:
         """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground."""
+        return self._moving(motion, size, azimuth, lambda drawn: drawn)
+
+    def _moving(
+        self, motion: Motion, size: tuple[int, int], azimuth: float, finish: Callable[[Rendering], Frame]
+    ) -> Iterator[Frame]:
+        """What `finish` makes of every frame, on the thread that has drawn it."""
         with torch.no_grad():
             bodies = retarget.apply(motion, self.model, self.shape)
             path = self._path(bodies, motion.fps)
@@ -193,11 +203,15 @@ class Avatar:
             points = [self.model(bodies[i : i + 1]).vertices[0].cpu() - path[i] for i in some]
             camera = framing(torch.cat(points), azimuth, 4.0, size)
             scale = _scale(torch.cat(points)[None], camera)
+            model = self.model
+            if bool((bodies.expression == bodies.expression[0]).all()):
+                model = model.only_posed(self.shape, bodies.expression[0])
+                bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
 
-        def frame(i: int) -> Rendering:
+        def frame(i: int) -> Frame:
             with torch.no_grad():
-                vertices = self.model(bodies[i : i + 1]).vertices
-            return self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale)
+                vertices = model(bodies[i : i + 1]).vertices
+            return finish(self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale))
 
         yield from in_order(frame, range(len(bodies)))
 
@@ -217,7 +231,7 @@ class Avatar:
 
         motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion
-        frames = (composed(r, background) for r in self.moving(motion, size, azimuth=azimuth))
+        frames = self._moving(motion, size, azimuth, lambda drawn: video.to_bytes(composed(drawn, background)))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
 
     def export(
@@ -326,9 +340,20 @@ class Avatar:
             scale = scale or _scale(vertices, camera)
             there = camera.resized(tuple(max(1, round(side * scale)) for side in camera.size))
             # one by one: a batch is no faster and takes more memory
-            drawn = [self.drawn(self.painted[None], body, there) for body in vertices.split(1)]
+            drawn = [self._drawn_neurally(body, there) for body in vertices.split(1)]
             whole = Rendering(torch.cat([d.rgb for d in drawn]), torch.cat([d.mask for d in drawn]))
             return _resized(whole, camera.size)
+
+    def _drawn_neurally(self, vertices: Tensor, camera: Camera) -> Rendering:
+        """One body [1, V, 3], by the faster way where there is one."""
+        if self._artist is None:
+            return self.drawn(self.painted[None], vertices, camera)
+        return self._artist.draw(vertices, self.model.faces, camera)
+
+    @cached_property
+    def _artist(self) -> Artist | None:
+        """Made once: an avatar's tensors never change."""
+        return Artist.of(self.renderer, self.texture, self.painted, self.layout)
 
     def _path(self, bodies: Body, fps: float) -> Tensor:
         """The hips' way over the ground [T, 3], smoothed, height 0."""
@@ -472,9 +497,9 @@ def _resized(rendering: Rendering, size: tuple[int, int]) -> Rendering:
     """A rendering in another size (H, W); colours are weighted by the mask."""
     if tuple(rendering.mask.shape[-2:]) == tuple(size):
         return rendering
-    both = images.resize(torch.cat([rendering.rgb * rendering.mask, rendering.mask], dim=1), size).clamp(0, 1)
-    mask = both[:, 3:]
-    return Rendering((both[:, :3] / torch.where(mask > 0, mask, 1)).clamp(0, 1), mask)
+    both = images.resize(torch.cat([rendering.rgb * rendering.mask, rendering.mask], dim=1), size).clamp_(0, 1)
+    rgb, mask = both[:, :3], both[:, 3:]
+    return Rendering(rgb.div_(torch.where(mask > 0, mask, 1)).clamp_(0, 1), mask)   # in place: pictures may be large
 
 
 def check_output(path: Path) -> None:

@@ -74,8 +74,8 @@ def read(path: Path) -> Picture:
         try:
             source.load()
             focal = _focal(source)
-            upright = ImageOps.exif_transpose(source)
-            colour, alpha = _srgb(upright)
+            ImageOps.exif_transpose(source, in_place=True)
+            colour, alpha = _srgb(source)
         except _DECODING_ERRORS as error:
             raise InputError(f"{path} is damaged or cut short") from error
     return Picture(colour, alpha, focal)
@@ -93,7 +93,7 @@ def read_mask(path: Path) -> Tensor:
     """
     picture = read(path)
     grey = picture.alpha if picture.alpha is not None else picture.pixels.max(axis=2)
-    return torch.from_numpy(grey).float()[None] / 255
+    return torch.from_numpy(grey).float()[None].div_(255)
 
 
 def save(path: Path, image: Tensor) -> None:
@@ -142,7 +142,7 @@ def crop(image: Tensor, x: int, y: int, size: tuple[int, int], *, outside: float
     h, w = image.shape[-2:]
     rows = torch.arange(y, y + size[0], device=image.device)
     columns = torch.arange(x, x + size[1], device=image.device)
-    window = image[..., rows.clamp(0, h - 1)[:, None], columns.clamp(0, w - 1)[None, :]]
+    window = image.index_select(-2, rows.clamp(0, h - 1)).index_select(-1, columns.clamp(0, w - 1))
     if outside is None:
         return window
     inside = ((rows >= 0) & (rows < h))[:, None] & ((columns >= 0) & (columns < w))[None, :]
@@ -185,7 +185,8 @@ def _srgb(source: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
             return np.array(source.convert("RGB")), None
         white = Image.new("RGBA", source.size, "white")
         return np.array(Image.alpha_composite(white, source).convert("RGB")), alpha
-    return np.array(_profiled(source, source.info.get("icc_profile")).convert("RGB")), None
+    colours = _profiled(source, source.info.get("icc_profile"))
+    return np.array(colours if colours.mode == "RGB" else colours.convert("RGB")), None
 
 
 def _profiled(source: Image.Image, profile: bytes | None) -> Image.Image:

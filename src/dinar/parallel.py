@@ -18,20 +18,19 @@ import torch
 from dinar.errors import InputError
 
 MOST = 8   # jobs at a time: each takes memory
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+)  # fmt: skip
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 @contextmanager
-def torch_threads(count: int | None = None) -> Iterator[None]:
-    """Torch on `count` threads, or as many as before; afterwards on as many as before, whoever has changed it.
-
-    numba's parallel loops share OpenMP with torch, and set its threads to their own number.
-    """
+def torch_threads(count: int) -> Iterator[None]:
+    """Torch on `count` threads; afterwards on as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -65,10 +64,19 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
 
 
 @contextmanager
+def beside(function: Callable[[], object]) -> Iterator[None]:
+    """Calls a function in a thread while the block runs; both are done afterwards, whichever of them fails."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(function)
+        yield
+    future.result()
+
+
+@contextmanager
 def children_threads(count: int) -> Iterator[None]:
     """Processes that start meanwhile compute on so many threads."""
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import NumPy and torch
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))      # read while the children import what computes
     try:
         yield
     finally:

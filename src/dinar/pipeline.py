@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import UVLayout, head_texture, load_layout
+from dinar.body.uv import UVLayout, load_layout
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit import outline
@@ -26,20 +26,25 @@ from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.networks.pretrained import moved
+from dinar.parallel import beside
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.photo import Photo, look
 from dinar.progress import Progress
 from dinar.store import Store
-from dinar.texture import refinement
+from dinar.texture import generated_tuning, refinement, residuals
 from dinar.texture.drawing import Rendering
-from dinar.texture.filling import Filler
+from dinar.texture.filling import Filler, continued
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
-from dinar.texture.refinement import Target
+from dinar.texture.refinement import Draw, Target
+from dinar.texture.residuals import Sight
 from dinar.texture.sampling import sample_photo
+from dinar.texture.warming import warm_up
 
+RefineName = Literal["residuals", "paper", "none"]
 TEXTURE_SIZE = 512   # texels a side of the colours
 MATCHED = 256        # pixels of a photo's larger side when the painting's colours are compared with it (eq. 7)
 
@@ -67,7 +72,7 @@ def create(
     photos: Path | str | Source | Sequence[Path | str | Source],    # one, or several of the same person
     *,
     renderer: RendererName = "neural",     # "texture": no networks, the plain renderer
-    refine: bool = True,                   # tune the colours until the drawing looks like the photos (appendix B)
+    refine: RefineName = "residuals",      # bring the drawing to the photos: by what is left, by appendix B, not at all
     inpaint: bool = True,                  # paint what no photo shows by diffusion, where there are weights for it
     seed: int = 0,
     model: BodyModel | None = None,        # default: the open body
@@ -92,7 +97,7 @@ def create_several(
     seeds: Sequence[int],                  # of an avatar each; refinement takes the first
     *,
     renderer: RendererName = "neural",
-    refine: bool = True,
+    refine: RefineName = "residuals",
     inpaint: bool = True,
     model: BodyModel | None = None,
     appearance: Appearance | None = None,
@@ -109,9 +114,9 @@ def create_several(
         raise InputError("an avatar needs at least one photo")
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
-    with progress.stage("look"):
+    with progress.stage("look"), beside(partial(warm_up, model, layout)):
         views = [look_at(source, store) for source in photos]                           # mask, landmarks
-        metric = load_lpips("alex", store) if refine else None        # before the long work: may not be to be had
+        metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None
         painter = _painter(neural, inpainter) if inpaint else None
     if painter is None and len(seeds) > 1:
@@ -121,7 +126,7 @@ def create_several(
     with progress.stage("dress"):
         model = dressed(model, views, fits)                                             # clothes, hair
     with progress.stage("texture"):
-        there, wear = copy.deepcopy(model).to(device), layout.to(device)
+        there, wear = moved(model, device), layout.to(device)
         parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]
         texture = merge(parts)                                                          # eqs 2 and 5
     with progress.stage("fill"):
@@ -130,10 +135,15 @@ def create_several(
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:
         avatar = replace(avatar, weights=neural.name, renderer=neural.renderer)
-    if metric is not None:
+    sights: list[Sight] = []
+    if refine != "none":
         with progress.stage("refine"):
             told = partial(progress.advance, "refine")
-            avatar = refined(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
+            if metric is not None:
+                avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
+            else:
+                sights = [sight_of(v, f, part, filler) for v, f, part in zip(views, fits, parts, strict=True)]
+                avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
     if painter is not None:
         with progress.stage("inpaint"):
@@ -142,6 +152,9 @@ def create_several(
             for done, seed in enumerate(seeds):
                 progress.advance("inpaint", done / len(seeds))
                 avatars[done] = inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
+    if sights:
+        with progress.stage("refine"):
+            avatars = [settled(person, sights, filler, presets.SMALL.residuals.last) for person in avatars]
     shots = tuple(_shot(v, f) for v, f in zip(views, fits, strict=True))
     return [replace(avatar, shots=shots).to("cpu") for avatar in avatars]
 
@@ -193,7 +206,6 @@ def inpainted(
     if parts:                                        # what stays of the painting is known as well
         painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
     plain = avatar.painted[None] if before else painted
-    head = head_texture(filler.texels, avatar.model)
     found = inpainting.inpaint(
         inpainter,
         known,
@@ -201,7 +213,7 @@ def inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head),
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - filler.head),
         tuned=(texture, plain),
     )
     return replace(avatar, texture=found.texture, painted=found.painted[0])
@@ -272,7 +284,50 @@ def texture_of(
     return texture if appearance is None else replace(texture, generated=appearance.generated(image, mask))
 
 
+def sight_of(photo: Photo, found: Fit, part: NeuralTexture, filler: Filler) -> Sight:
+    """A photo as the texels see it; `part` is what it shows of the texture (`texture_of`)."""
+    model, device = filler.model, filler.mirror.device
+    with torch.no_grad():
+        vertices = model(found.body.to(device)).vertices
+    image, mask, camera = photo.image.to(device), photo.mask.to(device), found.camera.to(device)
+    return Sight.of(
+        image, mask, vertices, model.faces, camera, filler.layout.part_colours, filler.texels, part.frontality
+    )
+
+
 def refined(
+    avatar: Avatar,
+    sights: Sequence[Sight],
+    filler: Filler,                        # of the avatar's body, layout and size
+    *,
+    seed: int = 0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Avatar:
+    """The avatar with colours, and generated channels where it has them, that bring its drawing to the photos.
+
+    What changes at the edge of what is seen goes on beyond it. Once the unseen side is painted it is to be `settled`.
+    """
+    how = asdict(presets.SMALL.residuals)
+    passes, _ = how.pop("passes"), how.pop("last")
+    before, avatar = avatar, settled(avatar, sights, filler, passes)
+    if avatar.renderer is not None:
+        texture = generated_tuning.tune(
+            avatar.renderer, avatar.texture, avatar.painted[None], sights, avatar.model.faces, avatar.layout,
+            seed=seed, progress=progress, **how,
+        )  # fmt: skip
+        avatar = replace(avatar, texture=texture)
+    return _carried(before, avatar.texture, filler)
+
+
+def settled(avatar: Avatar, sights: Sequence[Sight], filler: Filler, passes: int) -> Avatar:
+    """The avatar after so many passes of adding what is left of the photos to its colours (`texture.residuals`)."""
+    texture, painted = residuals.settle(
+        avatar.texture, avatar.painted[None], sights, _draw(avatar), passes=passes, head=filler.head
+    )
+    return replace(avatar, texture=texture, painted=painted[0])
+
+
+def tuned(
     avatar: Avatar,
     photos: Sequence[Photo],
     fits: Sequence[Fit],
@@ -283,23 +338,35 @@ def refined(
     seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Avatar:
-    """The avatar with colours that make its drawing look like the photos (appendix B)."""
-    model, device = avatar.model, avatar.shape.device
+    """The avatar with colours that make its drawing look like the photos, by gradients as in appendix B."""
+    device = avatar.shape.device
     targets = []
     for photo, found, part in zip(photos, fits, parts, strict=True):
         with torch.no_grad():
-            vertices = model(found.body.to(device)).vertices
+            vertices = avatar.model(found.body.to(device)).vertices
         image, mask = photo.image.to(device), photo.mask.to(device)
         targets.append(Target(image, mask, vertices, found.camera.to(device), part.frontality))
+    how = asdict(presets.SMALL.refinement)
+    texture = refinement.refine(
+        avatar.texture, avatar.painted[None], targets, _draw(avatar), metric, seed=seed, progress=progress, **how
+    )
+    return _carried(avatar, texture, filler)
+
+
+def _draw(avatar: Avatar) -> Draw:
+    """Draws textures as the avatar is drawn."""
 
     def drawn(texture: NeuralTexture, painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
         return replace(avatar, texture=texture).drawn(painted, vertices, camera)
 
-    how = asdict(presets.SMALL.refinement)
-    texture = refinement.refine(
-        avatar.texture, avatar.painted[None], targets, drawn, metric, seed=seed, progress=progress, **how
-    )
-    return replace(avatar, texture=texture, painted=filler(texture)[0])
+    return drawn
+
+
+def _carried(avatar: Avatar, texture: NeuralTexture, filler: Filler) -> Avatar:
+    """The avatar with another texture, of which unseen texels take what changes at the edge of what is seen."""
+    change = continued(texture.rgb - avatar.texture.rgb, texture.filled, filler.texels.covered)
+    painted = torch.where(texture.filled > 0, texture.rgb, (avatar.painted + change).clamp(0, 1))
+    return replace(avatar, texture=texture, painted=painted[0])
 
 
 def _shot(photo: Photo, found: Fit) -> Shot:

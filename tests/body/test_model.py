@@ -277,3 +277,16 @@ def anny_data() -> str:
     from dinar.body.model import DATA
 
     return str(DATA / "open.npz")
+
+
+@pytest.mark.parametrize("kind", ["open", "tiny"])
+def test_a_body_of_one_shape_and_expression(model: BodyModel, kind: str) -> None:
+    model = model if kind == "open" else tiny_model(dtype=torch.float32)
+    body = random_body(model, 3)
+    few = model.only_posed(body.shape[0], body.expression[0])
+    bare = replace(body, shape=body.shape[:, :0], expression=body.expression[:, :0])
+    whole = model(replace(body, shape=body.shape[:1].expand(3, -1), expression=body.expression[:1].expand(3, -1)))
+    posed = few(bare)
+    assert torch.allclose(posed.vertices, whole.vertices, atol=1e-6)
+    assert torch.allclose(posed.joints, whole.joints, atol=1e-6)
+    assert len(model.shape_basis) == body.shape.shape[1]      # the model itself stays

@@ -17,7 +17,7 @@ from dinar.avatar import open_body
 from dinar.body.model import Body
 from dinar.body.uv import load_layout
 from dinar.camera import framing
-from dinar.evaluate import metrics, run
+from dinar.evaluate import metrics, work
 from dinar.evaluate.metrics import Judges
 from dinar.evaluate.rows import Material
 from dinar.images import to_bytes
@@ -45,8 +45,8 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Judges:
     torch.manual_seed(0)
     monkeypatch.setattr(metrics, "SCALED", 64)
     found = Judges(LPIPS(AlexNet()), LPIPS(VGG16()), DISTS())
-    monkeypatch.setattr(run, "_judges", lambda face, reid: (found, None, None))
-    monkeypatch.setattr(run, "Material", partial(Material, size=128))
+    monkeypatch.setattr(work, "_judges", lambda face: (found, None))
+    monkeypatch.setattr(work, "Material", partial(Material, size=128))
     return found
 
 
@@ -81,6 +81,9 @@ def _person(number: int) -> list[tuple[str, bytes]]:
             key = f"{number:06d}.{len(views):03d}"
             files.append((f"{key}.image.jpg", _coded(".jpg", drawn.over(0.8)[0])))
             files.append((f"{key}.mask.png", _coded(".png", drawn.mask[0])))
+            if number == 0:
+                parts = (drawn.mask[0] > 0.5) * torch.where(torch.arange(SIDE)[:, None] < SIDE // 2, 1, 2) / 255
+                files.append((f"{key}.parts.png", _coded(".png", parts)))
             entry = {name: getattr(camera, name).tolist() for name in "KRt"}
             views.append({"pose": p, **entry, "size": [SIDE, SIDE]})
     poses = [

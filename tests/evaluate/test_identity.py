@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from evaluate.networks import mean_network
 from perceptual.pairs import at_hand
 from torch import Tensor
 
@@ -83,32 +82,6 @@ def test_clothing_distance() -> None:
     left[:, 8:] = False
     assert distance(halves(red, green), left) == pytest.approx(0, abs=1e-6)
     assert distance(one, own=torch.zeros_like(mask)) == 1
-
-
-def test_clothes_end_at_neck_and_wrists() -> None:
-    model = open_body()
-    body = model.neutral()
-    camera = framing(model.template, 0.0, 0.0, (256, 256))
-    region = identity.clothed(model, body, camera)
-    joints = camera.project(model(body).joints[0])
-
-    def there(bone: str) -> bool:
-        x, y = joints[model.humanoid[bone], :2].round().int().tolist()
-        return bool(region[y, x])
-
-    assert there("hips") and there("leftLowerLeg") and there("rightLowerArm")
-    assert not there("head") and not there("leftMiddleProximal")
-
-
-def test_the_users_network_decides_on_the_box_of_the_mask(tmp_path) -> None:
-    network = identity.Network(mean_network(tmp_path / "mean.onnx"))
-    red, blue = torch.eye(3)[[0, 2]] * 0.8
-    one, mask = halves(red, blue), torch.zeros(1, 16, 16)
-    mask[..., 2:6] = 1
-    far = identity.reid_distance(network, one, mask, one, mask.flip(2))
-    assert identity.reid_distance(network, one, mask, one, mask) == pytest.approx(0, abs=1e-6)
-    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    assert far == pytest.approx(identity.cosine_distance((red - mean) / deviation, (blue - mean) / deviation), abs=1e-4)
 
 
 def test_what_is_no_network_is_said(tmp_path) -> None:

@@ -11,6 +11,7 @@ from reference import metrics as literal
 from torch import Tensor
 
 from dinar.evaluate import metrics
+from dinar.evaluate.cases import HEAD, MOTION
 from dinar.evaluate.metrics import MEASURES, Judges, Scores, bootstrap, kid, ms_ssim, psnr, scaled
 from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.dists import DISTS
@@ -61,13 +62,18 @@ def test_networks_see_what_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = large()
     seen, other = judges.look(a[0]), judges.look(b[0])
     scores = judges.compare(seen, other)
-    assert seen.small.shape == (1, 3, 64, 67) and seen.deep.shape == (512,)
+    assert seen.deep.shape == (512,) and seen.vgg[0].shape == (1, 64, 64, 67)
+    small, others = scaled(seen.image), scaled(other.image)
     with torch.no_grad():
         assert scores.lpips == pytest.approx(float(judges.alex(a, b)), rel=1e-5)
-        assert scores.lpips_vgg == pytest.approx(float(judges.vgg(seen.small, other.small)), rel=1e-5)
-        assert scores.dists == pytest.approx(float(judges.dists(seen.small, other.small)), rel=1e-5)
+        assert scores.lpips_vgg == pytest.approx(float(judges.vgg(small, others)), rel=1e-5)
+        assert scores.dists == pytest.approx(float(judges.dists(small, others)), rel=1e-5)
     assert (scores.psnr, scores.ms_ssim) == (psnr(a, b), ms_ssim(a, b))
     assert math.isnan(scores.face)
+    part = judges.compare(judges.look(a[0], HEAD), judges.look(b[0], HEAD))
+    assert (part.lpips, part.dists) == (scores.lpips, scores.dists) and math.isnan(part.lpips_vgg)
+    frame = judges.compare(judges.look(a[0], MOTION), judges.look(b[0], MOTION))
+    assert (frame.lpips, frame.psnr) == (scores.lpips, scores.psnr) and math.isnan(frame.dists)
     assert scaled(a).shape == (1, 3, 64, 67) and scaled(a[..., :60, :]).shape == (1, 3, 60, 183)
 
 

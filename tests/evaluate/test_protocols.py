@@ -8,8 +8,11 @@ import torch
 
 from dinar.avatar import open_body
 from dinar.errors import InputError
-from dinar.evaluate import protocols
-from dinar.evaluate.protocols import BEHIND, NOVEL, SAME, Photos, Sets, azimuth_of, groups_of, opened
+from dinar.evaluate import sets
+from dinar.evaluate.cases import BEHIND, NOVEL, SAME, azimuth_of, groups_of
+from dinar.evaluate.photos import Photos
+from dinar.evaluate.protocols import opened
+from dinar.evaluate.sets import Sets
 from dinar.images import save
 from dinar.raster.rasterize import rasterize
 
@@ -24,6 +27,11 @@ def test_the_front_most_view_is_the_input(shards: Path) -> None:
     assert [t.azimuth for t in case.targets] == pytest.approx([3, 20, 150, 177], abs=4)
     assert torch.equal(case.source.image, case.targets[0].view.image)
     assert len(Sets("synthetic", shards, views=1).case("0000").targets) == 3
+    assert all(target.parts is None for target in case.targets)
+    for target in cases.case("0000").targets:                   # of whom the parts are labelled
+        labels = target.parts
+        assert labels.shape == target.view.mask.shape[1:] and labels.unique().tolist() == [0, 1, 2]
+        torch.testing.assert_close(labels > 0, target.view.mask[0] > 0.5)
 
 
 def test_azimuth_is_of_the_chest_and_not_of_the_world(shards: Path) -> None:
@@ -52,7 +60,7 @@ def test_a_found_shape_stands_where_the_true_one_does(shards: Path) -> None:
     cases = Sets("synthetic", shards)
     one, other = cases.case("0000"), cases.case("0001")
     view = one.targets[1].view
-    moved = protocols._reshaped(view, other.source.body, model)
+    moved = sets._reshaped(view, other.source.body, model)
     assert torch.equal(moved.body.shape, other.source.body.shape) and torch.equal(moved.body.pose, view.body.pose)
     hips = model.humanoid["hips"]
     torch.testing.assert_close(model(moved.body).joints[:, hips], model(view.body).joints[:, hips])

@@ -15,7 +15,8 @@ from dinar.body.model import Body
 from dinar.camera import Camera, framing
 from dinar.errors import InputError
 from dinar.evaluate import published
-from dinar.evaluate.protocols import BEHIND, SAME, groups_of, opened
+from dinar.evaluate.cases import BEHIND, SAME, groups_of
+from dinar.evaluate.protocols import opened
 from dinar.evaluate.published import PeopleSnapshot
 
 
@@ -71,13 +72,16 @@ def test_published_folders_give_a_front_and_a_back(tmp_path: Path) -> None:
     snapshot(tmp_path / "snapshot" / "people_snapshot_public" / "female-1-casual")
     cases = opened("people-snapshot", tmp_path / "snapshot", tmp_path / "made", people=5, views=1)
     assert cases.people == ("female-1-casual",)
-    (front, mask), (back, _) = cases.pictures("female-1-casual")
+    found = cases.pictures("female-1-casual")
+    (front, mask), (back, _) = ((one.image, one.mask) for one in found)
+    assert [one.name for one in found] == ["front", "back"]
     assert float(front.mean()) < float(back.mean()) == pytest.approx(90 / 255, abs=0.02)   # frames 0 and 3 of 6
     assert front.shape == (3, 64, 64) and int(mask.sum()) == 10 * 64
     thuman(tmp_path / "scans", 0.0)
     cases = opened("thuman2", tmp_path / "scans", tmp_path / "made", people=5, views=1)
     assert cases.people == ("0007",)
-    (front, mask), _ = cases.pictures("0007")
+    one, _ = cases.pictures("0007")
+    front, mask = one.image, one.mask
     assert front.shape == (3, 1024, 1024) and 0.2 < float(mask.mean()) < 0.6
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,10 @@ from dinar.body.model import Body, BodyModel
 from dinar.camera import framing
 from dinar.errors import InputError
 from dinar.evaluate import rigged
+from dinar.evaluate.cases import MOTION, PERSON
 from dinar.evaluate.protocols import opened
 from dinar.evaluate.rigged import Rigged
+from dinar.evaluate.studies import Sitting, Study
 from dinar.synth.view import View
 
 
@@ -25,10 +27,26 @@ class Figure:
     shape: Tensor
 
 
-def pictured(figure: Figure, body: Body, azimuths: list[float]) -> list[View]:
+@dataclass(frozen=True)
+class Posed:
+    """Stands for a lit scene."""
+
+    figure: Figure
+    body: Body
+    meter: float = 1.0
+
+
+def pictured(posed: Posed, azimuths: list[float]) -> list[View]:
     """Views without pictures."""
-    vertices = figure.model(body).vertices[0]
-    return [View(torch.empty(0), torch.empty(0), framing(vertices, a, 0.0, (512, 512)), body) for a in azimuths]
+    vertices = posed.figure.model(posed.body).vertices[0]
+    return [View(torch.empty(0), torch.empty(0), framing(vertices, a, 0.0, (512, 512)), posed.body) for a in azimuths]
+
+
+def one_study(sitting: Sitting, *, sides: dict[str, float]) -> list[Study]:
+    assert sides == {"left": 90.0}
+    body = replace(sitting.person.model.neutral(), shape=sitting.person.shape)
+    (view,) = pictured(Posed(sitting.person, body), [90.0])
+    return [Study("left", PERSON, view), Study("walk00", MOTION, view)]
 
 
 @pytest.fixture
@@ -38,7 +56,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model = open_body()
     figure = Figure(model, torch.full((1, len(model.shape_basis)), 0.1))
     monkeypatch.setattr(rigged, "load_person", lambda path: (figure, None))
+    monkeypatch.setattr(rigged, "arrange", Posed)
+    monkeypatch.setattr(rigged, "illuminate", lambda scene, light: scene)
     monkeypatch.setattr(rigged, "_taken", pictured)
+    monkeypatch.setattr(rigged, "studies", one_study)
     return tmp_path
 
 
@@ -49,10 +70,11 @@ def test_a_pose_front_in_front_and_back_and_new_poses_out(folder: Path) -> None:
     assert case.source is case.targets[0].view and not case.source.body.pose.any()
     assert [(t.name, t.same, t.moved) for t in case.targets] == [
         ("front", True, False), ("back", False, False), ("pose00", False, True), ("pose01", False, True),
-        ("pose02", False, True),
+        ("pose02", False, True), ("left", False, False), ("walk00", False, True),
     ]  # fmt: skip
+    assert case.opposite == ("front", "back") and [t.kind for t in case.targets[-2:]] == [PERSON, MOTION]
     assert [t.azimuth for t in case.targets[:2]] == pytest.approx([0, 180], abs=5)
-    moved = [t.view.body for t in case.targets[2:]]
+    moved = [t.view.body for t in case.targets[2:5]]
     assert all(torch.equal(body.shape, case.source.body.shape) and not body.expression.any() for body in moved)
     assert torch.equal(moved[0].pose, moved[1].pose) and not torch.equal(moved[0].pose, moved[2].pose)
 
@@ -62,6 +84,14 @@ def test_poses_depend_on_the_person_alone(folder: Path) -> None:
     (folder / "a.glb").unlink()
     assert torch.equal(Rigged(folder).case("b").targets[2].view.body.pose, poses)
     assert not torch.equal(Rigged(folder).case("c").targets[2].view.body.pose, poses)
+
+
+def test_a_changed_file_is_another_person(folder: Path) -> None:
+    before = {name: Rigged(folder).digest(name) for name in "ab"}
+    (folder / "b.glb").write_bytes(b"other")
+    assert Rigged(folder).digest("a") == before["a"] and Rigged(folder).digest("b") != before["b"]
+    with pytest.raises(InputError, match="nobody called z"):
+        Rigged(folder).digest("z")
 
 
 def test_people_lie_in_folders_of_their_own_as_they_are_published(folder: Path, tmp_path: Path) -> None:

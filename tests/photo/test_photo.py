@@ -9,6 +9,7 @@ import torch
 from photo.people import body, write_keypoints, write_picture
 from PIL import Image
 
+from dinar import images
 from dinar.errors import InputError
 from dinar.photo.overlay import draw
 from dinar.photo.photo import look
@@ -50,6 +51,11 @@ def test_large_pictures_shrink_to_1024(tmp_path: Path) -> None:
     keypoints = write_keypoints(tmp_path / "k.json", body(450, 750, 6.0))
     photo = look(path, mask=mask, keypoints=keypoints, store=no_store(tmp_path))
     assert photo.image.shape[-1] == 1024 and photo.window[2] == pytest.approx(1024 / 1560)
+    x, y, _ = photo.window                                          # resampled in bands as if all at once
+    whole = images.crop(images.load(path), int(x), int(y), (1560, 1560))
+    assert torch.allclose(photo.image, images.resize(whole, (1024, 1024)), atol=1e-6)
+    inside = images.crop(torch.ones(1, 1500, 900), int(x), int(y), (1560, 1560), outside=0)
+    assert not photo.mask[images.resize(inside, (1024, 1024)) == 0].any()
 
 
 def test_beyond_the_picture_colours_go_on_but_not_the_mask(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from dinar.photo.blazepose import POINTS, Person
 from dinar.photo.regions import Region
@@ -37,18 +36,6 @@ def test_matting_finds_the_true_edge() -> None:
         soft = matted(pixels, rough)
         assert soft.dtype == np.float32 and soft.min() >= 0 and soft.max() <= 1
         assert np.abs(soft - alpha).mean() < 0.5 * np.abs(rough - alpha).mean()
-
-
-def test_matting_leaves_torch_its_threads() -> None:
-    solid = np.zeros((64, 64), bool)
-    solid[16:48, 16:48] = True
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        matted(np.full((64, 64, 3), 90, np.uint8), solid)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_matting_of_nothing_and_of_everything_changes_nothing() -> None:

@@ -10,7 +10,8 @@ from raster.meshes import MESHES, SIZE, soup, sphere
 from reference.rasterize import rasterize as reference
 
 from dinar.errors import InputError
-from dinar.raster.rasterize import NEAR, Fragments, interpolate, rasterize
+from dinar.raster.fragments import NEAR, Fragments
+from dinar.raster.rasterize import interpolate, rasterize
 
 
 def assert_same(fragments: Fragments, face: torch.Tensor, barycentric: torch.Tensor, depth: torch.Tensor) -> None:

@@ -111,7 +111,7 @@ def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
 
 
 def test_an_outline_goes_on_as_inside_it_and_so_behind() -> None:
-    """A pattern of squares keeps its edges where a membrane would blur them; but two texels blend at a hole's edge."""
+    """A pattern of squares keeps its edges where a membrane would blur them; beside what is seen it is shaded."""
     _, faces, layout = ball()
     at = torch.arange(128)
     u = (at + 0.5) / 128
@@ -122,11 +122,27 @@ def test_an_outline_goes_on_as_inside_it_and_so_behind() -> None:
     beside = torch.stack([inner[None].expand(128, 128), mirror(128)[..., 1]], dim=-1)
     filled = fill(known(squares, front), faces, layout, opposite=limbs(behind(128), beside=beside))
     rows = slice(16, -16)
-    torch.testing.assert_close(filled[:, :, rows, 42:45], squares[:, :, rows, 35:38].flip(-1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(filled[:, :, rows, 19:22], squares[:, :, rows, 26:29].flip(-1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(filled[:, :, rows, 106:109], filled[:, :, rows, 42:45], atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled[:, :, rows, 46:48], squares[:, :, rows, 32:34].flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled[:, :, rows, 16:18], squares[:, :, rows, 30:32].flip(-1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(filled[:, :, rows, 110:112], filled[:, :, rows, 46:48], atol=1e-5, rtol=0)
     without = fill(known(squares, front), faces, layout, opposite=limbs(behind(128)))
     assert (without[:, :, rows, 40:45] - filled[:, :, rows, 40:45]).abs().mean() > 0.1
+
+
+def test_what_is_made_up_takes_on_the_shade_beside_it() -> None:
+    """The left side mirrors the right one, but the light there is weaker, as a strip of it tells."""
+    size = 256
+    _, faces, layout = ball()
+    right = right_half(size)
+    strip = torch.zeros_like(right)
+    strip[..., 160:176] = 1
+    worn = torch.full((1, 3, size, size), 0.8) * (right + 0.8 * strip)
+    filled = fill(known(worn, right + strip), faces, layout, mirror=mirror(size))
+    row = filled[0, 0, size // 2]
+    assert torch.equal(row[160:176], worn[0, 0, size // 2, 160:176])
+    beside = row[176:192]
+    assert beside[0] == pytest.approx(0.64, abs=0.04) and (beside.diff() > -1e-4).all()
+    assert beside[-1] == pytest.approx(0.8, abs=1e-3)
 
 
 def test_no_seam_shows():

@@ -8,7 +8,7 @@ from dinar import presets
 from dinar.camera import orbit
 from dinar.networks.renderer import Renderer
 from dinar.texture.drawing import draw
-from dinar.texture.neural_drawing import draw_neural, surface
+from dinar.texture.neural_drawing import Artist, draw_neural, surface
 from dinar.texture.neural_texture import NeuralTexture
 
 VERTICES, FACES, LAYOUT = ball()
@@ -70,3 +70,26 @@ def test_gradients_reach_colours_and_generated_channels(renderer: Renderer, text
     drawn = draw_neural(renderer, tuned, colours, VERTICES[None], FACES, LAYOUT, camera((96, 96)))
     (drawn.rgb.sum() + drawn.mask.sum()).backward()
     assert colours.grad.abs().sum() > 0 and generated.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("size", [(96, 96), (61, 97), (300, 280)])
+@pytest.mark.parametrize("aside", [0.0, 1.2, 9.0])     # of the person from the middle: whole, cut off, out of sight
+def test_an_artist_draws_the_same(
+    renderer: Renderer, texture: NeuralTexture, size: tuple[int, int], aside: float
+) -> None:
+    there = orbit(torch.tensor([aside, 0.0, 0.0]), 20, 10, 6.0, size, fov=28)
+    artist = Artist.of(renderer, texture, texture.rgb[0], LAYOUT)
+    with torch.no_grad():
+        plain = draw_neural(renderer, texture, texture.rgb, VERTICES[None], FACES, LAYOUT, there)
+    drawn = artist.draw(VERTICES[None], FACES, there)
+    for found, wanted in ((drawn.rgb, plain.rgb), (drawn.mask, plain.mask)):
+        assert found.shape == wanted.shape
+        differs = (found - wanted).abs() > 1e-4
+        assert differs.float().mean() < 1e-5               # a mask of hardly anything may round to nothing at all
+    assert (drawn.mask.max() > 0.9) == (aside < 9)
+
+
+def test_renderers_of_the_paper_have_no_artist(texture: NeuralTexture) -> None:
+    with torch.random.fork_rng():
+        paper = presets.build_renderer(presets.PAPER)
+    assert Artist.of(paper, texture, texture.rgb[0], LAYOUT) is None

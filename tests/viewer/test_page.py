@@ -234,7 +234,7 @@ def test_a_real_photo(browser: Browser, visit: Any, monkeypatch: pytest.MonkeyPa
         pytest.skip("needs the models that `dinar doctor --fetch needed` downloads")
     from dinar.viewer import viewer
 
-    quick = partial(viewer.pipeline.create, renderer="texture", refine=False)
+    quick = partial(viewer.pipeline.create, renderer="texture", refine="none")
     monkeypatch.setattr(viewer.pipeline, "create", quick)
     opened = viewer.Viewer()
     try:

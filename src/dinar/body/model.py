@@ -198,9 +198,17 @@ class BodyModel(nn.Module):
 
     def moved(self, offsets: Tensor) -> Self:
         """The same body with its resting vertices moved by [V, 3] metres; joints and skin weights stay."""
-        other = copy.deepcopy(self)
+        other = self._copy()
         other.template = other.template + offsets.to(other.template)
         other.offsets = other.offsets + offsets.to(other.template)
+        return other
+
+    def only_posed(self, shape: Tensor, expression: Tensor) -> Self:
+        """The same body of one shape [S] and expression [E]: its `Body` has none, [B, 0], and moves in less time."""
+        other = self._copy()
+        (other.template,), (other.joint_template,) = self._unposed(shape[None], expression[None])
+        for basis in ("shape_basis", "joint_shape_basis", "expression_basis", "joint_expression_basis"):
+            setattr(other, basis, getattr(self, basis)[:0])
         return other
 
     def rest(self, shape: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,16 +218,7 @@ class BodyModel(nn.Module):
         return vertices, joints
 
     def forward(self, body: Body) -> BodyMesh:
-        vertices, joints = self.rest(body.shape)
-        offset = torch.matmul(body.expression, self.expression_basis.flatten(1)).unflatten(1, (-1, 3))
-        if len(self.expression_index) == len(self.template):
-            vertices = vertices + offset
-            moved = torch.matmul(body.expression, self.joint_expression_basis.flatten(1))
-            joints = joints + moved.unflatten(1, (-1, 3))
-        else:
-            if len(offset) > len(vertices):
-                vertices = vertices.expand(len(offset), -1, -1)
-            vertices = vertices.index_add(1, self.expression_index, offset.expand(len(vertices), -1, -1))
+        vertices, joints = self._unposed(body.shape, body.expression)
         rotations = roma.rotvec_to_rotmat(body.pose)
         if self.pose_basis is not None:
             bend = (rotations[:, 1:] - torch.eye(3).to(rotations)).flatten(1)
@@ -228,6 +227,20 @@ class BodyModel(nn.Module):
         blend = torch.matmul(self.skin_weights, transforms[:, :, :3].flatten(2)).unflatten(2, (3, 4))   # [B, V, 3, 4]
         vertices = (blend[..., :3] * vertices[:, :, None]).sum(-1) + blend[..., 3]
         return BodyMesh(vertices, joints, transforms)
+
+    def _unposed(self, shape: Tensor, expression: Tensor) -> tuple[Tensor, Tensor]:
+        """Vertices and joints of unposed bodies of shape [B, S] and expression [B, E], metres."""
+        vertices, joints = self.rest(shape)
+        offset = torch.matmul(expression, self.expression_basis.flatten(1)).unflatten(1, (-1, 3))
+        if len(self.expression_index) == len(self.template):
+            vertices = vertices + offset
+            moved = torch.matmul(expression, self.joint_expression_basis.flatten(1))
+            joints = joints + moved.unflatten(1, (-1, 3))
+        else:
+            if len(offset) > len(vertices):
+                vertices = vertices.expand(len(offset), -1, -1)
+            vertices = vertices.index_add(1, self.expression_index, offset.expand(len(vertices), -1, -1))
+        return vertices, joints
 
     def landmarks(self, mesh: BodyMesh) -> Tensor:
         """The points `landmark_names` of posed bodies [B, L, 3], metres."""
@@ -239,8 +252,7 @@ class BodyModel(nn.Module):
         """The same body with no vertices but those of its landmarks: their positions at a hundredth of the work."""
         joints = len(self.joint_names)
         used = torch.unique(self.landmark_index[self.landmark_index >= joints] - joints)
-        few = copy.copy(self)
-        few._buffers = dict(self._buffers)
+        few = self._copy()
         few.template, few.shape_basis = self.template[used], self.shape_basis[:, used]
         few.skin_weights = self.skin_weights[used]
         expression = torch.zeros(len(self.expression_names), len(self.template), 3).to(self.template)
@@ -252,6 +264,12 @@ class BodyModel(nn.Module):
         row = torch.searchsorted(used, (self.landmark_index - joints).clamp(min=0))
         few.landmark_index = torch.where(self.landmark_index < joints, self.landmark_index, joints + row)
         return few
+
+    def _copy(self) -> Self:
+        """The same tensors under names of their own."""
+        other = copy.copy(self)
+        other._buffers = dict(self._buffers)
+        return other
 
     def _kinematics(self, rotations: Tensor, joints: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Transforms [B, J, 4, 4] and posed joints [B, J, 3] from local rotations [B, J, 3, 3] and rest joints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Iterator
@@ -34,6 +35,14 @@ class Pair:
     source: View
     target: View
     person: str
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """A view taken for a purpose: its name, and what it shows ("person", "head", "motion", ...)."""
+
+    name: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,31 @@ class MultiView(Dataset):
         """The number of the pose that a view shows."""
         return self._facts(number)["views"][view]["pose"]
 
+    def purpose_of(self, number: int, view: int) -> Purpose | None:
+        """What a view serves that was taken for a purpose; None for the usual ones, from anywhere in any pose."""
+        entry = self._facts(number)["views"][view]
+        return Purpose(str(entry["name"]), str(entry["kind"])) if "name" in entry else None
+
+    def parts_of(self, number: int, view: int) -> Tensor | None:
+        """Which part of the person each pixel of a view shows, uint8 [H, W], 0 for none; None where no file tells."""
+        sample, name = self._samples[number], f"{view:03d}.parts.png"
+        if name not in sample.files:
+            return None
+        try:
+            return torch.from_numpy(_decoded(self._bytes(sample, name), cv2.IMREAD_GRAYSCALE))
+        except _DAMAGED as error:
+            raise InputError(f"{sample.shard} is damaged at {sample.key}; make it anew") from error
+
+    def digest(self, number: int) -> str:
+        """Of all files of person `number`."""
+        sample, digest = self._samples[number], hashlib.sha256()
+        try:
+            for name in sorted(sample.files):
+                digest.update(name.encode() + hashlib.sha256(self._bytes(sample, name)).digest())
+        except _DAMAGED as error:
+            raise InputError(f"{sample.shard} is damaged at {sample.key}; make it anew") from error
+        return digest.hexdigest()[:16]
+
     def frontality(self, number: int, view: int) -> float:
         """Cosine between where the person's hips face and where the camera is."""
         return _frontality(self._facts(number), view)
@@ -214,7 +248,8 @@ def _index(shard: Path) -> list[_Sample]:
         raise InputError(f"{shard} is damaged or cut short; make it anew") from error
     for key, files in samples.items():
         views = {name.partition(".")[0] for name in files if name != "json"}
-        if "json" not in files or not views or len(files) != 1 + 2 * len(views):
+        needed = {"json", *(f"{view}.{kind}" for view in views for kind in ("image.jpg", "mask.png"))}
+        if not views or not needed <= set(files):
             raise InputError(f"{shard} is damaged or cut short: {key} lacks files; make it anew")
     if not samples:
         raise InputError(f"{shard} is damaged: it is empty; make it anew")

@@ -1,4 +1,4 @@
-"""Is it the same person? Face, clothes, and the user's own network for re-identification (section 4.3)."""
+"""Is it the same person? Their face, their clothes, and what a network of the user's sees (section 4.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from dinar.errors import InputError
 from dinar.images import to_bytes
-from dinar.raster.rasterize import interpolate, rasterize
 
 if TYPE_CHECKING:
     from dinar.body.model import Body, BodyModel
@@ -25,16 +24,15 @@ if TYPE_CHECKING:
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 FACE_SIDE = 112
 LOOKS = 0.5            # cosine between the face's direction and that to the camera from which a face is compared
+PROFILE = -0.2         # the same for pictures of the head alone, so that profiles are
 SMALLEST_FACE = 16     # pixels between the eyes and the mouth, below which a face is a smudge
 CELLS = 8              # of the histogram, along each axis of Lab
 INCEPTION_SIZE = (299, 299)
 INCEPTION_FEATURES = 2048
-REID_SIZE = (256, 128)   # (H, W) that networks for re-identification usually take
 
 # Where SFace wants right and left eye, nose and the mouth's corners in 112 x 112 pixels (as ArcFace does).
 _TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 _POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,10 @@ def load_face(store: Store) -> Network:
     return Network(store.path(SFACE))
 
 
-def face_points(model: BodyModel, body: Body, camera: Camera) -> Tensor | None:
+def face_points(model: BodyModel, body: Body, camera: Camera, *, looks: float = LOOKS) -> Tensor | None:
     """The pixels of both eyes, the nose and the mouth's corners [5, 2]; None where the face looks away or is too small.
+
+    looks  least cosine between the face's direction and that to the camera
 
     Raises InputError for a body without these landmarks.
     """
@@ -83,7 +83,7 @@ def face_points(model: BodyModel, body: Body, camera: Camera) -> Tensor | None:
     view = functional.normalize(camera.position - nose, dim=0)
     pixels = camera.project(points)
     height = float((pixels[:2, :2].mean(0) - pixels[3:, :2].mean(0)).norm())
-    if float(ahead @ view) < LOOKS or height < SMALLEST_FACE or not bool((pixels[:, 2] > 0).all()):
+    if float(ahead @ view) < looks or height < SMALLEST_FACE or not bool((pixels[:, 2] > 0).all()):
         return None
     return pixels[:, :2]
 
@@ -106,22 +106,6 @@ def face_distance(network: Network, image: Tensor, truth: Tensor, points: Tensor
     return cosine_distance(*(network(aligned_face(picture, points)[None] * 255) for picture in (image, truth)))
 
 
-def reid_distance(network: Network, image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor) -> float:
-    """1 - cosine between two pictures [3, H, W] of a person, each cut to its own mask [1, H, W].
-
-    The network takes [1, 3, 256, 128], RGB, normalised as ImageNet's.
-    """
-    mean, deviation = (torch.tensor(values)[:, None, None] for values in _IMAGENET)
-    found = []
-    for picture, there in ((image, mask), (truth, true_mask)):
-        rows, columns = ((there[0] > 0.5).any(axis).nonzero().flatten() for axis in (1, 0))
-        if len(rows):
-            picture = picture[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        scaled = functional.interpolate(picture[None], REID_SIZE, mode="bilinear", antialias=True)
-        found.append(network((scaled - mean) / deviation))
-    return cosine_distance(*found)
-
-
 def inception_features(network: Network, image: Tensor) -> Tensor:
     """Features [2048] of a picture [1, 3, H, W] for KID: the network takes [1, 3, 299, 299], RGB in [0, 1].
 
@@ -136,19 +120,6 @@ def inception_features(network: Network, image: Tensor) -> Tensor:
 def cosine_distance(a: Tensor, b: Tensor) -> float:
     """1 - cosine of two vectors [D]."""
     return float(1 - functional.cosine_similarity(a.double(), b.double(), dim=0))
-
-
-def clothed(model: BodyModel, body: Body, camera: Camera) -> Tensor:
-    """Where the camera sees the body below the neck and above the wrists: bool [H, W]."""
-    bare = torch.zeros(len(model.parents), dtype=torch.bool)
-    for joint, parent in enumerate(model.parents):
-        named = joint in {model.humanoid[bone] for bone in ("head", "leftHand", "rightHand")}
-        bare[joint] = named or (parent >= 0 and bool(bare[parent]))
-    with torch.no_grad():
-        vertices = model(body).vertices
-        fragments = rasterize(camera.project(vertices), model.faces, camera.size)
-        share = interpolate(fragments, model.skin_weights[:, ~bare].sum(1)[None, :, None], model.faces)
-    return share[0, 0] > 0.5
 
 
 def clothing_distance(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, region: Tensor) -> float:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from dinar import images
+from dinar.evaluate.cases import MOTION, PERSON
 from dinar.perceptual.dists import DISTS, load_dists
-from dinar.perceptual.lpips import LPIPS, check_pair, load_lpips
+from dinar.perceptual.lpips import LPIPS, check_pair, load_lpips, unit
 
 if TYPE_CHECKING:
     from dinar.store import Store
@@ -78,10 +79,21 @@ class Scores:
         "true body without head and hands, where the person's mask is above one half", "none takes part",
     )  # fmt: skip
     reid: float = _measured(
-        "ReID", False, "1 - cosine of the features of the user's own ONNX network", "0 to 2, 0 is best",
+        "ReID", False, "1 - cosine of the features of the network named", "0 to 2, 0 is best",
         "the box around the person's mask",
     )  # fmt: skip
-
+    outline: float = _measured(
+        "Outline", True, "soft intersection over union of the drawn mask and the true one", "0 to 1, 1 is best",
+        background="none takes part",
+    )  # fmt: skip
+    outline_head: float = _measured(
+        "Outline, head", True, "soft intersection over union of the drawn mask and the true one", "0 to 1, 1 is best",
+        "the body's bare head and all within half its height that is no other part of the body", "none takes part",
+    )  # fmt: skip
+    strayed: float = _measured(
+        "Strayed", False, "share of pixels whose colour the true picture has in another part than theirs (Lab, 16^3)",
+        "0 to 1, 0 is best", "both masks, where the true picture's parts are labelled", "none takes part",
+    )  # fmt: skip
 
     def rounded(self) -> Scores:
         """As results are kept."""
@@ -99,8 +111,12 @@ KID_INCEPTION = Measure(
     "about 0 and up, 0 is best, x 1000", f"{_WHOLE}, scaled to 299 x 299 pixels",
 )  # fmt: skip
 FLICKER = Measure(
-    "Flicker", False, "LPIPS (AlexNet) between neighbouring frames of a walk of 3 seconds", "0 and up; 0 stands still",
-    background="drawn over mid-grey by its predicted mask",
+    "Flicker", False, "LPIPS (AlexNet) between neighbouring frames of a walk of 3 seconds, 23 pairs at even steps",
+    "0 and up; 0 stands still", background="drawn over mid-grey by its predicted mask",
+)  # fmt: skip
+GHOST = Measure(
+    "Ghost", False, "correlation of high-passed luminance of the trunk from in front with that from behind, mirrored",
+    "-1 to 1; that of true backs is best", "the trunk, without its outline", "none takes part",
 )  # fmt: skip
 
 
@@ -108,18 +124,18 @@ FLICKER = Measure(
 class Seen:
     """A picture and what the networks see in it, so that one truth is looked at once for all rows.
 
-    image  float32 [1, 3, H, W] in [0, 1]
-    small  float32 [1, 3, h, w] the same, its shorter side at most 256
-    alex   features of LPIPS
-    vgg    features of LPIPS-VGG, of `small`
-    deep   float32 [512]        VGG16's last layer, mean over `small`: for KID
+    image   float32 [1, 3, H, W] in [0, 1]
+    alex    features of LPIPS
+    dists   features of DISTS, of the picture scaled down; None where it is not judged by that
+    vgg     features of LPIPS-VGG likewise
+    deep    float32 [512]        VGG16's last layer, mean over the picture scaled down: for KID; None likewise
     """
 
     image: Tensor
-    small: Tensor
     alex: list[Tensor]
-    vgg: list[Tensor]
-    deep: Tensor
+    dists: list[Tensor] | None = None
+    vgg: list[Tensor] | None = None
+    deep: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -135,25 +151,35 @@ class Judges:
         """With their authors' weights. Raises InputError where those are neither at hand nor to be had."""
         return cls(load_lpips("alex", store), load_lpips("vgg", store), load_dists(store))
 
-    def look(self, image: Tensor) -> Seen:
-        """image [3, H, W] in [0, 1], 176 pixels a side at least, already on its background."""
+    def look(self, image: Tensor, kind: str = PERSON) -> Seen:
+        """image [3, H, W] in [0, 1], already on its background; a whole person's has 176 pixels a side at least.
+
+        Parts of a person are judged by LPIPS and DISTS, frames of a motion by LPIPS alone: VGG16 takes most of the
+        time.
+        """
         image = image[None].float()
-        small = scaled(image)
         with torch.no_grad():
-            deep = self.vgg.backbone((small * 2 - 1 - self.vgg.mean) / self.vgg.deviation)[-1].mean((2, 3))[0]
-            return Seen(image, small, self.alex.features(image), self.vgg.features(small), deep.contiguous())
+            alex = self.alex.features(image)
+            if kind == MOTION:
+                return Seen(image, alex)
+            small = scaled(image)
+            dists = self.dists.features(small)
+            if kind != PERSON:
+                return Seen(image, alex, dists)
+            layers = self.vgg.layers(small)
+            return Seen(image, alex, dists, unit(layers), layers[-1].mean((2, 3))[0].contiguous())
 
     def compare(self, drawn: Seen, truth: Seen) -> Scores:
-        """Two pictures of one size. Raises ValueError where they are smaller or of different sizes."""
+        """Two pictures of one kind and size. Raises ValueError where a person's are small, or sizes differ."""
         check_pair(drawn.image, truth.image)
         with torch.no_grad():
-            return Scores(
-                ms_ssim=ms_ssim(drawn.image, truth.image),
-                psnr=psnr(drawn.image, truth.image),
-                lpips=float(self.alex.compare(drawn.alex, truth.alex)),
-                lpips_vgg=float(self.vgg.compare(drawn.vgg, truth.vgg)),
-                dists=float(self.dists(drawn.small, truth.small)),
-            )
+            found = {"psnr": psnr(drawn.image, truth.image), "lpips": float(self.alex.compare(drawn.alex, truth.alex))}
+            if drawn.dists is not None:
+                found["dists"] = float(self.dists.compare(drawn.dists, truth.dists))
+            if drawn.vgg is not None:
+                found["lpips_vgg"] = float(self.vgg.compare(drawn.vgg, truth.vgg))
+                found["ms_ssim"] = ms_ssim(drawn.image, truth.image)
+        return Scores(**found)
 
 
 def psnr(image: Tensor, truth: Tensor) -> float:
@@ -174,29 +200,23 @@ def ms_ssim(image: Tensor, truth: Tensor) -> float:
     for scale, weight in enumerate(_SCALES):
         if scale:
             a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
-        mean_a, mean_b = _blurred(a), _blurred(b)
-        variances = _blurred(a * a) - mean_a.square() + _blurred(b * b) - mean_b.square()
-        alike = (2 * (_blurred(a * b) - mean_a * mean_b) + _C2) / (variances + _C2)
+        mean_a, mean_b, square_a, square_b, both = _blurred(torch.stack([a, b, a * a, b * b, a * b]))
+        variances = square_a - mean_a.square() + square_b - mean_b.square()
+        alike = (2 * (both - mean_a * mean_b) + _C2) / (variances + _C2)
         if scale == len(_SCALES) - 1:
             alike = alike * (2 * mean_a * mean_b + _C1) / (mean_a.square() + mean_b.square() + _C1)
         product *= max(float(alike.mean()), 0.0) ** weight
     return product
 
 
-def _blurred(image: Tensor) -> Tensor:   # float64 [..., H, W] -> [..., H - 10, W - 10]
-    h, w = image.shape[-2:]
-    return _windows(h) @ image @ _windows(w).T
-
-
-@lru_cache(maxsize=16)
-def _windows(side: int) -> Tensor:
-    """A Gaussian window of 11 pixels at each place where it lies inside: [side - 10, side]. As fast as a product is."""
-    taps = torch.exp(-torch.arange(-5, 6, dtype=torch.float64).square() / (2 * 1.5**2))
-    place = torch.arange(side - 10)
-    matrix = torch.zeros(side - 10, side, dtype=torch.float64)
-    for i, tap in enumerate(taps / taps.sum()):
-        matrix[place, place + i] = tap
-    return matrix
+def _blurred(images: Tensor) -> Tensor:   # float64 [..., H, W] -> [..., H - 10, W - 10]
+    """The mean in a Gaussian window of 11 x 11 pixels at each place where it lies inside."""
+    taps = np.exp(-np.square(np.arange(-5.0, 6.0)) / (2 * 1.5**2))
+    taps /= taps.sum()
+    h, w = images.shape[-2:]
+    planes = images.reshape(-1, h, w).numpy()
+    found = np.stack([cv2.sepFilter2D(plane, cv2.CV_64F, taps, taps)[5:-5, 5:-5] for plane in planes])
+    return torch.from_numpy(found).view(*images.shape[:-2], h - 10, w - 10)
 
 
 def scaled(image: Tensor) -> Tensor:

@@ -14,16 +14,73 @@ from dinar import images, pipeline
 from dinar.avatar import open_body
 from dinar.data.importers import Scan, Snapshot, scans, snapshots
 from dinar.errors import InputError
-from dinar.evaluate.protocols import PHOTO_SIDE, Case, Cases, Target, azimuth_of
+from dinar.evaluate.cases import PHOTO_SIDE, Case, Cases, Target, azimuth_of
 from dinar.fit.fit import fit
 from dinar.store import Store
 from dinar.synth.view import View
 
-Masked = tuple[Tensor, Tensor]   # a picture [3, H, W] and the person in it [1, H, W]
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of somebody, and what it is called.
+
+    name   of the target
+    image  float32 [3, H, W]
+    mask   float32 [1, H, W] the person in it; None where the program is to find them
+    """
+
+    name: str
+    image: Tensor
+    mask: Tensor | None
+
+
+class Pictured(Cases):
+    """People in several pictures, the first of which is the input; one body is found in all of them.
+
+    The pictures may show one pose or several (`moving`), and faces that were made unrecognisable (`faceless`).
+    """
+
+    moving = False
+    faceless = False
+
+    @abstractmethod
+    def pictures(self, person: str) -> list[Shown]:
+        """The input, then the others."""
+
+    def case(self, person: str) -> Case:
+        model, store = open_body(), Store()
+        shown = self.pictures(person)
+        with tempfile.TemporaryDirectory(prefix="dinar-") as folder:
+            photos = []
+            for one in shown:
+                path, mask = (Path(folder) / f"{one.name}{kind}.png" for kind in ("", "-mask"))
+                images.save(path, one.image)
+                if one.mask is not None:
+                    images.save(mask, one.mask)
+                photos.append(pipeline.look_at(pipeline.Source(path, mask=None if one.mask is None else mask), store))
+        views = [
+            View(photo.image, photo.mask, found.camera, found.body)
+            for photo, found in zip(photos, fit(photos, model), strict=True)
+        ]
+        targets = []
+        for k, (one, view) in enumerate(zip(shown, views, strict=True)):
+            side = (PHOTO_SIDE, PHOTO_SIDE)
+            small = replace(
+                view, image=images.resize(view.image, side), mask=images.resize(view.mask, side),
+                camera=view.camera.resized(side),
+            )  # fmt: skip
+            azimuth = self.azimuth(one.name, small)
+            moved = self.moving and k > 0
+            targets.append(Target(one.name, small, azimuth, same=k == 0, moved=moved, faceless=self.faceless))
+        return Case(person, views[0], tuple(targets))
+
+    def azimuth(self, name: str, view: View) -> float:
+        """Of a picture's camera, degrees off the chest."""
+        return azimuth_of(view, open_body())
 
 
 @dataclass(frozen=True)
-class FrontAndBack(Cases):
+class FrontAndBack(Pictured):
     """People of whom there is a picture from the front, the input, and one from behind.
 
     data  the data set's folder
@@ -37,33 +94,13 @@ class FrontAndBack(Cases):
     def facts(self) -> dict[str, str]:
         return {"data": f"{self.name} as published"}
 
-    @abstractmethod
-    def pictures(self, person: str) -> tuple[Masked, Masked]:
-        """From the front and from behind."""
+    def digest(self, person: str) -> str:
+        if person not in self.people:
+            raise InputError(f"{self.data} has nobody called {person}")
+        return person                     # as published: nobody else has that name
 
-    def case(self, person: str) -> Case:
-        model, store = open_body(), Store()
-        with tempfile.TemporaryDirectory(prefix="dinar-") as folder:
-            photos = []
-            for name, (image, mask) in zip(("front", "back"), self.pictures(person), strict=True):
-                paths = [Path(folder) / f"{name}{kind}.png" for kind in ("", "-mask")]
-                images.save(paths[0], image)
-                images.save(paths[1], mask)
-                photos.append(pipeline.look_at(pipeline.Source(paths[0], mask=paths[1]), store))
-        views = [
-            View(photo.image, photo.mask, found.camera, found.body)
-            for photo, found in zip(photos, fit(photos, model), strict=True)
-        ]
-        side = (PHOTO_SIDE, PHOTO_SIDE)
-        seen = [
-            replace(
-                view, image=images.resize(view.image, side), mask=images.resize(view.mask, side),
-                camera=view.camera.resized(side),
-            )
-            for view in views
-        ]  # fmt: skip
-        front = Target("front", seen[0], azimuth_of(seen[0], model), same=True, moved=False)
-        return Case(person, views[0], (front, Target("back", seen[1], 180.0, same=False, moved=False)))
+    def azimuth(self, name: str, view: View) -> float:
+        return 180.0 if name == "back" else super().azimuth(name, view)
 
 
 _FITTED = (
@@ -86,10 +123,11 @@ class PeopleSnapshot(FrontAndBack):
     def says(self) -> tuple[str, ...]:
         return "Input: the frame of each video that faces the camera most; the other: the one that does least.", _FITTED
 
-    def pictures(self, person: str) -> tuple[Masked, Masked]:
+    def pictures(self, person: str) -> list[Shown]:
         subject: Snapshot = next(s for s in snapshots(self.data) if s.name == person)
         frontality = subject.frontality
-        return subject.frame(int(np.argmax(frontality))), subject.frame(int(np.argmin(frontality)))
+        frames = {"front": int(np.argmax(frontality)), "back": int(np.argmin(frontality))}
+        return [Shown(name, *subject.frame(number)) for name, number in frames.items()]
 
 
 @dataclass(frozen=True)
@@ -106,10 +144,9 @@ class THuman2(FrontAndBack):
     def says(self) -> tuple[str, ...]:
         return "Input: each scan drawn from the front, unlit, 1024 x 1024 pixels; the other: from behind.", _FITTED
 
-    def pictures(self, person: str) -> tuple[Masked, Masked]:
+    def pictures(self, person: str) -> list[Shown]:
         scan: Scan = next(s for s in scans(self.data) if s.name == person)
-        found = [scan.view(azimuth, 2 * PHOTO_SIDE)[0] for azimuth in (0.0, 180.0)]
-        if not all(float(drawn.mask.sum()) > 0 for drawn in found):
+        drawn = {"front": scan.view(0.0, 2 * PHOTO_SIDE)[0], "back": scan.view(180.0, 2 * PHOTO_SIDE)[0]}
+        if not all(float(picture.mask.sum()) > 0 for picture in drawn.values()):
             raise InputError(f"{scan.folder} shows nobody")
-        front, back = ((drawn.over(0.5)[0], drawn.mask[0]) for drawn in found)
-        return front, back
+        return [Shown(name, picture.over(0.5)[0], picture.mask[0]) for name, picture in drawn.items()]

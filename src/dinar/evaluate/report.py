@@ -1,284 +1,55 @@
-"""Results as people read them: report.html with pictures, and the same tables in Markdown (tables 1 and 2)."""
+"""Results as people read them: report.html with pictures, the same tables in Markdown, and a page to vote on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import numpy as np
-import torch
-
-from dinar.errors import InputError
-from dinar.evaluate.metrics import FLICKER, KID, KID_INCEPTION, MEASURES, Interval, Measure, bootstrap, kid
-from dinar.evaluate.protocols import GROUPS, Cases, Group, groups_of
+from dinar.evaluate import votes
+from dinar.evaluate.cases import PERSON
+from dinar.evaluate.journal import TRUTH, VOTES, Findings, Result
+from dinar.evaluate.markup import count, markdown, measures, shown_rows, statements
+from dinar.evaluate.metrics import MEASURES, Interval
+from dinar.evaluate.paper import published
 from dinar.evaluate.rows import ROWS
-from dinar.evaluate.run import INCEPTION, TRUTH, Findings, Result, features_of
+from dinar.evaluate.tables import RANKED, Aside, Column, Table, asides, belongs, judged_row, tables, worst_first
+from dinar.evaluate.votes import SHARE, VERDICT_HEADINGS, Verdict
 from dinar.files import atomic_file
 
+if TYPE_CHECKING:
+    from dinar.evaluate.cases import Cases
+
 REPORT, TABLES = "report.html", "tables.md"
-_RANKED = "lpips"    # people with the greatest mean of this come first
-_BEST_FIRST = ("neural+inpainting+tuning", "neural+inpainting", "neural+tuning", "neural", "texture")
 
 
-@dataclass(frozen=True)
-class Published:
-    """A table of the paper, as printed, and what keeps its numbers from being compared with ours."""
+def write(findings: Findings, cases: Cases, out: Path, command: str, *, ballot: bool = False) -> tuple[Path, ...]:
+    """report.html, a page a person, and tables.md in `out`; with `ballot` a page of pairs to vote on too.
 
-    title: str
-    differs: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    Votes that lie in `out`/votes count, with and without it.
 
-
-_OTHERWISE = (
-    "other bodies (SMPL-X, fitted), and backgrounds, crops and backbones are not stated: they show the order of size, "
-    "no more"
-)
-_HEADINGS = (
-    "", "MS-SSIM ↑", "PSNR ↑", "LPIPS ↓", "DISTS ↓", "novel view: DISTS ↓", "novel view: ReID ↓", "novel view: KID ↓"
-)  # fmt: skip
-_SNAPSHOTS = Published(
-    "Table 1",
-    "What differs: 24 people of SnapshotPeople photographed in A-pose, front and back; ReID by FlipReID, KID on "
-    f"Inception features; {_OTHERWISE}.",
-    _HEADINGS,
-    (
-        ("DINAR", "0.9687", "24.42", "0.0504", "0.0703", "0.1407", "0.0786", "0.0133"),
-        ("StylePeople", "0.9610", "23.06", "0.0848", "0.0852", "0.1698", "0.1309", "0.0530"),
-        ("PIFu", "0.9793", "26.28", "0.0404", "0.0706", "0.1839", "0.0977", "0.0907"),
-        ("PHORHUM", "0.9603", "24.21", "0.0531", "0.0948", "0.1564", "0.0915", "0.0144"),
-        ("ARCH++", "0.9526", "22.57", "0.0540", "0.0842", "0.1750", "0.0910", "0.0589"),
-    ),
-)
-_SCANS = Published(
-    "Table 3",
-    f"What differs: renders of 25 scans of THuman2.0; ReID by FlipReID, KID on Inception features; {_OTHERWISE}.",
-    _HEADINGS,
-    (
-        ("DINAR", "0.9600", "22.87", "0.0568", "0.0975", "0.1607", "0.1000", "0.0250"),
-        ("StylePeople", "0.9765", "25.81", "0.0588", "0.0830", "0.1828", "0.1421", "0.0347"),
-        ("PIFu", "0.9893", "28.27", "0.0474", "0.0912", "0.2213", "0.1161", "0.0924"),
-        ("S3F", "0.9706", "25.65", "0.0497", "0.1152", "0.1928", "0.1199", "0.1108"),
-    ),
-)
-_ABLATION = Published(
-    "Table 2",
-    "What differs: 15 single photos of AzurePeople, eight from the front and seven from behind; the paper does not say "
-    f"whether its networks were trained anew for each row, ours are the same in all; {_OTHERWISE}.",
-    ("", "MS-SSIM ↑", "PSNR ↑", "LPIPS ↓"),
-    (
-        ("RGB texture (ours: rgb-only)", "0.8825", "22.80", "0.1204"),
-        ("neural texture (neural-only)", "0.8632", "23.09", "0.1285"),
-        ("both textures (both)", "0.9126", "24.10", "0.1005"),
-        ("both + inpainting (both+inpainting)", "0.9199", "24.85", "0.0904"),
-        ("+ occlusion detector (neural+inpainting)", "0.9201", "24.86", "0.0905"),
-        ("+ RGB tuning (neural+inpainting+tuning)", "0.9203", "24.98", "0.0901"),
-    ),
-)
-
-
-def published(findings: Findings) -> tuple[Published, ...]:
-    """The paper's tables that belong beside these results."""
-    ablated = any(r.row in ("rgb-only", "neural-only", "both") for r in findings.results)
-    other = _SCANS if findings.settings["protocol"] == "thuman2" else _SNAPSHOTS
-    return (_ABLATION, other) if ablated else (other,)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A measure in a table.
-
-    key      its name in results.jsonl
-    measure  what it means
-    digits   decimals shown
+    Raises InputError where nobody could be measured, or a file of votes is damaged.
     """
-
-    key: str
-    measure: Measure
-    digits: int = 4
-
-    def text(self, interval: Interval) -> str:
-        if math.isnan(interval.mean):
-            return "-"
-        mean, low, high = (f"{value:.{self.digits}f}" for value in (interval.mean, interval.low, interval.high))
-        return f"{mean} [{low}, {high}]" if not math.isnan(interval.low) else mean
-
-    @property
-    def heading(self) -> str:
-        return f"{self.measure.label} {'↑' if self.measure.higher else '↓'}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows by measures; `best[i]` is the row that leads in column i, None where fewer than two rows have a number."""
-
-    group: Group
-    people: int
-    pictures: int
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, tuple[Interval, ...]], ...]
-
-    def best(self, column: int) -> str | None:
-        found = [(row[column].mean, name) for name, row in self.rows if not math.isnan(row[column].mean)]
-        if len(found) < 2:
-            return None
-        return (max if self.columns[column].measure.higher else min)(found)[1]
-
-
-def tables(findings: Findings, out: Path) -> tuple[Table, ...]:
-    """A table a group of targets: means over people, each the mean of their pictures, with 95 % intervals."""
-    made, kids = [], {"": KID, **({INCEPTION: KID_INCEPTION} if "inception" in findings.settings else {})}
-    for group in GROUPS:
-        inside = [r for r in findings.results if group in groups_of(same=r.same, moved=r.moved, azimuth=r.azimuth)]
-        if not inside:
-            continue
-        keys = [key for key in MEASURES if any(not math.isnan(getattr(r.scores, key)) for r in inside)]
-        columns = [Column(key, MEASURES[key], 2 if key == "psnr" else 4) for key in keys]
-        names = [row.name for row in ROWS if any(r.row == row.name for r in inside)]
-        rows = []
-        for name in names:
-            mine = [r for r in inside if r.row == name]
-            cells = [bootstrap(_by_person(mine, lambda r, key=key: getattr(r.scores, key))) for key in keys]
-            rows.append((name, (*cells, *(_kid_of(mine, out, prefix) for prefix in kids))))
-        columns += [Column(f"{prefix}kid", measure, 1) for prefix, measure in kids.items()]
-        people, pictures = {r.person for r in inside}, {(r.person, r.target) for r in inside}
-        made.append(Table(group, len(people), len(pictures), tuple(columns), tuple(rows)))
-    return tuple(made)
-
-
-def _by_person(results: Sequence[Result], value: Callable[[Result], float]) -> list[float]:
-    found: dict[str, list[float]] = {}
-    for result in results:
-        if not math.isnan(value(result)):
-            found.setdefault(result.person, []).append(value(result))
-    return [sum(values) / len(values) for values in found.values()]
-
-
-def _kid_of(results: Sequence[Result], out: Path, prefix: str, *, rounds: int = 200) -> Interval:
-    """KID x 1000 of drawn and true pictures; the interval from resampling people."""
-    drawn: dict[str, list[torch.Tensor]] = {}
-    truth: dict[str, list[torch.Tensor]] = {}
-    for person in dict.fromkeys(r.person for r in results):
-        features = features_of(out, person)
-        targets = [(r.row, r.target) for r in results if r.person == person]
-        drawn[person] = [features[f"{prefix}{row}/{target}"] for row, target in targets]
-        truth[person] = [features[f"{prefix}{TRUTH}/{target}"] for _, target in targets]
-    people = list(drawn)
-    whole = 1000 * kid(*(torch.stack([f for p in people for f in of[p]]) for of in (drawn, truth)))
-    if len(people) < 8:      # with so few, resampled sets are mostly repetitions
-        return Interval(whole, math.nan, math.nan)
-    # Half of the people at a time, none twice: repeated people would bias an unbiased estimate
-    rng, found = np.random.default_rng(0), []
-    for _ in range(rounds):
-        some = [people[i] for i in rng.permutation(len(people))[: len(people) // 2]]
-        found.append(1000 * kid(*(torch.stack([f for p in some for f in of[p]]) for of in (drawn, truth))))
-    spread = 1.96 * float(np.std(found)) * math.sqrt(0.5)     # of halves to that of the whole
-    return Interval(whole, whole - spread, whole + spread)
-
-
-def flickers(findings: Findings) -> list[tuple[str, Interval]]:
-    """Flicker of each row over people."""
-    return [
-        (row.name, bootstrap([walk.flicker for walk in findings.walks if walk.row == row.name]))
-        for row in ROWS
-        if any(walk.row == row.name for walk in findings.walks)
-    ]
-
-
-def worst_first(findings: Findings) -> list[tuple[str, float]]:
-    """People with their mean LPIPS over all pictures in the row that is judged, the greatest first."""
-    name = judged_row(findings)
-    mine = [r for r in findings.results if r.row == name]
-    people = list(dict.fromkeys(r.person for r in mine))
-    means = _by_person(mine, lambda r: getattr(r.scores, _RANKED))
-    return sorted(zip(people, means, strict=True), key=lambda pair: -pair[1])
-
-
-def judged_row(findings: Findings) -> str:
-    """The row whose worst people come first: the most complete system that was measured."""
-    names = [row.name for row in ROWS if any(r.row == row.name for r in findings.results)]
-    if not names:
-        raise InputError(_nobody(findings))
-    return next((name for name in _BEST_FIRST if name in names), names[0])
-
-
-def _nobody(findings: Findings) -> str:
-    reasons = "; ".join(f"{line.person}: {line.failure}" for line in findings.failures[:3])
-    return f"no avatar could be made of anybody ({reasons})"
-
-
-def write(findings: Findings, cases: Cases, out: Path, command: str) -> tuple[Path, Path]:
-    """report.html, a page a person, and tables.md in `out`. Raises InputError where nobody could be measured."""
     judged_row(findings)
-    made, walks = tables(findings, out), flickers(findings)
-    _text(out / TABLES, markdown(findings, made, walks, cases, command))
+    made, others = tables(findings, out), asides(findings)
+    page = votes.write(findings, out) if ballot else None
+    verdicts = votes.verdicts(out / VOTES)
+    _text(out / TABLES, markdown(findings, made, others, verdicts, cases, command))
     ranked = worst_first(findings)
     for place, (person, _) in enumerate(ranked):
         neighbours = [ranked[i][0] if 0 <= i < len(ranked) else None for i in (place - 1, place + 1)]
         _text(out / "people" / person / "index.html", _person_page(findings, person, neighbours))
-    _text(out / REPORT, _page(findings, made, walks, ranked, cases, command))
-    return out / REPORT, out / TABLES
+    _text(out / REPORT, _page(findings, made, others, verdicts, ranked, cases, command))
+    return (out / REPORT, out / TABLES, *([page] if page else []))
 
 
 def _text(path: Path, text: str) -> None:
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
-
-# Markdown
-
-def markdown(
-    findings: Findings, made: Sequence[Table], walks: Sequence[tuple[str, Interval]], cases: Cases, command: str
-) -> str:
-    """The tables with all that one must know to read them."""
-    lines = [f"`{command}`", "", *_statements(findings, cases)]
-    for table in made:
-        lines += ["", f"**{table.group.name.capitalize()}** ({table.group.says}): {_count(table)}.", ""]
-        lines += ["| | " + " | ".join(c.heading for c in table.columns) + " |", "|---" * (len(table.columns) + 1) + "|"]
-        for name, cells in table.rows:
-            shown = (
-                f"**{c.text(cell)}**" if table.best(i) == name else c.text(cell)
-                for i, (c, cell) in enumerate(zip(table.columns, cells, strict=True))
-            )
-            lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    if walks:
-        column = Column("flicker", FLICKER)
-        lines += ["", f"**Flicker** ({FLICKER.backbone}):", "", "| | Flicker ↓ |", "|---|---|"]
-        lines += [f"| {name} | {column.text(interval)} |" for name, interval in walks]
-    lines += ["", *(f"- {name}: {says}." for name, says in _shown_rows(findings))]
-    lines += ["", *(f"- {line}" for line in _definitions(made))]
-    for table in published(findings):
-        lines += ["", f"**The paper's own numbers, {table.title.lower()}.** {table.differs}", ""]
-        lines += ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
-        lines += ["| " + " | ".join(row) + " |" for row in table.rows]
-    return "\n".join(lines) + "\n"
-
-
-def _statements(findings: Findings, cases: Cases) -> list[str]:
-    settings = ", ".join(f"{name} {value}" for name, value in findings.settings.items())
-    failed = [f"No avatar: {line.person} ({line.failure})." for line in findings.failures]
-    return [f"{settings}.", *cases.says, "Mean [95 % interval, bootstrap over people].", *failed]
-
-
-def _count(table: Table) -> str:
-    return f"{table.people} people, {table.pictures} pictures"
-
-
-def _shown_rows(findings: Findings) -> list[tuple[str, str]]:
-    return [(row.name, row.says) for row in ROWS if any(r.row == row.name for r in findings.results)]
-
-
-def _definitions(made: Sequence[Table]) -> Iterator[str]:
-    columns = {column.key: column.measure for table in made for column in table.columns}
-    for m in columns.values():
-        yield f"{m.label}: {m.backbone}; {m.values}; region: {m.region}; background: {m.background}."
-
-
-# HTML
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #222 }
@@ -305,25 +76,29 @@ def _document(title: str, body: str) -> str:
 def _page(
     findings: Findings,
     made: Sequence[Table],
-    walks: Sequence[tuple[str, Interval]],
+    others: Sequence[Aside],
+    verdicts: Sequence[Verdict],
     ranked: Sequence[tuple[str, float]],
     cases: Cases,
     command: str,
 ) -> str:
     title = f"Evaluation: {findings.settings['protocol']}"
     parts = [f"<h1>{escape(title)}</h1><p><code>{escape(command)}</code></p>"]
-    parts += [f"<p>{escape(line)}</p>" for line in _statements(findings, cases)]
+    parts += [f"<p>{escape(line)}</p>" for line in statements(findings, cases)]
     for table in made:
         parts.append(f"<h2>{escape(table.group.name.capitalize())}</h2>")
-        parts.append(f"<p>{escape(table.group.says)}; {_count(table)}</p>{_html_table(table)}")
-    if walks:
-        column = Column("flicker", FLICKER)
-        rows = "".join(f"<tr><td>{escape(n)}</td>{_cell(column, interval, False)}</tr>" for n, interval in walks)
-        parts.append(f"<h2>Flicker</h2><p>{escape(FLICKER.backbone)}</p><table>{rows}</table>")
+        parts.append(f"<p>{escape(table.group.says)}; {count(table)}</p>{_html_table(table)}")
+    for aside in others:
+        column = Column("aside", aside.measure)
+        rows = "".join(f"<tr><td>{escape(n)}</td>{_cell(column, interval, False)}</tr>" for n, interval in aside.rows)
+        parts.append(f"<h2>{escape(aside.measure.label)}</h2><p>{escape(aside.measure.backbone)}</p>")
+        parts.append(f"<table>{rows}</table>")
+    if verdicts:
+        parts.append(f"<h2>Votes</h2><p>{escape(SHARE)}</p>")
+        parts.append(_plain_table(VERDICT_HEADINGS, [verdict.cells for verdict in verdicts]))
     parts.append(_gallery(findings, ranked))
-    parts.append("<h2>Rows</h2>" + _plain_table(("", "what it is"), _shown_rows(findings)))
-    columns = {column.key: column.measure for table in made for column in table.columns}
-    words = [(m.label, m.backbone, m.values, m.region, m.background) for m in columns.values()]
+    parts.append("<h2>Rows</h2>" + _plain_table(("", "what it is"), shown_rows(findings)))
+    words = [(m.label, m.backbone, m.values, m.region, m.background) for m in measures(made, others)]
     parts.append("<h2>Measures</h2>" + _plain_table(("", "backbone", "range", "region", "background"), words))
     for table in published(findings):
         parts.append(f"<h2>The paper's own numbers, {table.title.lower()}</h2><p>{escape(table.differs)}</p>")
@@ -337,8 +112,8 @@ def _gallery(findings: Findings, ranked: Sequence[tuple[str, float]]) -> str:
     cards = []
     for person, value in ranked:
         folder = f"people/{quote(person)}"
-        mine = [r for r in findings.results if r.person == person and r.row == name]
-        worst = max(mine, key=lambda r: getattr(r.scores, _RANKED))
+        mine = [r for r in findings.results if r.person == person and r.row == name and r.kind == PERSON]
+        worst = max(mine, key=lambda r: getattr(r.scores, RANKED))
         drawn = f"{folder}/{quote(f'{worst.target}.{name}')}.webp"
         cards.append(
             f'<a href="{folder}/index.html"><div><img src="{folder}/input.webp" alt="input">'
@@ -390,7 +165,7 @@ def _person_page(findings: Findings, person: str, neighbours: Sequence[str | Non
     ]
     for target in dict.fromkeys(r.target for r in mine):
         first, *_ = shown = [r for r in mine if r.target == target]
-        groups = groups_of(same=first.same, moved=first.moved, azimuth=first.azimuth)
+        groups = belongs(first)
         kinds = "<br>".join(escape(group.name) for group in groups)
         name = escape(target)
         cells = [f"<td>{name}<br>{first.azimuth:.0f}°<br>{kinds}</td>"]
@@ -406,7 +181,10 @@ def _person_page(findings: Findings, person: str, neighbours: Sequence[str | Non
 def _drawn(result: Result) -> str:
     base = quote(f"{result.target}.{result.row}")
     scores = result.scores
+    told = [f"PSNR {scores.psnr:.2f}", f"LPIPS {scores.lpips:.4f}"]
+    values = {MEASURES[key].label: getattr(scores, key) for key in ("dists", "outline")}
+    told += [f"{label} {value:.4f}" for label, value in values.items() if not math.isnan(value)]
     return (
         f'<img src="{base}.webp" alt="drawn"><img src="{base}.error.webp" alt="error">'
-        f"<small>PSNR {scores.psnr:.2f}, MS-SSIM {scores.ms_ssim:.4f}, LPIPS {scores.lpips:.4f}</small>"
+        f"<small>{', '.join(told)}</small>"
     )

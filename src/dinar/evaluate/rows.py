@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,11 @@ from dinar.body.uv import UVLayout, load_layout
 from dinar.errors import InputError
 from dinar.evaluate import baselines
 from dinar.fit import outline
-from dinar.perceptual.lpips import load_lpips
-from dinar.store import Store
-from dinar.texture import refinement
 from dinar.texture.drawing import Rendering, draw
 from dinar.texture.filling import Filler
-from dinar.texture.neural_drawing import draw_neural
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
+from dinar.texture.residuals import Sight
 from dinar.texture.sampling import sample_photo
 
 if TYPE_CHECKING:
@@ -116,30 +113,50 @@ class Material:
         return drawn
 
     def neural(self, texture: NeuralTexture, painted: Tensor) -> Drawer:
-        """The neural renderer on a texture, its generated channels included, and colours [1, 3, R, R]."""
-        renderer = self.networks.renderer
+        """The neural renderer on a texture, its generated channels included, and colours [1, 3, R, R].
 
-        def drawn(body: Body, camera: Camera) -> Rendering:
-            with torch.no_grad():
-                vertices = self.model(body).vertices
-                return draw_neural(renderer, texture, painted, vertices, self.model.faces, self.layout, camera)
+        As an avatar is drawn: small pictures in a larger size, which is then made smaller.
+        """
+        avatar = Avatar(texture, painted[0], self.view.body.shape[0], self.model, self.layout, self.networks.name)
+        avatar = replace(avatar, renderer=self.networks.renderer)
+        return lambda body, camera: avatar.render(camera, body)
 
-        return drawn
+    @property
+    def avatar(self) -> Avatar:
+        """The neural avatar, filled plainly."""
+        texture = replace(self.texture, generated=self.generated)
+        shape, who = self.view.body.shape[0], self.networks
+        return Avatar(texture, self.painted[0], shape, self.model, self.layout, who.name, renderer=who.renderer)
 
-    def inpainted(self, tuned: NeuralTexture | None = None, *, detector: bool = True) -> Drawer:
-        """The whole system; `tuned` is the texture after refinement."""
+    @cached_property
+    def sights(self) -> list[Sight]:
+        """The view as the texels see it."""
+        view, frontality = self.view, self.texture.frontality
+        place = self.vertices, self.model.faces, view.camera, self.layout.part_colours, self.filler.texels
+        return [Sight.of(view.image, view.mask, *place, frontality)]
+
+    @cached_property
+    def refined(self) -> Avatar:
+        """The neural avatar, brought to the view before anything is painted."""
+        return pipeline.refined(self.avatar, self.sights, self.filler)
+
+    def settled(self, avatar: Avatar) -> Drawer:
+        """The last passes of refinement."""
+        avatar = pipeline.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last)
+        return self.neural(avatar.texture, avatar.painted[None])
+
+    def inpainted(self, avatar: Avatar | None = None, *, detector: bool = True) -> Avatar:
+        """An avatar, refined or not (the default), with its unseen side painted by diffusion."""
         if self.inpainter is None:
             raise InputError("rows that inpaint need weights of the inpainting beside those of the appearance")
-        texture = self.texture if detector else self.sampled(self.layout, detector=False)
-        texture = replace(texture, generated=self.generated)
-        painted = self.painted[0] if detector else self.filler(texture)[0]
-        shape = self.view.body.shape[0]
-        plain = painted if tuned is None else self.filler(tuned)[0]
-        avatar = Avatar(tuned or texture, plain, shape, self.model, self.layout, self.networks.name)
-        avatar = replace(avatar, renderer=self.networks.renderer)
+        before = self.avatar
+        if not detector:
+            texture = replace(self.sampled(self.layout, detector=False), generated=self.generated)
+            before = replace(before, texture=texture, painted=self.filler(texture)[0])
+        avatar = avatar or before
         look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
-        found = pipeline.inpainted(avatar, self.inpainter, self.filler, before=(texture, painted), looks=[look])
-        return self.neural(found.texture, found.painted[None])
+        known = before.texture, before.painted
+        return pipeline.inpainted(avatar, self.inpainter, self.filler, before=known, looks=[look])
 
     def drawn(self, painted: Tensor) -> Drawer:
         """Other colours for unseen texels, all else as in the whole system: neural where there are weights."""
@@ -178,20 +195,9 @@ def _neural(m: Material) -> Drawer:
     return m.neural(replace(m.texture, generated=m.generated), m.painted)
 
 
-def _tuned(m: Material) -> Drawer:
-    tuned = _refined(m)
-    return m.neural(tuned, m.filler(tuned))
-
-
-def _refined(m: Material) -> NeuralTexture:
-    texture, camera = replace(m.texture, generated=m.generated), m.view.camera
-    target = refinement.Target(m.view.image, m.view.mask, m.vertices, camera, texture.frontality)
-
-    def drawn(texture: NeuralTexture, painted: Tensor, vertices: Tensor, camera: Camera) -> Rendering:
-        return draw_neural(m.networks.renderer, texture, painted, vertices, m.model.faces, m.layout, camera)
-
-    metric = load_lpips("alex", Store())
-    return refinement.refine(texture, m.painted, [target], drawn, metric, **asdict(presets.SMALL.refinement))
+def _painted(m: Material, *, detector: bool = True) -> Drawer:
+    avatar = m.inpainted(detector=detector)
+    return m.neural(avatar.texture, avatar.painted[None])
 
 
 def _rgb_only(m: Material) -> Drawer:
@@ -234,17 +240,20 @@ ROWS: tuple[Row, ...] = (
     Row("both+filling", "ablation: both textures, filled plainly, no occlusion detector", _filled, neural=True),
     Row(
         "both+inpainting", "ablation: both textures, unseen side painted by diffusion, no occlusion detector",
-        lambda m: m.inpainted(detector=False), neural=True, paints=True,
+        lambda m: _painted(m, detector=False), neural=True, paints=True,
     ),
     Row("neural", "the neural avatar: both textures, filled plainly, occlusion detector", _neural, neural=True),
-    Row("neural+tuning", "the same, its colours tuned on the input (appendix B)", _tuned, neural=True),
     Row(
-        "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
-        Material.inpainted, neural=True, paints=True,
+        "neural+tuning", "the same, its texture refined on the input by what is left of it",
+        lambda m: m.settled(m.refined), neural=True,
     ),
     Row(
-        "neural+inpainting+tuning", "the whole system: painted and tuned",
-        lambda m: m.inpainted(_refined(m)), neural=True, paints=True,
+        "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
+        _painted, neural=True, paints=True,
+    ),
+    Row(
+        "neural+inpainting+tuning", "the whole system: refined on the input, and painted",
+        lambda m: m.settled(m.inpainted(m.refined)), neural=True, paints=True,
     ),
     Row(
         "mirrored-front", "baseline for unseen texels: the pixel in front of them",
@@ -255,13 +264,15 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 SETS: Mapping[str, tuple[str, ...]] = {
-    "system": ("texture-body", "texture", "neural", "neural+inpainting"),   # tuning takes minutes a person: ask for it
+    "system": ("texture-body", "texture", "neural", "neural+inpainting", "neural+inpainting+tuning"),
     "ablation": (
         "rgb-only", "neural-only", "both", "both+filling", "both+inpainting", "neural", "neural+inpainting",
         "neural+tuning", "neural+inpainting+tuning",
     ),
     "layouts": ("texture", "texture-anny"),
-    "baselines": ("mirrored-front", "telea", "mean-colour", "texture", "neural", "neural+inpainting"),
+    "baselines": (
+        "mirrored-front", "telea", "mean-colour", "texture", "neural", "neural+inpainting", "neural+inpainting+tuning",
+    ),
     "all": tuple(row.name for row in ROWS),
 }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,24 +20,25 @@ if TYPE_CHECKING:
     from dinar.perceptual.lpips import LPIPS
 
 SECONDS, FPS, SIDE = 3.0, 30.0, 384
+STEP = 4         # frames from one pair to the next
 AZIMUTH = 25.0   # degrees: arms and legs pass before the trunk
 
 
-def frames(drawer: Drawer, model: BodyModel, shape: Tensor) -> Iterator[Tensor]:
-    """A person of `shape` [S] walking on the spot, [3, H, W] over mid-grey."""
+def pairs(drawer: Drawer, model: BodyModel, shape: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Neighbouring frames of a person of `shape` [S] walking on the spot, [3, H, W] over mid-grey."""
     motion = Motion.load("walk").looped(SECONDS).resampled(FPS).in_place()
     with torch.no_grad():
         bodies = retarget.apply(motion, model, shape)
         few = range(0, len(bodies), max(1, len(bodies) // 8))
         points = torch.cat([model(bodies[i : i + 1]).vertices[0] for i in few])
     camera = framing(points, AZIMUTH, 4.0, (SIDE, SIDE))
-    for i in range(len(bodies)):
-        yield drawer(bodies[i : i + 1], camera).over(BACKGROUND)[0]
+    for i in range(0, len(bodies) - 1, STEP):
+        first, second = (drawer(bodies[k : k + 1], camera).over(BACKGROUND)[0] for k in (i, i + 1))
+        yield first, second
 
 
-def flicker(lpips: LPIPS, pictures: Iterator[Tensor]) -> float:
+def flicker(lpips: LPIPS, pictures: Iterator[tuple[Tensor, Tensor]]) -> float:
     """The mean distance between neighbours; the motion itself is part of it, so compare rows, not with 0."""
     with torch.no_grad():
-        features = (lpips.features(picture[None]) for picture in pictures)
-        distances = [float(lpips.compare(a, b)) for a, b in pairwise(features)]
+        distances = [float(lpips(*(picture[None] for picture in pair))) for pair in pictures]
     return sum(distances) / len(distances)

@@ -21,6 +21,7 @@ MARKER = "frames.txt"
 """Stands in a folder of frames, so that the next export knows that it may replace it."""
 
 CRF = {".mp4": "18", ".webm": "24"}
+LOOKAHEAD = 64 << 20    # bytes of frames that an encoder keeps to decide how to spend its bits
 
 
 def write(
@@ -66,7 +67,7 @@ def write(
 def to_bytes(frame: Tensor | np.ndarray) -> np.ndarray:
     """A frame as uint8 [H, W, C]: rounded to the nearest step and clipped, so that white stays white."""
     if isinstance(frame, Tensor):
-        frame = frame.detach().float().clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
+        frame = frame.detach().float().clamp(0, 1).mul_(255).round_().byte().permute(1, 2, 0).cpu().numpy()
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4):
         raise ValueError(f"a frame is float [C, H, W] or uint8 [H, W, C] with 3 or 4 channels, not {frame.shape}")
     return np.ascontiguousarray(frame)
@@ -111,7 +112,11 @@ def _encode(path: Path, images: Iterator[np.ndarray], fps: float, suffix: str) -
         stream = container.add_stream("libx264" if suffix == ".mp4" else "libvpx-vp9", rate=rate)
         stream.height, stream.width = (side + side % 2 for side in first.shape[:2])
         stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
-        stream.options = {"crf": CRF[suffix]} | ({} if suffix == ".mp4" else {"b": "0", "auto-alt-ref": "0"})
+        ahead = 2 * LOOKAHEAD // (3 * stream.height * stream.width)              # frames
+        options = {"rc-lookahead": min(max(ahead, 8), 40)}                      # at most the encoders' own
+        if suffix == ".webm":
+            options = {"b": 0, "auto-alt-ref": 0, "lag-in-frames": min(max(ahead, 8), 25)}
+        stream.options = {"crf": CRF[suffix]} | {name: str(value) for name, value in options.items()}
         context = stream.codec_context
         context.color_range = ColorRange.MPEG
         context.colorspace = Colorspace.ITU709

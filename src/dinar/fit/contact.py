@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from dinar.body.derivatives import Points
 from dinar.body.model import BodyMesh, BodyModel
+from dinar.fit.rows import Rows
 
 # Part, the bones whose joints it runs between, places along the way, and metres to the person's left.
 _CHAINS = (
@@ -64,12 +67,39 @@ class Contact(nn.Module):
 
     def forward(self, model: BodyModel, shape: Tensor, mesh: BodyMesh) -> Tensor:
         """Depths [B, P] in metres of all pairs of spheres that may not overlap; 0 where they are apart."""
+        return relu(self.reach - self._apart(self.centres(model, shape, mesh)).square().sum(-1).clamp(min=1e-8).sqrt())
+
+    def centres(self, model: BodyModel, shape: Tensor, mesh: BodyMesh) -> Tensor:
+        """Of the spheres [B, N, 3], metres."""
         _, joints = model.rest(shape)
         transform = mesh.transforms.index_select(1, self.first)
-        centre = (transform[..., :3, :3] @ self._rest(joints)[..., None])[..., 0] + transform[..., :3, 3]
+        return (transform[..., :3, :3] @ self._rest(joints)[..., None])[..., 0] + transform[..., :3, 3]
+
+    def points(self, model: BodyModel) -> Points:
+        """The spheres' centres as points that a body carries."""
+        start, end = (model.joint_shape_basis[:, rows] for rows in (self.first, self.second))
+        basis = (start + self.place[:, None] * (end - start)).permute(1, 2, 0)[:, None]
+        basis = torch.cat([basis, basis.new_zeros(*basis.shape[:3], len(model.expression_names))], dim=-1)
+        skin = torch.eye(len(model.parents)).to(basis)[self.first, None]
+        return Points(self._rest(model.joint_template[None])[0, :, None], basis, skin, basis[..., :0])
+
+    def rows(self, model: BodyModel, shape: Tensor, mesh: BodyMesh, moves: Callable[[Tensor], Tensor]) -> Rows:
+        """Of half the squares of the depths of one body's pairs that overlap.
+
+        moves  spheres [n] -> derivatives [n, 3, P] of their centres, in the mesh's axes
+        """
+        way = self._apart(self.centres(model, shape, mesh))[0]
+        apart = way.square().sum(-1).clamp(min=1e-8).sqrt()
+        near = (apart < self.reach).nonzero()[:, 0]
+        spheres, rows = torch.unique(self.pairs[near], return_inverse=True)
+        moved = moves(spheres)[rows.flatten()].unflatten(0, (-1, 2))                 # [n, 2, 3, P]
+        unit = (way[near] / apart[near, None])[:, None]
+        return Rows(self.reach[near] - apart[near], -(unit @ (moved[:, 0] - moved[:, 1]))[:, 0])
+
+    def _apart(self, centre: Tensor) -> Tensor:
+        """From the second to the first of each pair [B, P, 3]."""
         a, b = self.pairs.unbind(1)
-        apart = (centre.index_select(1, a) - centre.index_select(1, b)).square().sum(-1).clamp(min=1e-8).sqrt()
-        return relu(self.reach - apart)
+        return centre.index_select(1, a) - centre.index_select(1, b)
 
     def _rest(self, joints: Tensor) -> Tensor:
         """Centres [B, N, 3] of the spheres in unposed bodies with joints [B, J, 3]."""

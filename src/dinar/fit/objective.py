@@ -1,13 +1,19 @@
-"""What a fit minimises (SMPLify-X's terms and the paper's silhouette Dice, section 3.1)."""
+"""What a fit minimises (SMPLify-X's terms and the paper's silhouette Dice, section 3.1).
+
+Each term has its value, and its residuals as `Rows`: half their squares have the same slope as the value, and are
+nowhere below it by more than a constant (robust errors are reweighted), so Gauss-Newton steps go down.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dinar.fit.rows import Rows
 from dinar.photo.landmarks import FACE, HEAD, Landmarks
 
 # How much a landmark of full confidence counts; hands and face have many points, and pose networks place the
@@ -65,6 +71,12 @@ class Targets:
     depth: Tensor
     depth_trust: Tensor
     size: float
+
+    def double(self) -> Self:
+        """The same in float64."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        real = {name: v.double() for name, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}
+        return replace(self, **real)
 
 
 def targets(landmarks: Landmarks, names: tuple[str, ...], size: float) -> Targets:
@@ -138,12 +150,51 @@ def depths(points: Tensor, target: Targets) -> Tensor:
     """
     if not len(target.deep):
         return points.new_zeros(())
-    found = points.index_select(0, target.deep)
-    found = found - (target.depth_trust[:, None] * found).sum(0) / target.depth_trust.sum()
-    wanted = target.depth - (target.depth_trust[:, None] * target.depth).sum(0) / target.depth_trust.sum()
-    scale = ((found * wanted)[:, :2].sum() / wanted[:, :2].square().sum()).detach()
+    found, wanted = _about_middle(points.index_select(0, target.deep), target), _about_middle(target.depth, target)
+    scale = _size_ratio(found, wanted).detach()
     squared = ((found[:, 2] - scale * wanted[:, 2]) / DEPTH_WIDTH).square()
     return (target.depth_trust * squared / (1 + squared)).sum()
+
+
+def _about_middle(values: Tensor, target: Targets) -> Tensor:
+    """Values [D, C] of the deep landmarks less their mean."""
+    return values - (target.depth_trust[:, None] * values).sum(0) / target.depth_trust.sum()
+
+
+def _size_ratio(found: Tensor, wanted: Tensor) -> Tensor:
+    """How much larger the body is in the picture than the 3D landmarks' person; both [D, 3] about their means."""
+    return (found * wanted)[:, :2].sum() / wanted[:, :2].square().sum()
+
+
+def reprojection_rows(projected: Tensor, moves: Tensor, target: Targets, *, width: float) -> Rows:
+    """Of `reprojection`; projected [L, 2] pixels, moves [L, 2, P]."""
+    error = (projected[target.index] - target.xy) / target.size / width
+    weight = (2 * target.weight).sqrt() / (1 + error.square().sum(1))
+    share = weight / (target.size * width)
+    return Rows((weight[:, None] * error).flatten(), (share[:, None, None] * moves[target.index]).flatten(0, 1))
+
+
+def direction_rows(points: Tensor, moves: Tensor, target: Targets) -> Rows:
+    """Of `directions`; points [L, 3] in the camera's axes, moves [L, 3, P]."""
+    start, end = target.bones.unbind(1)
+    vector = points[end] - points[start]
+    length = vector.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    unit = vector / length
+    weight = target.trust.sqrt()[:, None]
+    across = torch.eye(3).to(points) - unit[:, :, None] * unit[:, None]
+    moved = (weight / length)[..., None] * across @ (moves[end] - moves[start])
+    return Rows((weight * (unit - target.direction)).flatten(), moved.flatten(0, 1))
+
+
+def depth_rows(points: Tensor, moves: Tensor, target: Targets) -> Rows:
+    """Of `depths`; points [L, 3] in the camera's axes, moves [L, 3, P]."""
+    if not len(target.deep):
+        return Rows(points.new_zeros(0), moves.new_zeros(0, moves.shape[2]))
+    found, wanted = _about_middle(points[target.deep], target), _about_middle(target.depth, target)
+    error = (found[:, 2] - _size_ratio(found, wanted) * wanted[:, 2]) / DEPTH_WIDTH
+    weight = (2 * target.depth_trust).sqrt() / (1 + error.square())
+    moved = _about_middle(moves[target.deep, 2], target)
+    return Rows(weight * error, (weight / DEPTH_WIDTH)[:, None] * moved)
 
 
 def dice(mask: Tensor, other: Tensor) -> Tensor:

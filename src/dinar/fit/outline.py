@@ -39,12 +39,15 @@ SLIM = 0.15             # and of the thickness behind it, inwards: what hides ha
 
 _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
+_HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
 _RIM = 1.5              # pixels of blur in which the direction of an outline is measured
 _STEEP = 0.3            # cosine: surface seen at the outline has to move across it
 _DENSITY = 38.0         # 1 / metre: equations per area of a limb of 10 cm radius, which the penalties are relative to
 _GAP = 0.3              # weight of an equation that closes a gap between limbs, where no outline is seen
 _FOLD = 0.2             # cosine between the normals of a triangle before and after; below, it is flattened again
+
+_SYMMETRIC = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}     # of `splu`
 
 
 class Silhouette(Protocol):
@@ -64,9 +67,10 @@ class Surface:
     least       [V]     metres along it at the least, <= 0
     most        [V]     metres along it at the most, >= 0
     free        [V]     0 for what keeps its shape, 1 for what clothes or hair may cover
+    loose       [U]     vertices that move at all, in an order that keeps the factors of matrices over them sparse
     mass        [V, V]  areas, on the diagonal
     stiffness   [V, V]  slopes over the surface
-    smoothness  [V, V]  the penalty on movements
+    smoothness  [U, U]  the penalty on movements of the loose vertices
     """
 
     vertices: np.ndarray
@@ -74,6 +78,7 @@ class Surface:
     least: np.ndarray
     most: np.ndarray
     free: np.ndarray
+    loose: np.ndarray
     mass: sparse.sparray
     stiffness: sparse.sparray
     smoothness: sparse.sparray
@@ -122,34 +127,43 @@ def surface_of(model: BodyModel, shape: Tensor) -> Surface:
     smooth = splu((mass + _FLAT**2 * stiffness).tocsc()).solve(mass @ vertices)
     direction = vertex_normals(torch.from_numpy(smooth)[None], model.faces)[0].numpy()
     tree = cKDTree(vertices)
-    most = np.minimum(OUTWARDS, ROOM * _free_way(tree, normals, vertices, direction, OUTWARDS / ROOM))
-    least = -np.minimum(INWARDS, SLIM * _free_way(tree, -normals, vertices, -direction, INWARDS / SLIM))
     free = _free(model)
+    loose = np.flatnonzero(free > _HELD)
+    most, least = np.zeros(len(free)), np.zeros(len(free))
+    way = _free_way(tree, normals, vertices, loose, direction, OUTWARDS / ROOM)
+    most[loose] = np.minimum(OUTWARDS, ROOM * way)
+    way = _free_way(tree, -normals, vertices, loose, -direction, INWARDS / SLIM)
+    least[loose] = -np.minimum(INWARDS, SLIM * way)
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
     held = np.where(free < 1, _KEPT * (1 - free), 0) + (SMOOTH / SPREAD) ** 2
     smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
-    return Surface(vertices, direction, least, most, free, mass, stiffness, smoothness)
+    smoothness = smoothness.tocsc()
+    loose = loose[np.argsort(splu(smoothness[loose][:, loose], permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)]
+    smoothness = smoothness[loose][:, loose]
+    return Surface(vertices, direction, least, most, free, loose, mass, stiffness, smoothness)
 
 
 def _solved(surface: Surface, rows: sparse.sparray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Movements [V] by least squares of rows [N, V]; those beyond their limits are held at them, and the rest solved
     again.
     """
+    rows = rows[:, surface.loose]
+    least, most = surface.least[surface.loose], surface.most[surface.loose]
     system = surface.smoothness + rows.T @ sparse.diags(weights) @ rows
     right = rows.T @ (weights * targets)
-    stop, moved = np.zeros(len(surface.free)), np.zeros(len(surface.free))
+    stiff = _DENSITY * _KEPT * surface.mass.diagonal()[surface.loose]
+    stop, found = np.zeros(len(right)), np.zeros(len(right))
     for _ in range(3):
-        limit = np.clip(moved, surface.least, surface.most)
-        stop = np.where(moved == limit, stop, _DENSITY * _KEPT * surface.mass.diagonal())
-        factors = splu(
-            (system + sparse.diags(stop)).tocsc(),
-            permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True},
-        )  # fmt: skip
-        moved = factors.solve(right + stop * limit)
-        if not ((moved < surface.least) | (moved > surface.most)).any():
+        limit = np.clip(found, least, most)
+        stop = np.where(found == limit, stop, stiff)
+        factors = splu((system + sparse.diags(stop)).tocsc(), permc_spec="NATURAL", **_SYMMETRIC)
+        found = factors.solve(right + stop * limit)
+        if not ((found < least) | (found > most)).any():
             break
-    return np.clip(moved, surface.least, surface.most)
+    moved = np.zeros(len(surface.free))
+    moved[surface.loose] = np.clip(found, least, most)
+    return moved
 
 
 @dataclass(frozen=True)
@@ -269,14 +283,16 @@ def _free_way(
     tree: cKDTree,                  # of the vertices
     normals: np.ndarray,            # [V, 3] away from what is to be reached
     vertices: np.ndarray,           # [V, 3]
+    movable: np.ndarray,            # [U] those that are asked for
     direction: np.ndarray,          # [V, 3]
     most: float,                    # metres
 ) -> np.ndarray:
-    """How far a vertex gets in its direction before it is behind another part of the surface, metres [V]."""
-    way, length = np.full(len(vertices), most), np.full(len(vertices), _NEAR)
-    going = np.arange(len(vertices))
+    """How far vertices get in their direction before they are behind another part of the surface, metres [U]."""
+    start, direction = vertices[movable], direction[movable]
+    way, length = np.full(len(movable), most), np.full(len(movable), _NEAR)
+    going = np.arange(len(movable))
     while len(going):
-        points = vertices[going] + length[going, None] * direction[going]
+        points = start[going] + length[going, None] * direction[going]
         clear, nearest = tree.query(points)
         behind = ((points - vertices[nearest]) * normals[nearest]).sum(1) < 0
         behind &= (normals[nearest] * direction[going]).sum(1) < 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
 from dinar.body.model import BodyModel
+from dinar.fit.rows import Rows
 
 # Radians that a bone turns about its rest pose in everyday postures (one standard deviation).
 _SPREAD = {
@@ -55,6 +58,19 @@ class PosePrior(nn.Module):
         low, high = self.limits.unbind(1)
         beyond = relu(low - turned[..., 0]) + relu(turned[..., 0] - high)
         return likely + 10 * (beyond / 0.1).square().sum(1)
+
+    def rows(self, rotations: Tensor) -> Rows:
+        """Of the penalty for rotation vectors [K, 3]; derivatives by all of them."""
+        low, high = self.limits.unbind(1)
+        angle = (rotations * self.axes[:, :, 0]).sum(1)
+        beyond = relu(low - angle) + relu(angle - high)
+        side = torch.where(angle > high, 1.0, -1.0) * (beyond > 0)
+        stiff = math.sqrt(2 * 10) / 0.1
+        likely = math.sqrt(2) * self.axes.transpose(1, 2) / self.spread[..., None]        # [K, 3, 3]
+        hinges = stiff * side[:, None, None] * self.axes[:, :, :1].transpose(1, 2)        # [K, 1, 3]
+        blocks = torch.cat([likely, hinges], dim=1)                                       # [K, 4, 3]
+        residual = torch.cat([(likely @ rotations[..., None])[..., 0], stiff * beyond[:, None]], dim=1)
+        return Rows(residual.flatten(), torch.block_diag(*blocks))
 
 
 def _bone(bone: str, joints: Tensor, humanoid: dict[str, int]) -> tuple[Tensor, list[float], list[float]]:

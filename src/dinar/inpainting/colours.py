@@ -32,7 +32,7 @@ class Look:
 
 
 def match_colours(
-    proposal: NeuralTexture, texture: NeuralTexture, looks: Sequence[Look], *, steps: int = 6
+    proposal: NeuralTexture, texture: NeuralTexture, looks: Sequence[Look], *, steps: int = 2
 ) -> NeuralTexture:
     """The decoded texture with rgb * alpha + beta, one alpha and one beta for each colour (eq. 7).
 

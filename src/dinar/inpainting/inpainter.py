@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,15 +23,13 @@ from dinar.networks.autoencoder import Autoencoder
 from dinar.networks.denoiser import Denoiser
 from dinar.texture.islands import Islands
 from dinar.texture.neural_texture import NeuralTexture
-from dinar.texture.trust import trust
+from dinar.texture.trust import near
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 MARKER = "inpainting.json"
-FEATHER = 1 / 64    # of the texture's side: how far a photo's edge fades into the painting
-GRAZING = 0.2       # frontality at which a photo's texel begins to count beside the painting,
-TRUSTED = 0.4       # and from which it counts whole: what is seen at an angle is stretched
+FEATHER = 1 / 48    # of the texture's side: how far from what is seen the painting begins to count whole
 CONFIDENCE = 0.7    # the part of a change that is believed: few people taught it
 CHANGED = 0.1       # distance in RGB, [0, 1], from a tone to that which is painted, about which codes are painted too
 
@@ -71,7 +68,8 @@ class Inpainter:
         pretrained.save_family(folder, MARKER, {"name": self.name, "appearance": self.appearance}, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
+        """On a device; networks that are there are not copied."""
+        return replace(self, **{part: pretrained.moved(getattr(self, part), device) for part in _PARTS})
 
     @classmethod
     def named(cls, preset: str, appearance: str, autoencoder: Autoencoder, denoiser: Denoiser) -> Self:
@@ -130,7 +128,7 @@ class Inpainted:
 
     texture  NeuralTexture       every channel of eq. 6; a texel that is painted has frontality 0
     painted  float32 [B,3,R,R]   its colours, photo and painting blended at the photo's edge
-    seam     mean difference of photo and painting along that edge, colours in [0, 1]; NaN where there is none
+    seam     mean difference of plain filling and painting along that edge, colours in [0, 1]; NaN where there is none
     """
 
     texture: NeuralTexture
@@ -161,7 +159,7 @@ def inpaint(
         proposal = added(texture, painted, *change)
     if match:
         proposal = match(proposal)
-    return blended(texture, proposal, islands)
+    return blended(texture, painted, proposal, islands)
 
 
 def condition(autoencoder: Autoencoder, texture: NeuralTexture, painted: Tensor, islands: Islands) -> Condition:
@@ -261,8 +259,10 @@ def added(texture: NeuralTexture, painted: Tensor, generated: Tensor, rgb: Tenso
     )
 
 
-def blended(texture: NeuralTexture, proposal: NeuralTexture, islands: Islands) -> Inpainted:
-    """Eq. 6 with a soft edge: the partial texture where it is filled, the proposal elsewhere."""
+def blended(texture: NeuralTexture, painted: Tensor, proposal: NeuralTexture, islands: Islands) -> Inpainted:
+    """Eq. 6 with a soft edge: the partial texture where it is filled, the proposal far from that, and between them the
+    plain filling [B, 3, R, R], which goes on from what is seen without a step.
+    """
     edge = soft_edge(texture, islands)
     coarse = functional.interpolate(edge, (islands.size, islands.size), mode="area")
     known = texture.filled
@@ -273,19 +273,17 @@ def blended(texture: NeuralTexture, proposal: NeuralTexture, islands: Islands) -
     whole = NeuralTexture(
         generated=torch.lerp(proposal.generated, texture.generated, coarse), frontality=texture.frontality, **parts
     )
-    rim = known * ((edge > 0) & (edge < 1))
-    difference = ((texture.rgb - proposal.rgb).abs().mean(1, keepdim=True) * rim).sum() / rim.sum()
-    return Inpainted(whole, torch.lerp(proposal.rgb, texture.rgb, edge), float(difference))
+    rim = (1 - known) * (edge > 0)
+    difference = ((painted - proposal.rgb).abs().mean(1, keepdim=True) * rim).sum() / rim.sum()
+    colours = torch.where(known > 0, texture.rgb, torch.lerp(proposal.rgb, painted, edge))
+    return Inpainted(whole, colours, float(difference))
 
 
 def soft_edge(texture: NeuralTexture, islands: Islands) -> Tensor:
-    """B_fill with a soft edge [B, 1, R, R]: 0 where not filled, rising to 1 inside and with frontality.
-
-    An island's own border is no edge. Texels that were painted before have no frontality and count by distance alone.
-    """
+    """B_fill with a soft edge [B, 1, R, R]: 1 where it is filled, falling to 0 beside that; 0 off the islands."""
     size = texture.rgb.shape[-1]
     inside = functional.interpolate(islands.covered, (size, size), mode="nearest")
-    return trust(texture, inside, feather=FEATHER, angles=(GRAZING, TRUSTED))
+    return near(texture.filled, inside, reach=FEATHER)
 
 
 def cleared(texture: NeuralTexture, region: Tensor) -> NeuralTexture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -61,7 +60,8 @@ class Appearance:
         pretrained.save_family(folder, MARKER, {"name": self.name}, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{part: copy.deepcopy(getattr(self, part)).to(device) for part in _PARTS})
+        """On a device; networks that are there are not copied."""
+        return replace(self, **{part: pretrained.moved(getattr(self, part), device) for part in _PARTS})
 
     @classmethod
     def named(cls, preset: str, encoder: Encoder, generator: TextureGenerator, renderer: Renderer) -> Self:

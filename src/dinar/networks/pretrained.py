@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import json
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "network"   # the class, beside its arguments in config.json
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def moved(module: Network, device: torch.device | str) -> Network:
+    """A copy of a network on a device, or itself where it is there."""
+    there = torch.empty(0, device=device).device
+    if all(tensor.device == there for tensor in (*module.parameters(), *module.buffers())):
+        return module
+    return copy.deepcopy(module).to(device)
 
 
 def save(folder: Path, module: nn.Module, config: DataclassInstance) -> None:

@@ -112,8 +112,13 @@ def continued(colours: Tensor, mask: Tensor) -> Tensor:
     """Colours [B, 3, H, W] beyond the mask [B, 1, H, W] that they belong to: those of its edge, the smoother the
     farther away. With nothing in the mask all are 0. H and W are multiples of 8.
     """
-    levels = [torch.cat([colours * mask, mask], dim=1)]
-    while len(levels) <= CONTINUED and not any(side % 2 for side in levels[-1].shape[2:]):
+    return spread(torch.cat([colours * mask, mask], dim=1), CONTINUED)
+
+
+def spread(known: Tensor, halvings: int) -> Tensor:
+    """`continued` from colours times mask, and mask [B, 4, H, W]: [B, 3, H, W]."""
+    levels = [known]
+    while len(levels) <= halvings and not any(side % 2 for side in levels[-1].shape[2:]):
         levels.append(functional.avg_pool2d(levels[-1], 2))
     filled = levels[-1][:, :3] / levels[-1][:, 3:].clamp(min=1e-4)
     for level in reversed(levels[:-1]):

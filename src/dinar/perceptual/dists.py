@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -43,8 +45,12 @@ class DISTS(nn.Module):
         Raises ValueError where they are smaller or of different shapes.
         """
         check_pair(image, other)
+        return self.compare(self.features(image), self.features(other))
+
+    def compare(self, features: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+        """What `forward` gives, of two images' `features`, so that one image is looked at once for many others."""
         textures, structures = [], []
-        for a, b in zip(self.features(image), self.features(other), strict=True):
+        for a, b in zip(features, others, strict=True):
             mean_a, mean_b = a.mean((2, 3)), b.mean((2, 3))
             textures.append((2 * mean_a * mean_b + _SMALL) / (mean_a.square() + mean_b.square() + _SMALL))
             a, b = a - mean_a[..., None, None], b - mean_b[..., None, None]

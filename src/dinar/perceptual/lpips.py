@@ -51,9 +51,12 @@ class LPIPS(nn.Module):
 
         Raises ValueError where the image is smaller than 64 pixels a side.
         """
+        return unit(self.layers(image))
+
+    def layers(self, image: Tensor) -> list[Tensor]:
+        """The same before each pixel's features were made of unit length."""
         check_image(image)
-        found = self.backbone((image * 2 - 1 - self.mean) / self.deviation)
-        return [_unit(layer.float()) for layer in found]
+        return self.backbone((image * 2 - 1 - self.mean) / self.deviation)
 
     def compare(self, features: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
         """Distance [B] of two images from their `features`."""
@@ -92,9 +95,9 @@ def check_pair(image: Tensor, other: Tensor) -> None:
     check_image(image)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit(layers: Sequence[Tensor]) -> list[Tensor]:
     """Every pixel's features [B, C, H, W] divided by their length; a pixel without any stays 0 and has no gradient.
 
     The gradient of a square root at 0 would be NaN for the whole image.
     """
-    return x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10)
+    return [x.float() / (torch.linalg.vector_norm(x.float(), dim=1, keepdim=True) + 1e-10) for x in layers]

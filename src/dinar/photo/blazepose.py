@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from dinar.photo.regions import Region
 from dinar.photo.tflite import Network
 
 POINTS = len(BODY)
+FILLING = 0.6    # of the picture's longer side: the region of somebody beside whom small people do not count
 
 _SWAP = {"left": "right", "right": "left"}
 _OTHER_SIDE = [BODY.index("_".join(_SWAP.get(part, part) for part in name.split("_"))) for name in BODY]
@@ -81,15 +83,18 @@ class BlazePose:
         """Everybody in a picture (uint8 [H, W, 3]), from left to right.
 
         The picture is searched whole and then in overlapping tiles, because the detector sees it at 224 px and
-        overlooks small persons. A tile may show no more than an arm, which looks like a small person: nobody is
-        believed whose mask lies on persons found before.
+        overlooks small persons. Where somebody fills it, the smallest tiles are left out: who is found only there is a
+        fifth of them. A tile may show no more than an arm, which looks like a small person: nobody is believed whose
+        mask lies on persons found before.
         """
-        whole, *tiles = windows(pixels.shape[:2])
-        people: list[Person] = []
-        for group, threshold in (([whole], 0.5), (tiles, 0.5), ([whole, *tiles], 0.25)):
+        shape, people = pixels.shape[:2], []
+        for parts, threshold in (((1,), 0.5), ((2, 3), 0.5), ((1, 2, 3), 0.25)):
             if threshold < 0.5 and people:
                 break
-            detections = [d for window in group for d in self.detector(pixels, window, threshold=threshold)]
+            if any(person.region.side > FILLING * max(shape) for person in people):
+                parts = (2,)
+            tiles = windows(shape, parts)
+            detections = [d for window in tiles for d in self.detector(pixels, window, threshold=threshold)]
             found: list[Person] = []
             for detection in sorted(detections, key=lambda d: -d.score):
                 region = Region.around(detection.points[0], detection.points[1], 1.25)
@@ -177,11 +182,11 @@ class BlazePose:
         return person, Region.around(xy[POINTS], xy[POINTS + 1], 1.25)
 
 
-def windows(shape: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """The whole picture, and tiles of 1/2 and 1/3 of its longer side that overlap by half."""
+def windows(shape: tuple[int, int], parts: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """Tiles (left, top, right, bottom) of 1/part of a picture's longer side, for each part; they overlap by half."""
     h, w = shape
-    out = [(0, 0, w, h)]
-    for part in (2, 3):
+    out = []
+    for part in parts:
         side = round(max(h, w) / part)
         columns, rows = (max(1, -(-2 * (n - side) // side) + 1) for n in (w, h))
         for y in np.linspace(0, max(0, h - side), rows):

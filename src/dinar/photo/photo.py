@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from dinar.photo.blazepose import BlazePose, Person
 from dinar.photo.face import SAME_IN_FACE, Face
 from dinar.photo.hands import Hands
 from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
-from dinar.photo.segmentation import in_front, segment
+from dinar.photo.segmentation import in_front, matted, segment
 from dinar.photo.tflite import Network
 from dinar.store import Store
 
@@ -28,6 +29,7 @@ HIDDEN = 0.2  # trust in a point that cannot be seen
 EDGE = 0.03  # of the person's height: so close to the picture's edge points may be guesses
 CUT_OUT = 0.1  # transparent part from which on a picture's transparency is its mask
 SIDES = 512, 1024  # least and greatest side of a crop
+BAND = 256  # rows of a picture that are resampled at a time
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,20 @@ def look(
         raise InputError(f"{path} shows no person at the given keypoints; give a mask too")
     others = [p for p in found if p is not seen]
     x, y, side, scale = _window(_extent(landmarks, given_mask, seen, picture.size))
-    pixels = _cut(picture.bytes, x, y, side, scale)
+    pixels = _cut(picture.bytes, x, y, (side, side), scale)
     if given_mask is None:
-        alpha = segment(picture.pixels, images.to_bytes(pixels), (x, y, scale), perception.pose, seen, others)
-        soft = torch.from_numpy(alpha)[None]
+        solid = segment(picture.pixels, (x, y, scale), pixels.shape[-1], perception.pose, seen, others)
         if picture.alpha is not None and (picture.alpha < 128).mean() > CUT_OUT:
-            soft = _cut_out(_cut(torch.from_numpy(picture.alpha)[None], x, y, side, scale, outside=0), soft)
+            soft = _cut_out(_cut(torch.from_numpy(picture.alpha)[None], x, y, (side, side), scale, outside=0), solid)
+        else:
+            soft = torch.from_numpy(matted(images.to_bytes(pixels), solid))[None]
     else:
-        soft = _cut(given_mask, x, y, side, scale, outside=0)
-    inside = _cut(torch.ones(1, *picture.size), x, y, side, scale, outside=0)
+        soft = _cut(given_mask, x, y, (side, side), scale, outside=0)
+    rows, columns = (
+        _cut(torch.ones(1, 1, length), start, 0, (1, side), scale, outside=0)[0, 0]
+        for length, start in zip(picture.size, (y, x), strict=True)
+    )
+    inside = rows[:, None] * columns
     return Photo(
         pixels,
         (soft * inside).clamp(0, 1),
@@ -259,8 +266,10 @@ def _extent(landmarks: Landmarks, mask: Tensor | None, person: Person | None, si
     """Box [4] (left, top, right, bottom) of everything known of the person, within the picture."""
     points = [landmarks.xy[landmarks.confidence > 0.3].numpy()]
     if mask is not None:
-        corners = np.argwhere(mask[0].numpy() > 0.5)[:, ::-1]
-        points += [corners, corners + 1]
+        inside = mask[0].numpy() > 0.5
+        columns, rows = (np.flatnonzero(inside.any(axis=axis)) for axis in (0, 1))
+        if len(rows):
+            points.append(np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]]))
     elif person is not None:
         points.append(person.pixels)
     together = np.concatenate(points).clip((0, 0), size[::-1])
@@ -275,17 +284,22 @@ def _window(box: np.ndarray) -> tuple[int, int, int, float]:
     return x, y, side, min(max(side, SIDES[0]), SIDES[1]) / side
 
 
-def _cut(image: Tensor, x: int, y: int, side: int, scale: float, *, outside: float | None = None) -> Tensor:
-    """The window of an image [C, H, W], uint8 or float, at the crop's size, float32 in [0, 1]."""
-    window = images.crop(image, x, y, (side, side), outside=outside)
-    window = window / 255 if window.dtype == torch.uint8 else window.float()
-    out = round(side * scale)
-    return window if out == side else images.resize(window, (out, out))
+def _cut(
+    image: Tensor, x: int, y: int, size: tuple[int, int], scale: float, *, outside: float | None = None
+) -> Tensor:
+    """The window of an image [C, H, W], uint8 or float, at the crop's size, float32 in [0, 1]; sides of 1 stay 1."""
+    high, wide = (side if side == 1 else round(side * scale) for side in size)
+    bands = []
+    for top in range(0, size[0], BAND):                      # a large picture in float32 takes more than all networks
+        band = images.crop(image, x, y + top, (min(BAND, size[0] - top), size[1]), outside=outside)
+        band = band / 255 if band.dtype == torch.uint8 else band.float()
+        bands.append(band if wide == size[1] else images.resize(band, (band.shape[1], wide)))
+    window = torch.cat(bands, dim=1)
+    return window if high == size[0] else images.resize(window, (high, wide))
 
 
-def _cut_out(alpha: Tensor, soft: Tensor) -> Tensor:
+def _cut_out(alpha: Tensor, solid: np.ndarray) -> Tensor:
     """A picture's own transparency [1, S, S] as mask, without what lies far from the person."""
-    near = torch.nn.functional.max_pool2d(
-        (soft > 0.3).float(), 2 * (alpha.shape[-1] // 64) + 1, 1, alpha.shape[-1] // 64
-    )
-    return alpha * near
+    reach = 2 * (alpha.shape[-1] // 64) + 1
+    near = cv2.dilate(solid.astype(np.float32), np.ones((reach, reach), np.uint8))
+    return alpha * torch.from_numpy(near)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from dinar.parallel import torch_threads
 from dinar.photo.blazepose import BlazePose, Person
+from dinar.photo.matting import closed_form
 
 INNER, OUTER = 1 / 110, 1 / 250  # band about the coarse outline that is matted anew, parts of the crop's side
 LOW, HIGH = 0.15, 0.85  # alphas that count as 0 and 1: matting leaves a haze on blurred backgrounds
@@ -18,21 +17,19 @@ LOW, HIGH = 0.15, 0.85  # alphas that count as 0 and 1: matting leaves a haze on
 
 def segment(
     pixels: np.ndarray,
-    crop: np.ndarray,
     window: tuple[float, float, float],
+    size: int,
     pose: BlazePose,
     person: Person,
     others: Sequence[Person],
 ) -> np.ndarray:
-    """Soft mask float32 [S, S] of a person in a crop.
-
-    pixels  uint8 [H, W, 3]  the picture, in whose pixels `person` and `others` are given
-    crop    uint8 [S, S, 3]  its window (x, y, scale)
+    """Hard mask bool [size, size] of a person in a window (x, y, scale) of a picture uint8 [H, W, 3], in whose pixels
+    `person` and `others` are given.
     """
-    coarse = pose.mask(pixels, person, window, crop.shape[0])
+    coarse = pose.mask(pixels, person, window, size)
     solid = without_others(coarse, person, others, window) > 0.5
     solid = connected(solid, (person.xy[person.confidence > 0.5] - window[:2]) * window[2])
-    return matted(crop, continued(solid, pixels.shape[:2], window))
+    return continued(solid, pixels.shape[:2], window)
 
 
 def without_others(
@@ -81,24 +78,12 @@ def continued(solid: np.ndarray, shape: tuple[int, int], window: tuple[float, fl
 
 
 def matted(crop: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """Soft mask float32 [S, S] out of a hard one: closed-form matting (Levin et al. 2008) in a band on its outline."""
+    """Soft mask float32 [S, S] out of a hard one: closed-form matting in a band on its outline."""
     size = solid.shape[0]
     within = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 5)
     beyond = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5)
     known = np.where(within > INNER * size, 1.0, np.where(beyond > OUTER * size, 0.0, 0.5))
     if not ((known == 0).any() and (known == 1).any() and (known == 0.5).any()):
         return solid.astype(np.float32)
-    rows, columns = np.nonzero(known > 0)
-    part = np.s_[max(0, rows.min() - 8) : rows.max() + 9, max(0, columns.min() - 8) : columns.max() + 9]
-    out = np.zeros(solid.shape, np.float32)
-    with warnings.catch_warnings(), torch_threads():
-        from pymatting import estimate_alpha_cf  # to import it is to start numba's threads
-
-        warnings.simplefilter("ignore")  # of a preconditioner that it replaces itself
-        out[part] = estimate_alpha_cf(
-            crop[part] / 255.0,
-            known[part],
-            laplacian_kwargs={"epsilon": 1e-5},
-            cg_kwargs={"maxiter": 400, "rtol": 1e-5},
-        )
-    return ((out - LOW) / (HIGH - LOW)).clip(0, 1)
+    out = closed_form(crop / 255, known, known == 0.5)
+    return ((out - LOW) / (HIGH - LOW)).clip(0, 1).astype(np.float32)

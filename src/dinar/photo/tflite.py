@@ -11,13 +11,16 @@ import numpy as np
 
 
 class Network:
-    """A float32 network with one input image; outputs by name, without the batch axis."""
+    """A float32 network with one input image; outputs by name, without the batch axis.
 
-    def __init__(self, path: Path, *, threads: int = 2) -> None:
+    On one thread: a second one gains nothing in networks of some 20 ms, and spins while it waits.
+    """
+
+    def __init__(self, path: Path) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         with _quiet():
-            self._interpreter = Interpreter(str(path), num_threads=threads)
+            self._interpreter = Interpreter(str(path), num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()

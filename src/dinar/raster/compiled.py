@@ -12,16 +12,16 @@ import numba
 BAND = 16  # rows that one thread draws in one go
 
 
-def compiled(function: Callable) -> Callable:
-    """`function` in machine code, cached on disk where any cache folder can be written.
+def compiled(function: Callable, **options: object) -> Callable:
+    """`function` in machine code, cached on disk where any cache folder can be written; `options` are numba's.
 
     Threads are Python's own and not numba's: its pools abort the process when two threads enter them at once or when
     it forks, and data loaders do both.
     """
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # numba found no writable folder: a read-only install and a read-only home
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
 
 
 def shared_out(job: Callable[[int], None], count: int, threads: int) -> None:

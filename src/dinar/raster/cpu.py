@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from dinar.raster.compiled import BAND, compiled, shared_out
-from dinar.raster.rasterize import NEAR
+from dinar.raster.fragments import NEAR
 
 
 @compiled

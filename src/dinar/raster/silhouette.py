@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,38 @@ def silhouette(
     return _Silhouette.apply(vertices, faces, size)
 
 
+@dataclass(frozen=True)
+class Crossings:
+    """Where an outline runs between two neighbours of a row or column; int64 [N], pixels counted through the batch.
+
+    first     the left or upper one
+    second    the right or lower one
+    inside    the one of the two that is covered
+    outwards  1 where the outline's outside is to the right or below, else -1
+    """
+
+    first: Tensor
+    second: Tensor
+    inside: Tensor
+    outwards: Tensor
+
+
+def crossings(face: Tensor, axis: int, *, every: int = 1) -> Crossings:
+    """Of the outline of what is drawn (face [B, H, W], -1 where nothing is), on every so manieth row or column.
+
+    axis  0: neighbours in a row, whose outline moves in x; 1: in a column, in y
+    """
+    height, width = face.shape[1:]
+    covered = face >= 0
+    lines = covered[:, ::every] if axis == 0 else covered[:, :, ::every]
+    b, y, x = lines.diff(dim=2 - axis).nonzero(as_tuple=True)
+    y, x = (y * every, x) if axis == 0 else (y, x * every)
+    first = (b * height + y) * width + x
+    second = first + (1 if axis == 0 else width)
+    out = covered.flatten()[first]
+    return Crossings(first, second, torch.where(out, first, second), torch.where(out, 1, -1))
+
+
 class _Silhouette(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vertices: Tensor, faces: Tensor, size: tuple[int, int]) -> Tensor:
@@ -43,18 +77,15 @@ class _Silhouette(torch.autograd.Function):
             return moved.view_as(vertices), None, None
 
         height, width = face.shape[1:]
-        covered = face >= 0
-        mask, gradient, depth = covered.flatten(), gradient.flatten(), vertices[..., 2].flatten()
-        for axis, dim, step in ((0, 2, 1), (1, 1, width)):    # x along rows, y along columns
-            b, y, x = covered.diff(dim=dim).nonzero(as_tuple=True)
-            first = (b * height + y) * width + x              # the left or upper one of two that differ
-            second = first + step
-            outwards = torch.where(mask[first], 1.0, -1.0).to(gradient)
-            inside = torch.where(mask[first], first, second)
+        gradient, depth = gradient.flatten(), vertices[..., 2].flatten()
+        for axis in (0, 1):
+            found = crossings(face, axis)
+            b, inside = torch.div(found.inside, height * width, rounding_mode="floor"), found.inside
+            outwards = found.outwards.to(gradient)
 
             corners = faces.long()[face.flatten()[inside].long()] + (b * count)[:, None]    # [n, 3]
             weights = barycentric.view(-1, 3)[inside] * depth[corners]                      # perspective -> screen
             weights = weights / weights.sum(dim=1, keepdim=True)
-            push = outwards * (gradient[first] + gradient[second]) / 2
+            push = outwards * (gradient[found.first] + gradient[found.second]) / 2
             moved[:, axis].index_add_(0, corners.flatten(), (weights * push[:, None]).flatten().to(moved))
         return moved.view_as(vertices), None, None

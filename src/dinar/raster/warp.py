@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dinar.errors import InputError
-from dinar.raster.rasterize import NEAR
+from dinar.raster.fragments import NEAR
 
 try:
     import warp as wp

@@ -27,11 +27,11 @@ from dinar.errors import InputError
 from dinar.files import atomic_file, check_file
 from dinar.parallel import one_thread_processes
 from dinar.progress import Progress
-from dinar.synth.people import random_person
+from dinar.synth.people import Person, random_person
 from dinar.synth.poses import random_body
 from dinar.synth.rigged import load_person, rigged_files
 from dinar.synth.sets import random_background, random_lens, random_light
-from dinar.synth.studio import arrange, frame_camera, illuminate, take
+from dinar.synth.studio import Lens, Light, arrange, frame_camera, illuminate, take
 from dinar.synth.wardrobe import Wardrobe
 
 PEOPLE_A_SHARD = 16
@@ -110,17 +110,15 @@ def make_sample(wardrobe: Wardrobe, plan: Plan, number: int, file: Path | None =
     A person is photographed as on one day: in one light, with one camera's exposure and colours, in several poses and
     places, from all around. So what is seen in one view holds for the others.
     """
-    seed = plan.seed * 1_000_003 + number
     rng = np.random.default_rng([plan.seed, number, 11])
     known = {}
     if file is None:
-        person = random_person(wardrobe, seed, texture=512 if plan.size <= 640 else 1024)
+        person = made_up(wardrobe, plan, number)
     else:
         person, distances = load_person(file)
         known["registration"] = asdict(distances)
     motions = tuple(sorted((wardrobe.root / "poses").glob("*.bvh")))
-    light = random_light(rng, rng.normal(0, 20))
-    session = random_lens(rng)
+    light, session = light_and_lens(rng)
     azimuths = rng.permutation(plan.views) * (360 / plan.views) + rng.uniform(0, 360)
     size = (plan.size, plan.size)
     key = f"{number:06d}"
@@ -150,11 +148,26 @@ def make_sample(wardrobe: Wardrobe, plan: Plan, number: int, file: Path | None =
                 (f"{key}.{k:03d}.mask.png", _png(view.mask[0].numpy())),
             ]
     facts = {
-        "seed": seed, "female": person.female, "years": person.years, "tone": person.tone, "wears": person.wears,
-        "model": person.model.name, "shape": person.shape[0].tolist(), "poses": poses,
+        "seed": _seed(plan, number), "female": person.female, "years": person.years, "tone": person.tone,
+        "wears": person.wears, "model": person.model.name, "shape": person.shape[0].tolist(), "poses": poses,
         "views": [entry for _, entry in sorted(views, key=lambda view: view[0])], **known,
     }  # fmt: skip
     return [(f"{key}.json", json.dumps(facts).encode()), *sorted(files)]
+
+
+def made_up(wardrobe: Wardrobe, plan: Plan, number: int) -> Person:
+    """The person of a sample."""
+    return random_person(wardrobe, _seed(plan, number), texture=512 if plan.size <= 640 else 1024)
+
+
+def _seed(plan: Plan, number: int) -> int:
+    return plan.seed * 1_000_003 + number
+
+
+def light_and_lens(rng: np.random.Generator) -> tuple[Light, Lens]:
+    """Those of all views of a sample: the first that is drawn."""
+    light = random_light(rng, rng.normal(0, 20))
+    return light, random_lens(rng)
 
 
 def _camera_entry(camera: Camera) -> dict:

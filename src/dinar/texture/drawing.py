@@ -30,7 +30,7 @@ class Rendering:
 
     def over(self, background: Tensor | float) -> Tensor:
         """The people on a background, [B, 3, H, W] or a shade: [B, 3, H, W]."""
-        return self.rgb * self.mask + background * (1 - self.mask)
+        return torch.lerp(torch.as_tensor(background).to(self.rgb), self.rgb, self.mask)
 
 
 def draw(

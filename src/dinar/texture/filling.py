@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import cv2
@@ -13,7 +14,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import Opposite, TexelMap, mirror_map, opposite_map, texel_map
+from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -34,6 +35,8 @@ _REACH = 4         # levels (`Opposite`) up and down in which sides are looked a
 _ENOUGH = 16       # texels that tell a side's colours,
 _MOST = 256        # and as many as are compared
 _RIM = 5           # texels
+SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
+OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ class Filler:
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
         return cls(model, layout, texels, mirror, opposite, guide_of(model))
 
+    @cached_property
+    def head(self) -> Tensor:
+        """How much each texel belongs to head and neck: float32 [1, 1, R, R] in [0, 1]."""
+        return head_texture(self.texels, self.model)
+
     def __call__(self, texture: NeuralTexture) -> Tensor:
         """Its colours without holes [B, 3, R, R]."""
         others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
@@ -144,31 +152,73 @@ def fill(
     go to the other side that its flanks have at the same height: prints, zips and open collars stay in front. What is
     left takes that of its surroundings on the body's surface: a membrane over the mesh, so that neither seams of the
     layout nor gaps between its islands show.
-    Colours seen at a grazing angle and the edges of holes blend into what is made up. Texels off the islands repeat the
-    nearest one on them: bilinear sampling at seams finds no foreign colour. With nothing seen at all everything is
-    mid-grey.
+    What is seen stays as it is. What is made up beside it takes on its shade at the edge, and less of that the farther
+    off it is (`continued`); colours seen at a grazing angle and at edges of holes are no source for other places.
+    Texels off the islands repeat the nearest one on them: bilinear sampling at seams finds no foreign colour. With
+    nothing seen at all everything is mid-grey.
     """
     size = texture.rgb.shape[-1]
     atlas, nearest = _atlas(layout, size)
     inside = atlas.mask
     weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
-    colour = texture.rgb * weight                                        # multiplied by its trust, here and below
-    known = torch.cat([colour, weight], dim=1)
+    known = torch.cat([texture.rgb * weight, weight], dim=1)             # colours times their trust, here and below
+    made = torch.zeros_like(known)                                       # without what is seen at the place itself
+
+    def found(more: Tensor) -> None:
+        nonlocal known, made
+        known, made = known + more * (1 - known[:, 3:]), made + more * (1 - made[:, 3:])
+
     if mirror is not None:
-        known = known + _elsewhere(known * inside, mirror) * (1 - known[:, 3:])
+        found(_elsewhere(known * inside, mirror))
     if opposite is not None:
         limbs = opposite.weight.to(known)
-        known = known + _elsewhere(known * inside, opposite.beside) * limbs * (1 - known[:, 3:])
+        found(_elsewhere(known * inside, opposite.beside) * limbs)
         going_round = inside * _of_the_sides(known[:, :3] / known[:, 3:].clamp(min=1e-6), known[:, 3:], opposite)
-        known = known + _elsewhere(known * going_round, opposite.uv) * limbs * (1 - known[:, 3:])
-    colour, weight = known[:, :3], known[:, 3:]
+        found(_elsewhere(known * going_round, opposite.uv) * limbs)
     if guide is None:
         edges = _edges(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
-    around = torch.stack([_spread(c, t, atlas, faces, guide) for c, t in zip(colour, weight, strict=True)])
+    around = torch.stack([_spread(c[:3], c[3:], atlas, faces, guide) for c in known])
     around = interpolate(_repeated(atlas, len(around)), around, faces)
-    filled = (colour + around * (1 - weight)).clamp(0, 1)
+    plain = made[:, :3] + around * (1 - made[:, 3:])
+    seen = texture.filled * inside
+    step = texture.rgb - plain
+    alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is other cloth
+    shade = continued(step * alike, seen, inside)
+    filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
+
+
+def continued(values: Tensor, known: Tensor, inside: Tensor) -> Tensor:
+    """Values [B, C, R, R] carried outwards from where they are known, fading to 0 at SHADE of the texture's side.
+
+    known   [B, 1, R, R]       1 where they are, else 0
+    inside  [1 or B, 1, R, R]  1 on islands, whose borders nothing crosses
+
+    They are smooth along the edge, which is why half the resolution does.
+    """
+    size, coarse = values.shape[-1], max(values.shape[-1] // 2, 1)
+    known, inside = known * inside, inside.expand_as(known)
+    pooled = functional.interpolate(torch.cat([values * known, known, inside], dim=1), (coarse, coarse), mode="area")
+    values, share, inside = pooled[:, :-2], pooled[:, -2:-1], pooled[:, -1:]
+    carried, inside = (share > 0).to(values), (inside > 0).to(values)
+    reach = max(round(SHADE * coarse), 2)
+    mean = _mean(torch.cat([values, share], dim=1), 3)
+    values, near = mean[:, :-1] / mean[:, -1:].clamp(min=1e-6) * carried, carried
+    for step in range(1, reach):
+        grown = _mean(torch.cat([values, carried], dim=1), 3) * inside
+        new = ((carried == 0) & (grown[:, -1:] > 0)).to(values)
+        values = values + new * grown[:, :-1] / grown[:, -1:].clamp(min=1e-6)
+        near, carried = near + new * (1 - step / reach), carried + new
+    mean = _mean(torch.cat([values, carried], dim=1), 5)
+    smooth = mean[:, :-1] / mean[:, -1:].clamp(min=1e-6) * near
+    return functional.interpolate(smooth, (size, size), mode="bilinear", align_corners=False)
+
+
+def _mean(image: Tensor, side: int) -> Tensor:
+    """Means of squares of `side` texels, along one axis after the other."""
+    rows = functional.avg_pool2d(image, (1, side), 1, (0, side // 2))
+    return functional.avg_pool2d(rows, (side, 1), 1, (side // 2, 0))
 
 
 def _elsewhere(values: Tensor, uv: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Self
 
@@ -105,9 +106,11 @@ def window(vertices: Tensor, camera: Camera) -> tuple[int, int, int, int]:
     """
     h, w = camera.size
     points = camera.project(vertices.detach()).flatten(0, 1)
-    if not len(points) or not bool((points[:, 2] > 1e-3).all()):
+    if not len(points):
         return 0, 0, w, h
-    low, high = points[:, :2].amin(0).floor().tolist(), points[:, :2].amax(0).ceil().tolist()
-    x, y = (int(min(max(v, 0), side - 1)) for v, side in zip(low, (w, h), strict=True))
-    right, bottom = (int(min(max(v, p + 1), side)) for v, p, side in zip(high, (x, y), (w, h), strict=True))
+    low, high = points.amin(0).tolist(), points.amax(0).tolist()
+    if not low[2] > 1e-3:
+        return 0, 0, w, h
+    x, y = (math.floor(min(max(v, 0), side - 1)) for v, side in zip(low[:2], (w, h), strict=True))
+    right, bottom = (math.ceil(min(max(v, p + 1), side)) for v, p, side in zip(high[:2], (x, y), (w, h), strict=True))
     return x, y, right - x, bottom - y

@@ -97,8 +97,10 @@ def refine(
     shares = _shares([target.frontality for target in targets])
     with torch.no_grad():
         first = [draw(texture, painted, target.vertices, target.camera) for target in targets]
-        hidden = [_hidden(target, drawing.mask[0]) for target, drawing in zip(targets, first, strict=True)]
-        places = [_Places.of(*some) for some in zip(targets, first, hidden, strict=True)]
+        behind = [
+            hidden(target.mask, drawing.mask[0], _side(target)) for target, drawing in zip(targets, first, strict=True)
+        ]
+        places = [_Places.of(*some) for some in zip(targets, first, behind, strict=True)]
     weight = texture.frontality * texture.filled
     change = torch.zeros_like(painted)                                # as it is before it is weighted
     generated = None
@@ -123,8 +125,8 @@ def refine(
             tried, generated.grad = replace(texture, generated=tunable[1]), torch.zeros_like(generated)
         shown, real = [], []
         judge.requires_grad_(False)
-        for target, behind, where, share in zip(targets, hidden, places, shares, strict=True):
-            view = _View.of(target, behind, where.drawn(rng), BACKGROUNDS[step % 2], sides, window, crop, rng)
+        for target, other, where, share in zip(targets, behind, places, shares, strict=True):
+            view = _View.of(target, other, where.drawn(rng), BACKGROUNDS[step % 2], sides, window, crop, rng)
             drawn = draw(tried, colours, view.vertices, view.camera).over(view.background)
             drawn = torch.lerp(drawn, view.photo, view.hidden)
             shown.append(view.middle(drawn, crop))
@@ -229,20 +231,20 @@ class _View:
         return image[..., y : y + side, x : x + side]
 
 
-def _hidden(target: Target, drawn: Tensor) -> Tensor:
-    """Where the photo shows somebody else, in front of the person, and tells nothing: [1, H, W].
+def hidden(mask: Tensor, drawn: Tensor, side: float) -> Tensor:
+    """Where a photo shows somebody else, in front of the person, and tells nothing: [1, H, W].
 
-    It is outside the photo's mask but too deep inside the drawn one [1, H, W] to be a matter of outlines.
+    It is outside the photo's mask [1, H, W] but too deep inside the drawn one [1, H, W] to be a matter of outlines;
+    `side` is the person's larger side, pixels.
     """
-    top, bottom, left, right = _box(target)
-    depth = max(1, round(DEEP * max(bottom - top, right - left)))
+    depth = max(1, round(DEEP * side))
     outside = (drawn < 0.5)[0].cpu().numpy().astype(np.uint8)
     away = torch.from_numpy(cv2.distanceTransform(1 - outside, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
-    seen = (target.mask > 0.5)[0].cpu().numpy().astype(np.uint8)
+    seen = (mask > 0.5)[0].cpu().numpy().astype(np.uint8)
     off = torch.from_numpy(cv2.distanceTransform(1 - seen, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
     core = ((away > depth) & (off > depth)).float()[None, None]
     grown = functional.max_pool2d(core, 2 * depth + 1, stride=1, padding=depth)[0]
-    return grown * (target.mask < 0.5)
+    return grown * (mask < 0.5)
 
 
 def _part(centre: float, start: float, end: float, most: int, least: int) -> tuple[int, int]:
@@ -261,6 +263,12 @@ def _box(target: Target) -> tuple[int, int, int, int]:
     top, bottom = min(y, int(rows.amin())), max(y + height, int(rows.amax()) + 1)
     margin = round(MARGIN * max(right - left, bottom - top))
     return top - margin, bottom + margin, left - margin, right + margin
+
+
+def _side(target: Target) -> int:
+    """The larger side of that box."""
+    top, bottom, left, right = _box(target)
+    return max(bottom - top, right - left)
 
 
 def _person(mask: Tensor) -> Tensor:

@@ -26,3 +26,14 @@ def trust(texture: NeuralTexture, inside: Tensor, *, feather: float, angles: tup
     edge = np.stack([cv2.distanceTransform(c, cv2.DIST_L2, cv2.DIST_MASK_5) / reach for c in covered])
     near = torch.from_numpy(edge).to(frontal)[:, None].clamp(0, 1)
     return texture.filled * near * torch.where(texture.frontality > 0, frontal, 1)
+
+
+def near(filled: Tensor, inside: Tensor, *, reach: float) -> Tensor:
+    """How near each texel is to filled ones, [B, 1, R, R]: 1 on them, 0 at `reach`, part of the texture's side.
+
+    inside   [1 or B, 1, R, R]  1 on islands; 0 is returned beside them
+    """
+    empty = (filled < 0.5)[:, 0].cpu().numpy().astype(np.uint8)
+    far = np.stack([cv2.distanceTransform(e, cv2.DIST_L2, cv2.DIST_MASK_5) for e in empty])
+    reach = max(reach * filled.shape[-1], 2.0)
+    return (1 - torch.from_numpy(far).to(filled)[:, None] / reach).clamp(0, 1) * (filled > 0.5).logical_or(inside > 0.5)

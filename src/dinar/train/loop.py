@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from dinar import images
 from dinar.errors import InputError
 from dinar.files import atomic_file, check_file
+from dinar.parallel import children_threads
 from dinar.presets import Preset
 from dinar.progress import Progress
 
@@ -264,7 +265,8 @@ def _batches(stage: Stage, options: Options, start: int, processes: int, process
         num_workers=options.workers,
         multiprocessing_context=context,
     )
-    return iter(loader)
+    with children_threads(1):
+        return iter(loader)
 
 
 def _identity(stage: Stage, options: Options) -> dict[str, Any]:

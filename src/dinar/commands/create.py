@@ -1,0 +1,147 @@
+"""`dinar create` and `dinar fit`: what photos become."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from dinar.commands.loading import load_body
+from dinar.commands.options import Device, Inpaint, Json, Positional, Refine, Seed, Seeds, Smplx, option, out_option
+from dinar.commands.reporting import fit_in_words, report_files, residuals
+from dinar.commands.saving import paths_of, save_all
+from dinar.commands.values import check_picture, set_seed, usable_device
+from dinar.errors import InputError
+
+if TYPE_CHECKING:
+    from dinar.pipeline import Source
+
+
+def create(
+    photos: Annotated[tuple[Path, ...], Positional, option("photos of one person, all of it in view", "PHOTO...")],
+    out: Annotated[
+        str, out_option("the avatar: a folder, or a .zip; with a slash at its end: a folder of avatars, one a photo")
+    ],
+    person: Annotated[
+        tuple[int, ...], option("whom, counted from the left (default: the largest); one number, or one a photo", "N")
+    ] = (),
+    mask: Annotated[tuple[Path, ...], option("your own masks, one a photo, white on the person", "FILE")] = (),
+    keypoints: Annotated[tuple[Path, ...], option("your own landmarks, one OpenPose JSON a photo", "FILE")] = (),
+    renderer: Annotated[
+        Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
+    ] = "neural",
+    refine: Refine = "residuals",
+    inpaint: Inpaint = True,
+    seed: Seed = 0,
+    seeds: Seeds = 1,
+    device: Device = "cpu",
+    jobs: Annotated[int, option("with a slash at the end of -o: processes that work at a time (default: 1)", "N")] = 1,
+    ray: Annotated[
+        str | None, option("with a slash at the end of -o: address of a Ray cluster to work on, or local", "ADDRESS")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an avatar from one or more photos of a person, or one from each of many photos."""
+    from dinar.terminal import Bars
+
+    if out.endswith(("/", os.sep)):
+        if seeds != 1:
+            raise InputError("--seeds shows several backs of one person; leave it, or give -o without the slash")
+        options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "seed": seed}
+        sources, where = sources_of(photos, person, mask, keypoints), usable_device(device)
+        _create_each(sources, Path(out), options | {"device": where}, jobs, ray, as_json)
+        return
+    if jobs != 1 or ray is not None:
+        raise InputError(f"--jobs and --ray are for an avatar from each photo; for that give -o {out}/ with the slash")
+    with Bars() as progress:
+        from dinar import pipeline
+
+        paths = paths_of(Path(out), seeds)
+        sources = sources_of(photos, person, mask, keypoints)
+        where = usable_device(device)
+        set_seed(seed)
+        avatars = pipeline.create_several(
+            sources,
+            range(seed, seed + seeds),
+            renderer=renderer,
+            refine=refine,
+            inpaint=inpaint,
+            device=where,
+            progress=progress,
+        )
+        files = save_all(avatars, paths, progress)
+    fits = [residuals(photo, shot) for photo, shot in zip(photos, avatars[0].shots, strict=True)]
+    report_files(files, progress, as_json, fits=fits)
+
+
+def fit(
+    photo: Annotated[Path, Positional, option("a photo of a person, the whole body in view", "PHOTO")],
+    out: Annotated[Path, out_option("the picture of the fit (.png, .jpg or .webp)")],
+    person: Annotated[int | None, option("whom, counted from the left (default: the largest)", "N")] = None,
+    mask: Annotated[Path | None, option("your own mask, white on the person", "FILE")] = None,
+    keypoints: Annotated[Path | None, option("your own landmarks, OpenPose JSON", "FILE")] = None,
+    smplx: Smplx = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw the body that fits a photo over it."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar import images, pipeline
+
+        check_picture(out)
+        source, model = pipeline.Source(photo, person, mask, keypoints), load_body(smplx)
+        set_seed(seed)
+        picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
+        images.save(out, picture)
+    report_files([out], progress, as_json, fits=[residuals(photo, shot)])
+
+
+def _create_each(
+    sources: Sequence[Source], out: Path, options: dict[str, Any], jobs: int, ray: str | None, as_json: bool
+) -> None:
+    """An avatar from each photo, told as they are made; exit code 2 where one could not be."""
+    from dinar import batch
+    from dinar.terminal import Bars
+
+    if not 1 <= jobs <= 256:
+        raise InputError(f"--jobs {jobs} is not possible; give a number from 1 to 256")
+    avatars, failures = [], []
+    with Bars() as progress:
+        tasks = batch.planned(sources, out)
+        for done in batch.run(tasks, options, jobs=jobs, cluster=ray, progress=progress):
+            seconds = {"photo": str(done.photo), "seconds": round(done.seconds, 3)}
+            if done.error is not None:
+                failures.append(seconds | {"error": done.error})
+                print(f"dinar: {done.error}", file=sys.stderr)
+                continue
+            avatars.append(seconds | {"avatar": str(done.avatar), **done.fit})
+            if not as_json:
+                print(f"{done.photo} -> {done.avatar} ({fit_in_words(done.fit)}, {done.seconds:.1f} s)", flush=True)
+    if as_json:
+        print(json.dumps({"files": [found["avatar"] for found in avatars], "avatars": avatars, "failures": failures}))
+    else:
+        print(f"{out}: {len(avatars)} of {len(sources)} photos became avatars in {progress.seconds['avatars']:.1f} s")
+    if failures:
+        sys.exit(2)
+
+
+def sources_of(
+    photos: Sequence[Path], persons: Sequence[int], masks: Sequence[Path], keypoints: Sequence[Path]
+) -> list[Source]:
+    """Each photo with what belongs to it. Raises InputError where the numbers differ."""
+    from dinar.pipeline import Source
+
+    if not photos:
+        raise InputError("create needs a photo")
+    if len(persons) == 1:
+        persons = [persons[0]] * len(photos)
+    for name, values in {"--person": persons, "--mask": masks, "--keypoints": keypoints}.items():
+        if len(values) not in (0, len(photos)):
+            raise InputError(f"{name} needs one value a photo: there are {len(values)} for {len(photos)} photos")
+    columns = ((values or [None] * len(photos)) for values in (persons, masks, keypoints))
+    return [Source(*row) for row in zip(photos, *columns, strict=True)]

@@ -1,0 +1,114 @@
+"""`dinar export`: files for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from dinar.commands.loading import load_avatar
+from dinar.commands.options import AvatarPath, Json, option, out_option
+from dinar.commands.reporting import report_files
+from dinar.errors import InputError
+
+
+def export(
+    avatar: AvatarPath,
+    out: Annotated[Path, out_option("the person for other programs (.glb, .vrm, .fbx, .usdz, .obj, .ply)")],
+    motion: Annotated[
+        tuple[str, ...],
+        tyro.conf.UseAppendAction,
+        option("an animation of the file: a clip or a file as for animate; may be given again", "MOTION"),
+    ] = (),
+    texture: Annotated[
+        Literal["auto", "baked", "plain"],
+        option("what the networks draw, baked, or the avatar's plain colours (default: baked where networks draw it)"),
+    ] = "auto",
+    outline: Annotated[bool, option("clothes and hair as geometry, where networks draw it (default: yes)")] = True,
+    triangles: Annotated[int | None, option("so many at most, 1000 or more (default: all, 27420)", "N")] = None,
+    texture_size: Annotated[int | None, option("texels a side (default: 2048 baked, else the avatar's)", "N")] = None,
+    picture: Annotated[Literal["png", "jpeg"], option("what the texture is stored as (default: png)")] = "png",
+    influences: Annotated[Literal[4, 8], option("joints a vertex follows (default: 4, which all programs read)")] = 4,
+    lit: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("let lamps shade it, once more")] = False,
+    author: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, option("of a .vrm: who made it; may be given again", "NAME")
+    ] = (),
+    title: Annotated[str | None, option("of a .vrm: its name (default: the file's)", "NAME")] = None,
+    licence: Annotated[str | None, option("of a .vrm: address of a licence beside VRM's own", "URL")] = None,
+    who: Annotated[
+        Literal["author", "licensed", "everyone"], option("of a .vrm: who may act as this person (default: author)")
+    ] = "author",
+    commerce: Annotated[
+        Literal["none", "personal", "corporate"], option("of a .vrm: what it may earn (default: none)")
+    ] = "none",
+    modify: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, option("of a .vrm: others may change it (default: they may not)")
+    ] = False,
+    redistribute: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, option("of a .vrm: others may pass it on (default: they may not)")
+    ] = False,
+    preview: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, option("then show it in the viewer as other programs do: move it, turn it")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write an avatar as a rigged or plain mesh for engines, viewers and Blender."""
+    from dinar.terminal import Bars
+
+    with Bars() as progress:
+        from dinar.export import vrm, writing
+        from dinar.files import check_file
+        from dinar.motion.motion import Motion, name_of
+
+        if preview:
+            from dinar.viewer import viewer
+        check_file(out)
+        terms = None
+        if out.suffix.lower() == ".vrm":
+            allowed = "allowModificationRedistribution" if modify and redistribute else "allowModification"
+            terms = vrm.Licence(
+                title=title or out.stem,
+                authors=author,
+                avatar=vrm.WHO[who],
+                commerce=vrm.COMMERCE[commerce],
+                modification=allowed if modify else "prohibited",
+                redistribution=redistribute,
+                url=licence,
+            )
+        elif author or title or licence or who != "author" or commerce != "none" or modify or redistribute:
+            raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
+        with progress.stage("load"):
+            names = [name_of(one) for one in motion]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise InputError(f"two motions are called {twice[0]}; animations need different names")
+            motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
+            person = load_avatar(avatar, None)
+        writing.check(out, motions=motions, licence=terms)
+        with progress.stage("export"):
+            figure = person.figure(
+                texture=None if texture == "auto" else texture,
+                outline=None if outline else False,
+                triangles=triangles,
+                texture_size=texture_size,
+                progress=progress,
+            )
+            files = writing.write(
+                out,
+                figure,
+                motions=motions,
+                texture_size=texture_size,
+                picture=picture,
+                influences=influences,
+                lit=lit,
+                licence=terms,
+            )
+    if not preview:
+        return report_files(list(files), progress, as_json)
+    page = viewer.Viewer(person.wearing(figure), out.name)
+    for name in reversed(motions):
+        page.move(name, motions[name])
+    report_files(list(files), progress, as_json, url=page.url)
+    if not as_json:
+        print(f"{page.url} (Ctrl-C ends it)", flush=True)
+    viewer.serve(page, browser=not as_json)

@@ -1,0 +1,160 @@
+"""The small renderer made ready for drawing on a CPU: the same function of its input in half the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dinar.networks.layers import SLOPE, ResBlock
+from dinar.networks.renderer import CONTINUED, Renderer, spread
+
+TAPS = 9   # of a 3 x 3 kernel
+
+
+@dataclass(frozen=True)
+class _Conv:
+    """A convolution with the normalisation behind it."""
+
+    weight: Tensor
+    bias: Tensor
+    stride: int
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Self:
+        weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
+        if norm is not None:
+            scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
+            weight, bias = weight * scale[:, None, None, None], norm.bias.detach() - norm.running_mean * scale
+        return cls(weight.contiguous(memory_format=torch.channels_last), bias, conv.stride[0])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.weight.shape[-1] == 1:     # a product of matrices, which torch's convolution comes to by a detour
+            weight = self.weight.flatten(1)
+            return functional.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
+        return functional.conv2d(x, self.weight, self.bias, self.stride, self.weight.shape[-1] // 2)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A `ResBlock`."""
+
+    first: _Conv
+    second: _Conv
+    shortcut: _Conv | None
+    shrink: int
+
+    @classmethod
+    def of(cls, block: ResBlock) -> Self:
+        (first, second), shortcut, shrink = block.body, None, 1
+        if isinstance(block.skip, nn.Sequential):
+            shortcut = _Conv.of(block.skip[1][0], block.skip[1][1])
+            shrink = first[0].stride[0]
+        return cls(_Conv.of(first[0], first[1]), _Conv.of(second[0], second[1]), shortcut, shrink)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        beside = functional.avg_pool2d(x, self.shrink) if self.shrink > 1 else x
+        if self.shortcut is not None:
+            beside = self.shortcut(beside)
+        return self.joined(_leaky(self.first(x)), beside)
+
+    def joined(self, x: Tensor, beside: Tensor) -> Tensor:
+        return _leaky(self.second(x).add_(beside))
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRenderer:
+    """A `Renderer` that folds pixels and copies colours, as numbers that no training changes any more.
+
+    - Normalisations are folded into convolutions, and everything is channels-last.
+    - Blocks of pixels that no body touches are zeros: the first layer, two fifths of all products, is a product of a
+      matrix with the others alone.
+    - Its last layers give the logits of a pixel side by side, so that one pass makes the picture (`raster.blocks`).
+    """
+
+    fold: int
+    entry: Tensor                  # [fold^2 (G + 8), (9 + 1) width]  the first layer's taps and its shortcut
+    entry_bias: Tensor             # [2, width]
+    block: _Block                  # the rest of the first block
+    down: tuple[_Block, ...]
+    bottom: tuple[_Block, ...]
+    up: tuple[tuple[_Conv, _Block], ...]
+    heads: _Conv                   # to [fold, fold, 5] logits: colours, the share that is copied, mask
+    copied: Tensor                 # [S, S] how much of a filled texel is copied at least; [0, 0]: no such map
+
+    @staticmethod
+    def can(renderer: Renderer) -> bool:
+        """Whether a renderer is of that kind."""
+        plain = not any(map(len, (*renderer.stems, renderer.rgb[0], renderer.mask[0])))
+        return plain and renderer.colours is not None and renderer.fold % 2 == 0
+
+    @classmethod
+    def of(cls, renderer: Renderer) -> Self:
+        fold, first = renderer.fold, _Block.of(renderer.entry)
+        taps = torch.cat([first.first.weight.flatten(2), first.shortcut.weight.flatten(2)], dim=2)   # [width, C, 10]
+        taps = taps.unflatten(1, (-1, fold, fold)).permute(2, 3, 1, 4, 0)         # of a pixel: its channels together
+        heads = [_Conv.of(head[1]) for head in (renderer.rgb, renderer.mask)]
+        weight, bias = (torch.cat([getattr(head, part) for head in heads]) for part in ("weight", "bias"))
+        order = torch.arange(5 * fold**2).view(5, fold**2).T.flatten()            # of a pixel: its logits together
+        return cls(
+            fold,
+            taps.reshape(-1, taps.shape[-2] * taps.shape[-1]).contiguous(),
+            torch.stack([first.first.bias, first.shortcut.bias]),
+            first,
+            tuple(map(_Block.of, renderer.down)),
+            tuple(map(_Block.of, renderer.bottom)),
+            tuple((_Conv.of(up.conv[0], up.conv[1]), _Block.of(up.block)) for up in renderer.up),
+            _Conv(weight[order].contiguous(memory_format=torch.channels_last), bias[order], 1),
+            torch.zeros(0, 0) if renderer.head is None else renderer.head[0, 0].detach().float(),
+        )
+
+    @torch.inference_mode()
+    def __call__(self, values: Tensor, place: Tensor) -> Tensor:
+        """Blocks [P + 1, fold, fold, G + 8] and which stands where [h, w] -> logits [h, w, fold, fold, 5]."""
+        x = self._entered(values.flatten(1), place)
+        skips = [x]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        x = skips.pop()
+        for block in self.bottom:
+            x = block(x)
+        for conv, block in self.up:
+            x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+            x = block(torch.cat([_leaky(conv(x)), skips.pop()], dim=1))
+        return self.heads(x).permute(0, 2, 3, 1)[0].unflatten(2, (self.fold, self.fold, 5))
+
+    @torch.inference_mode()
+    def continued(self, values: Tensor, place: Tensor) -> Tensor:
+        """The body's colours, going on beyond its outline (`renderer.continued`), at half the side: [H / 2, W / 2, 3].
+
+        Full size is left to the last pass, which needs it where something is drawn alone.
+        """
+        h, w = place.shape
+        half = self.fold // 2
+        colours, mask = values[..., -8:-5], values[..., -1:]
+        known = torch.cat([colours * mask, mask], dim=-1).view(-1, half, 2, half, 2, 4)
+        known = sum(known[:, :, i, :, j] for i in range(2) for j in range(2)) / 4   # torch's mean takes five times that
+        whole = known[place].permute(4, 0, 2, 1, 3).reshape(1, 4, h * half, w * half)
+        return spread(whole, CONTINUED - 1)[0].permute(1, 2, 0).contiguous()
+
+    def _entered(self, values: Tensor, place: Tensor) -> Tensor:
+        """The first block, [1, width, h, w]: what each block of pixels gives to its neighbours, summed there."""
+        (h, w), none = place.shape, len(values) - 1
+        width = self.entry_bias.shape[1]
+        table = (values @ self.entry).view(-1, width)                             # [(P + 1) (9 + 1), width]
+        around = functional.pad(place, (1, 1, 1, 1), value=none) * (TAPS + 1)
+        windows = around.unfold(0, 3, 1).unfold(1, 3, 1).reshape(h * w, TAPS)
+        first = functional.embedding_bag(windows + torch.arange(TAPS), table, mode="sum")
+        beside = table.index_select(0, place.flatten() * (TAPS + 1) + TAPS)
+        first, beside = (
+            (part + bias).view(1, h, w, width).permute(0, 3, 1, 2)
+            for part, bias in zip((first, beside), self.entry_bias, strict=True)
+        )
+        return self.block.joined(_leaky(first), beside)
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return functional.leaky_relu_(x, SLOPE)

@@ -1,0 +1,228 @@
+"""Pixels in square blocks: what a renderer that folds them reads and writes. Import it late: numba takes a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dinar.raster.compiled import compiled, shared_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinar.raster.fragments import Fragments
+
+CHUNK = 64     # blocks that one thread takes at a time
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A texture as the loops read it: a texel's channels lie side by side.
+
+    colours    float32 [R, R, 8]   colours, `sampled`, `filled` and zeros: eight numbers are added at once
+    generated  float32 [S, S, G]   the generated channels
+    uv         float32 [F, 6]      u and v of each triangle's corners
+    """
+
+    colours: np.ndarray
+    generated: np.ndarray
+    uv: np.ndarray
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of an image that a body touches.
+
+    values  float32 [P + 1, side, side, G + 8]  generated channels, colours, `sampled`, `filled`, 2 uv - mask and mask
+                                                of each pixel: zeros where no body is seen and in the last block
+    place   int64   [h, w]                      which of them stands where; P where none does
+    """
+
+    values: np.ndarray
+    place: np.ndarray
+
+
+def _compiled(function: Callable) -> Callable:
+    """Machine code that makes no arrays of its own: then numba counts no references to rows, which took a third."""
+    return compiled(function, _nrt=False, error_model="numpy")
+
+
+@_compiled
+def _add(texture, u, v, out):
+    """Adds a texture [R, R, C] at (u, v), bilinear, its border continued, to out [C]."""
+    side = texture.shape[0]
+    x = min(max(u * np.float32(side) - np.float32(0.5), np.float32(0)), np.float32(side - 1))
+    y = min(max(v * np.float32(side) - np.float32(0.5), np.float32(0)), np.float32(side - 1))
+    left, top = int(x), int(y)
+    right, bottom = min(left + 1, side - 1), min(top + 1, side - 1)
+    x, y = x - np.float32(left), y - np.float32(top)
+    a, b = (np.float32(1) - x) * (np.float32(1) - y), x * (np.float32(1) - y)
+    c, d = (np.float32(1) - x) * y, x * y
+    p, q, r, s = texture[top, left], texture[top, right], texture[bottom, left], texture[bottom, right]
+    for k in range(len(out)):
+        out[k] += a * p[k] + b * q[k] + c * r[k] + d * s[k]
+
+
+@_compiled
+def _at(corners, weights):
+    """UV coordinates of a point on a triangle: corners [6], weights [3]."""
+    u = weights[0] * corners[0] + weights[1] * corners[2] + weights[2] * corners[4]
+    return u, weights[0] * corners[1] + weights[1] * corners[3] + weights[2] * corners[5]
+
+
+@_compiled
+def _read(colours, generated, uv, fine, fine_weights, face, weights, n, corners, x0, y0, first, last, values):
+    """Blocks first to last, whose corners are [P, 2] y and x; the fragments' window begins at (x0, y0)."""
+    side, start = values.shape[1], generated.shape[2]
+    for number in range(first, last):
+        for i in range(side):
+            for j in range(side):
+                out = values[number, i, j]
+                out[:] = 0
+                row, column = corners[number, 0] + i - y0, corners[number, 1] + j - x0
+                if not (0 <= row < face.shape[0] and 0 <= column < face.shape[1]):
+                    continue
+                u, v, hits = np.float32(0), np.float32(0), 0
+                if face[row, column] >= 0:
+                    u, v = _at(uv[face[row, column]], weights[row, column])
+                    _add(generated, u, v, out[:start])
+                for y in range(n * row, n * row + n):
+                    for x in range(n * column, n * column + n):
+                        if fine[y, x] >= 0:
+                            hits += 1
+                            p, q = _at(uv[fine[y, x]], fine_weights[y, x])
+                            _add(colours, p, q, out[start:])
+                for k in range(start, start + 5):
+                    out[k] /= np.float32(max(hits, 1))
+                share = np.float32(hits) / np.float32(n * n)
+                out[start + 5], out[start + 6] = u * np.float32(2) - share, v * np.float32(2) - share
+                out[start + 7] = share
+
+
+@_compiled
+def _logistic(x):
+    return np.float32(1) / (np.float32(1) + np.exp(-x))
+
+
+@_compiled
+def _looked_up(map, u, v):
+    """A map [S, S] at (u, v), bilinear, 0 around it."""
+    side = map.shape[0]
+    x, y = u * np.float32(side) - np.float32(0.5), v * np.float32(side) - np.float32(0.5)
+    left, top = int(np.floor(x)), int(np.floor(y))
+    x, y = x - np.float32(left), y - np.float32(top)
+    found = np.float32(0)
+    for i in range(2):
+        for j in range(2):
+            if 0 <= top + i < side and 0 <= left + j < side:
+                found += (y if i else np.float32(1) - y) * (x if j else np.float32(1) - x) * map[top + i, left + j]
+    return found
+
+
+@_compiled
+def _write(logits, place, values, spread, copied, outline, faint, first, last, rgb, mask):
+    """Rows of blocks first to last of the picture: rgb [3, H, W] and mask [H, W]."""
+    side, start = values.shape[1], values.shape[3] - 8
+    one = np.float32(1)
+    nothing = np.log(faint / (one - faint))
+    for row in range(side * first, min(side * last, mask.shape[0])):
+        above = max((row - 1) // 2, 0)
+        below = min(above + 1, spread.shape[0] - 1)
+        down = max(np.float32(row) / 2 - np.float32(0.25), np.float32(0)) - np.float32(above)
+        for column in range(mask.shape[1]):
+            pixel = values[place[row // side, column // side], row % side, column % side]
+            logit = logits[row // side, column // side, row % side, column % side]
+            share = pixel[start + 7]
+            there = logit[4] + outline * (np.float32(2) * share - one)
+            if there <= nothing:
+                continue
+            mask[row, column] = min((_logistic(there) - faint) / (one - 2 * faint), one)
+            copy = _logistic(logit[3])
+            filled = pixel[start + 4]
+            if copied.shape[0] and filled > 0:
+                u, v = (pixel[start + 5] + share) / 2, (pixel[start + 6] + share) / 2
+                copy = max(copy, filled * _looked_up(copied, u, v))
+            left = max((column - 1) // 2, 0)
+            right = min(left + 1, spread.shape[1] - 1)
+            across = max(np.float32(column) / 2 - np.float32(0.25), np.float32(0)) - np.float32(left)
+            own = min(np.float32(4) * share, one)
+            for k in range(3):
+                upper = spread[above, left, k] + across * (spread[above, right, k] - spread[above, left, k])
+                lower = spread[below, left, k] + across * (spread[below, right, k] - spread[below, left, k])
+                colour = upper + down * (lower - upper)
+                colour += own * (pixel[start + k] - colour)
+                drawn = _logistic(logit[k])
+                rgb[k, row, column] = drawn + copy * (colour - drawn)
+
+
+def read(
+    canvas: Canvas,
+    fragments: Fragments,          # of the pixels' centres: batch 1, [H, W]
+    fine: Fragments,               # of n x n samples a pixel: [nH, nW]
+    window: tuple[int, int],       # x and y of their top left corner in the image
+    size: tuple[int, int],         # (h, w) blocks of the image
+    side: int,                     # pixels of a block's side
+    threads: int,
+) -> Blocks:
+    """What a body shows in the image: its texture's means over the covered part of each pixel, as `textured.average`
+    takes them; generated channels and UV coordinates at the pixels' centres."""
+    face, weights = fragments.face[0].numpy(), fragments.barycentric[0].numpy()
+    finer, fine_weights = fine.face[0].numpy(), fine.barycentric[0].numpy()
+    n = len(finer) // max(len(face), 1)
+    (x0, y0), (height, width) = window, face.shape
+    seen = face >= 0
+    for i in range(n):
+        for j in range(n):
+            seen |= finer[i::n, j::n] >= 0
+    whole = np.zeros((size[0] * side, size[1] * side), bool)
+    whole[y0 : y0 + height, x0 : x0 + width] = seen
+    touched = np.zeros(size, bool)
+    for i in range(side):
+        for j in range(side):
+            touched |= whole[i::side, j::side]
+    corners = np.argwhere(touched)
+    place = np.full(size, len(corners), np.int64)
+    place[touched] = np.arange(len(corners))
+    values = np.empty((len(corners) + 1, side, side, canvas.generated.shape[2] + 8), np.float32)
+    values[-1] = 0
+    corners *= side
+
+    def job(first: int, last: int) -> None:
+        _read(
+            canvas.colours, canvas.generated, canvas.uv, finer, fine_weights, face, weights, n, corners, x0, y0, first,
+            last, values,
+        )  # fmt: skip
+
+    _in_chunks(job, len(corners), CHUNK, threads)
+    return Blocks(values, place)
+
+
+def write(
+    logits: np.ndarray,            # float32 [h, w, side, side, 5] of colours, of the share that is copied, of the mask
+    blocks: Blocks,
+    spread: np.ndarray,            # float32 [H / 2, W / 2, 3] the body's colours, continued beyond its outline
+    copied: np.ndarray,            # float32 [S, S] how much a filled texel is copied at least; [0, 0] for no such map
+    outline: float,                # logit of the body's own mask
+    faint: float,                  # of a mask that counts as none
+    rgb: np.ndarray,               # float32 [3, H', W'] of zeros: the picture, as much of it as is wanted
+    mask: np.ndarray,              # float32 [H', W'] of zeros
+    threads: int,
+) -> None:
+    """The picture of what a renderer found, `networks.renderer.Renderer`'s last steps in one pass."""
+
+    def job(first: int, last: int) -> None:
+        _write(
+            logits, blocks.place, blocks.values, spread, copied, np.float32(outline), np.float32(faint), first, last,
+            rgb, mask,
+        )  # fmt: skip
+
+    _in_chunks(job, len(logits), max(1, CHUNK // (4 * blocks.values.shape[1])), threads)
+
+
+def _in_chunks(job: Callable[[int, int], None], count: int, chunk: int, threads: int) -> None:
+    if threads == 1:
+        job(0, count)
+        return
+    shared_out(lambda k: job(k * chunk, min((k + 1) * chunk, count)), -(-count // chunk), threads)
