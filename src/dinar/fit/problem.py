@@ -310,7 +310,7 @@ class Problem:
         return Rows(push / stiffness, stiffness[:, None] * moves)
 
     def _stiffness(self, photo: Photo) -> Tensor:
-        """Of bones [K]: what no landmark shows stays nearly at rest, lest the silhouette bends it out of its way."""
+        """Of bones [K]: what no landmark shows stays nearly at rest, or else the silhouette bends it as it likes."""
         seen = dict(zip(photo.landmarks.names, photo.landmarks.confidence.tolist(), strict=True))
         found = torch.ones(len(self.prior.bones), dtype=torch.float64)
         for side in ("left", "right"):
