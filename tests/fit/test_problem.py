@@ -94,7 +94,19 @@ def test_pose_prior(model: BodyModel) -> None:
     prior = PosePrior(model).double()
     g = torch.Generator().manual_seed(0)
     rotations = (1.5 * torch.randn(len(prior.bones), 3, generator=g, dtype=torch.float64)).requires_grad_()
-    assert_same_slope(prior.rows(rotations), prior(rotations[None]).sum(), rotations)
+    weight = 1 + torch.rand(len(prior.bones), generator=g, dtype=torch.float64)
+    assert_same_slope(prior.rows(rotations, weight), prior(rotations[None], weight[None]).sum(), rotations)
+
+
+def test_a_shin_that_nobody_saw_is_stiff(model: BodyModel) -> None:
+    photo = photograph(model, 0)
+    confidence = photo.landmarks.confidence.clone()
+    confidence[photo.landmarks.names.index("left_ankle")] = 0.1
+    hidden = replace(photo, landmarks=replace(photo.landmarks, confidence=confidence))
+    shin = model.humanoid["leftLowerLeg"]
+    seen, unseen = (Problem([one], model) for one in (photo, hidden))
+    changed = seen.prior.bones[seen.stiffness[0] != unseen.stiffness[0]]
+    assert changed.tolist() == [shin] and unseen.stiffness.max() > seen.stiffness.max()
 
 
 def test_all_terms_together_have_the_slope_of_the_loss(model: BodyModel) -> None:

@@ -51,16 +51,20 @@ class PosePrior(nn.Module):
         self.register_buffer("spread", torch.tensor(spreads))           # [K, 3]
         self.register_buffer("limits", torch.tensor(ranges))            # [K, 2] of the first axis, radians
 
-    def forward(self, rotations: Tensor) -> Tensor:
-        """Rotation vectors [B, K, 3] of `bones` -> penalty [B]: squared standard deviations, limits ten times that."""
+    def forward(self, rotations: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Rotation vectors [B, K, 3] of `bones` -> penalty [B]: squared standard deviations, limits ten times that.
+
+        weight  [B, K] of each bone, default 1
+        """
         turned = torch.einsum("bkc,kca->bka", rotations, self.axes)
-        likely = (turned / self.spread).square().sum((1, 2))
+        likely = (turned / self.spread).square().sum(2)
         low, high = self.limits.unbind(1)
         beyond = relu(low - turned[..., 0]) + relu(turned[..., 0] - high)
-        return likely + 10 * (beyond / 0.1).square().sum(1)
+        penalty = likely + 10 * (beyond / 0.1).square()
+        return (penalty if weight is None else weight * penalty).sum(1)
 
-    def rows(self, rotations: Tensor) -> Rows:
-        """Of the penalty for rotation vectors [K, 3]; derivatives by all of them."""
+    def rows(self, rotations: Tensor, weight: Tensor) -> Rows:
+        """Of the penalty for rotation vectors [K, 3] with weights [K]; derivatives by all of them."""
         low, high = self.limits.unbind(1)
         angle = (rotations * self.axes[:, :, 0]).sum(1)
         beyond = relu(low - angle) + relu(angle - high)
@@ -70,7 +74,8 @@ class PosePrior(nn.Module):
         hinges = stiff * side[:, None, None] * self.axes[:, :, :1].transpose(1, 2)        # [K, 1, 3]
         blocks = torch.cat([likely, hinges], dim=1)                                       # [K, 4, 3]
         residual = torch.cat([(likely @ rotations[..., None])[..., 0], stiff * beyond[:, None]], dim=1)
-        return Rows(residual.flatten(), torch.block_diag(*blocks))
+        share = weight.sqrt()[:, None]
+        return Rows((share * residual).flatten(), torch.block_diag(*(share[..., None] * blocks)))
 
 
 def _bone(bone: str, joints: Tensor, humanoid: dict[str, int]) -> tuple[Tensor, list[float], list[float]]:

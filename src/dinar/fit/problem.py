@@ -45,6 +45,9 @@ _TALL, _TALL_SPREAD = 1.70, 0.10   # metres, of adults
 _EVERY = 4              # rows and columns from one that the outline is followed on to the next
 _NEAR = 2.0             # pixels: an outline is not asked to be nearer to the mask's than that in one step
 
+_ENDS = {"UpperArm": "elbow", "LowerArm": "wrist", "UpperLeg": "knee", "LowerLeg": "ankle"}   # who shows a bone
+_UNSEEN, _STIFF = 0.2, 100.0    # confidence of a landmark that does not count, and weight of its bone's prior
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -143,6 +146,7 @@ class Problem:
         starts = [self._start(photo) for photo in photos]
         self.sights = [sight for sight, _, _ in starts]
         self.span = torch.tensor([sight.target.size / sight.focal for sight in self.sights], dtype=torch.float64)
+        self.stiffness = torch.stack([self._stiffness(photo) for photo in photos])     # [n, K] of the prior's bones
         places = torch.stack([place for _, _, place in starts])
         self.bearings = places[:, :2] / places[:, 2:]      # [n, 2] tangents of the first guess of where a body is seen
         self.start = self._first(torch.stack([pose for _, pose, _ in starts]), places[:, 2])
@@ -154,7 +158,7 @@ class Problem:
         drawn = self._drawn(unknowns, body) if weights.silhouette else ()
         loss = CONTACT * (self.contact(self.few, body.shape, mesh) / 0.01).square().sum()
         loss = loss + self.shape_rows(unknowns, weights).residual.square().sum() / 2
-        loss = loss + weights.pose * self.prior(unknowns.limbs).sum()
+        loss = loss + weights.pose * self.prior(unknowns.limbs, self.stiffness).sum()
         loss = loss + EXPRESSION * unknowns.expression.square().sum() + self._beyond(unknowns.expression).square().sum()
         for i, sight in enumerate(self.sights):
             loss = loss + ZOOM * (unknowns.zoom[i] / sight.loose).square()
@@ -250,7 +254,7 @@ class Problem:
     def _likely(self, unknowns: Unknowns, i: int, weights: Weights, count: int) -> list[Rows]:
         """The terms that hold what is photo i's own."""
         shapes, expressions = len(unknowns.shape), unknowns.expression.shape[1]
-        pose = self.prior.rows(unknowns.limbs[i]).weighted(weights.pose)
+        pose = self.prior.rows(unknowns.limbs[i], self.stiffness[i]).weighted(weights.pose)
         expression = unknowns.expression[i]
         beyond = self._beyond(expression)
         one = torch.eye(expressions, dtype=torch.float64)
@@ -305,11 +309,21 @@ class Problem:
         stiffness = (push.abs().clamp(min=1e-12) * sight.scale / gap).sqrt()     # of the photo's pixels, as moves are
         return Rows(push / stiffness, stiffness[:, None] * moves)
 
+    def _stiffness(self, photo: Photo) -> Tensor:
+        """Of bones [K]: what no landmark shows stays nearly at rest, or else the silhouette bends it as it likes."""
+        seen = dict(zip(photo.landmarks.names, photo.landmarks.confidence.tolist(), strict=True))
+        found = torch.ones(len(self.prior.bones), dtype=torch.float64)
+        for side in ("left", "right"):
+            for bone, name in _ENDS.items():
+                if seen.get(f"{side}_{name}", 0.0) < _UNSEEN:
+                    found[self.prior.bones == self.model.humanoid[side + bone]] = _STIFF
+        return found
+
     def _start(self, photo: Photo) -> tuple[Sight, Tensor, Tensor]:
         """What a photo asks for, and first guesses of its pose [J, 3] and place [3] in the camera's axes, metres."""
         sight = Sight.of(photo, self.model)
         target = sight.target
-        known = torch.isfinite(photo.landmarks.world).all(1) & (photo.landmarks.confidence > 0.1)
+        known = torch.isfinite(photo.landmarks.world).all(1) & (photo.landmarks.confidence > _UNSEEN)
         world = {
             name: photo.landmarks.world[i] @ LEVEL for i, name in enumerate(photo.landmarks.names) if known[i]
         }
