@@ -115,10 +115,10 @@ def create_several(
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
     with progress.stage("look"), beside(partial(warm_up, model, layout)):
-        views = [look_at(source, store) for source in photos]                           # mask, landmarks
-        metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None
         painter = _painter(neural, inpainter) if inpaint else None
+        views = [look_at(source, store) for source in photos]                           # mask, landmarks
+        metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
     if painter is None and len(seeds) > 1:
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
     with progress.stage("fit"):

@@ -39,28 +39,39 @@ def match_colours(
     proposal  T_res, a batch of one
     texture   the partial texture, as large
     looks     photos whose visible pixels say what is right; the gradient comes through their renderer
-    steps     iterations of the optimiser (L-BFGS), each one or two drawings and their gradients
+    steps     of Newton's method, each a drawing and its gradient; the renderer copies colours, so the second
+              derivatives are those of the texture's own colours
 
     It starts from the pair that brings the proposal nearest to the partial texture on sampled texels, and stays near it
     where the photos do not care. Without looks, or without steps, that pair is the result.
     """
-    gain, shift = _nearest(proposal, texture)
-    if looks and steps:
-        start = gain, shift
-        gain, shift = gain.clone().requires_grad_(), shift.clone().requires_grad_()
-        optimizer = torch.optim.LBFGS([gain, shift], max_iter=steps, max_eval=2 * steps, line_search_fn="strong_wolfe")
+    start, curvature = _nearest(proposal, texture)
+    pair, best = start, None
+    for _ in range(steps if looks else 0):
+        loss, gradient = _loss(proposal, pair, start, looks)
+        if best is not None and loss >= best[0]:
+            break
+        best = loss, pair
+        pair = pair - torch.linalg.solve(curvature, gradient[..., None])[..., 0]
+    else:
+        if best is not None and _loss(proposal, pair, start, looks, slope=False)[0] < best[0]:
+            best = best[0], pair
+    return _changed(proposal, start if best is None else best[1])
 
-        def loss() -> Tensor:
-            matched = _changed(proposal, gain, shift)
-            total = PULL * ((gain - start[0]).square().sum() + (shift - start[1]).square().sum())
-            for look in looks:
-                weight = look.weight / (3 * look.weight.sum() * len(looks)).clamp(min=1)
-                total = total + ((look.draw(matched) - look.image).square() * weight).sum()
-            gain.grad, shift.grad = torch.autograd.grad(total, [gain, shift])   # the renderer's weights get none
-            return total
 
-        optimizer.step(loss)
-    return _changed(proposal, gain.detach(), shift.detach())
+def _loss(
+    proposal: NeuralTexture, pair: Tensor, start: Tensor, looks: Sequence[Look], *, slope: bool = True
+) -> tuple[float, Tensor]:
+    """Squared differences of photos and drawings, a mean over pixels and colours, with its gradient [3, 2]."""
+    pair = pair.clone().requires_grad_(slope)
+    with torch.set_grad_enabled(slope):
+        matched = _changed(proposal, pair)
+        total = PULL * (pair - start).square().sum()
+        for look in looks:
+            weight = look.weight / (3 * look.weight.sum() * len(looks)).clamp(min=1)
+            total = total + ((look.draw(matched) - look.image).square() * weight).sum()
+    gradient = torch.autograd.grad(total, pair)[0] if slope else torch.zeros_like(pair)   # the renderer gets none
+    return float(total.detach()), gradient
 
 
 def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTexture:
@@ -76,21 +87,23 @@ def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTex
     return replace(proposal, rgb=torch.lerp(proposal.rgb, (painted * shade).clamp(0, 1), where))
 
 
-def _changed(texture: NeuralTexture, gain: Tensor, shift: Tensor) -> NeuralTexture:
+def _changed(texture: NeuralTexture, pair: Tensor) -> NeuralTexture:
+    gain, shift = pair.T[:, :, None, None]
     return replace(texture, rgb=(texture.rgb * gain + shift).clamp(0, 1))
 
 
 def _nearest(proposal: NeuralTexture, texture: NeuralTexture) -> tuple[Tensor, Tensor]:
-    """Alpha and beta [3, 1, 1] by least squares over sampled texels, pulled to 1 and 0."""
+    """Alpha and beta of each colour [3, 2] by least squares over sampled texels, pulled to 1 and 0, and the second
+    derivatives [3, 2, 2] of those squares' mean over colours.
+    """
     weight = texture.sampled * texture.frontality
     weight = weight / weight.sum().clamp(min=1)
-    gains, shifts = [], []
+    pairs, curvatures = [], []
     for mine, theirs in zip(proposal.rgb[0], texture.rgb[0], strict=True):
         columns = torch.stack([mine, torch.ones_like(mine)]).flatten(1).double()
         weighted = columns * weight.flatten().double()
         pull = PULL * torch.eye(2, dtype=torch.float64, device=mine.device)
         right = weighted @ theirs.flatten().double() + pull @ columns.new_tensor([1.0, 0.0])
-        gain, shift = torch.linalg.solve(weighted @ columns.T + pull, right)
-        gains.append(gain)
-        shifts.append(shift)
-    return torch.stack(gains).to(proposal.rgb)[:, None, None], torch.stack(shifts).to(proposal.rgb)[:, None, None]
+        pairs.append(torch.linalg.solve(weighted @ columns.T + pull, right))
+        curvatures.append(2 / 3 * weighted @ columns.T + 2 * pull)
+    return torch.stack(pairs).to(proposal.rgb), torch.stack(curvatures).to(proposal.rgb)

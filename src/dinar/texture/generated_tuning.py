@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dinar.networks.renderer import Renderer
     from dinar.texture.residuals import Sight
 
+EPSILON = 1e-8             # Adam's
 BACKGROUNDS = (0.0, 1.0)   # in turn: an outline that is right on both is right
 
 
@@ -48,20 +49,45 @@ def tune(
     """
     scenes = [_Scene.of(renderer, texture, painted, sight, faces, layout) for sight in sights]
     generated = texture.generated.detach().clone().requires_grad_()
-    optimiser = torch.optim.Adam([generated], lr=learning_rate, betas=betas)
+    adam = _Adam.of(generated, learning_rate, betas)
     rng = torch.Generator().manual_seed(seed)
     for step in range(steps):
-        generated.grad = torch.zeros_like(generated)
+        gradient = torch.zeros_like(generated)
         for scene in scenes:
             part = scene.part(window, renderer.stride, rng)
             drawn = renderer(part.surface.features(generated), part.surface.uv, part.surface.mask)
             behind = BACKGROUNDS[step % len(BACKGROUNDS)]
             error = (drawn.rgb - behind) * drawn.mask - (part.image - behind) * part.mask
             loss = (error.square() * part.counts).mean() / len(scenes)
-            generated.grad += torch.autograd.grad(loss, [generated])[0]
-        optimiser.step()
+            gradient += torch.autograd.grad(loss, [generated])[0]
+        adam.step(generated, gradient)
         progress((step + 1) / steps)
     return replace(texture, generated=generated.detach())
+
+
+@dataclass
+class _Adam:
+    """torch.optim.Adam's step for one tensor; that class imports torch's compiler first, which takes two seconds."""
+
+    learning_rate: float
+    betas: tuple[float, float]
+    mean: Tensor
+    square: Tensor
+    steps: int = 0
+
+    @classmethod
+    def of(cls, value: Tensor, learning_rate: float, betas: tuple[float, float]) -> Self:
+        return cls(learning_rate, betas, torch.zeros_like(value), torch.zeros_like(value))
+
+    @torch.no_grad()
+    def step(self, value: Tensor, gradient: Tensor) -> None:
+        """Moves `value` in place."""
+        self.steps += 1
+        first, second = self.betas
+        self.mean.lerp_(gradient, 1 - first)
+        self.square.lerp_(gradient.square(), 1 - second)
+        deviation = (self.square / (1 - second**self.steps)).sqrt() + EPSILON
+        value -= self.learning_rate * self.mean / (1 - first**self.steps) / deviation
 
 
 @dataclass(frozen=True)

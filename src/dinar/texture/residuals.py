@@ -31,7 +31,7 @@ SURE = 0.9         # of a mask: less is mixed with what lies behind
 EROSION = 2        # pixels off the mask's edge that are not believed
 NEAR = 0.01        # metres behind the surface that a pixel shows, up to which a texel is seen there
 GRAZING = 0.05     # frontality from which a texel follows, for one that algorithm 1 did not sample
-HEAD = 0.3         # of what is left that a texel of the head takes in a pass: the renderer copies its colours whole, so
+HEAD = 0.4         # of what is left that a texel of the head takes in a pass: the renderer copies its colours whole, so
 #                    more would only sharpen faces for one picture
 
 
