@@ -1,7 +1,7 @@
 """Seconds of `dinar create` by stage: alone, beside one and beside two processes that keep a core busy each.
 
     python benchmarks/busy.py examples/person.jpg
-    python benchmarks/busy.py examples/person.jpg --runs 3 -- --no-refine
+    python benchmarks/busy.py examples/person.jpg --runs 3 -- --refine none
 
 The ratios of one run say how well the program lives with others; on two cores one busy process leaves three quarters of
 the time to two threads. What follows `--` goes to `dinar create`. Model files have to be there, and compiled loops: the

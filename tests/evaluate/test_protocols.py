@@ -31,7 +31,7 @@ def test_the_front_most_view_is_the_input(shards: Path) -> None:
     for target in cases.case("0000").targets:                   # of whom the parts are labelled
         labels = target.parts
         assert labels.shape == target.view.mask.shape[1:] and labels.unique().tolist() == [0, 1, 2]
-        torch.testing.assert_close(labels > 0, target.view.mask[0] > 0.5)
+        assert ((labels > 0) != (target.view.mask[0] > 0.5)).float().mean() < 0.01       # labels have no soft edges
 
 
 def test_azimuth_is_of_the_chest_and_not_of_the_world(shards: Path) -> None:
@@ -49,10 +49,11 @@ def test_groups() -> None:
 
 
 def test_other_data_are_told_apart(shards: Path, tmp_path: Path) -> None:
-    (tmp_path / "people-00000.tar").write_bytes((shards / "people-00000.tar").read_bytes() + b"\0" * 512)
-    same = Sets("synthetic", shards).facts
-    assert same == Sets("synthetic", shards, most=1).facts      # more people continue what fewer began
-    assert same != Sets("synthetic", tmp_path).facts and same != Sets("synthetic", shards, views=1).facts
+    (tmp_path / "people-00000.tar").write_bytes((shards / "people-00000.tar").read_bytes())
+    cases, elsewhere = Sets("synthetic", shards), Sets("synthetic", tmp_path)
+    assert cases.facts == Sets("synthetic", shards, most=1).facts      # more people continue what fewer began
+    assert cases.facts != Sets("synthetic", shards, views=1).facts
+    assert cases.digest("0000") == elsewhere.digest("0000") != cases.digest("0001")
 
 
 def test_a_found_shape_stands_where_the_true_one_does(shards: Path) -> None:

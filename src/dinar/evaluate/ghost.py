@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 FINE = 0.0133      # of the person's height in the picture: detail of about this size counts
 LEAST = 200        # pixels of a trunk that have to be left
+NUDGE = 2          # pixels
 
 
 def ghost(
@@ -20,8 +22,9 @@ def ghost(
 ) -> float:
     """Correlation of the trunk's fine luminance in front with that behind, mirrored: -1 to 1, 0 on most true backs.
 
-    The back is laid over the front by the middles of both trunks. NaN where no trunk is seen from both sides, or one
-    side has no detail at all.
+    The back is laid over the front by height and by the middles of both trunks, and from there moved by up to NUDGE
+    pixels to where it fits best: what is mirrored lies deeper or less deep than what it is a mirror image of. NaN where
+    no trunk is seen from both sides, or one side has no detail at all.
     """
     masks = (masks[0], masks[1].flip(-1))
     trunks = (trunks[0], trunks[1].flip(-1))
@@ -29,25 +32,26 @@ def ghost(
     if not len(rows) or not trunks[0].any() or not trunks[1].any():
         return math.nan
     side = max(3, round(FINE * int(rows[-1] + 1 - rows[0])) // 2 * 2 + 1)
-    shift = [round(float(a - b)) for a, b in zip(_middle(trunks[0]), _middle(trunks[1]), strict=True)]
-
-    def laid(image: Tensor) -> Tensor:
-        return torch.roll(image, shift, (-2, -1))
-
-    inside = (masks[0] > 0.9) & (laid(masks[1]) > 0.9) & trunks[0] & laid(trunks[1])
+    down = round(_middle(masks[0][0] > 0.5, 1) - _middle(masks[1][0] > 0.5, 1))
+    right = round(_middle(trunks[0], 0) - _middle(trunks[1], 0))
+    fine, behind = _fine(front, side), _fine(back.flip(-1), side)
     reach = side + 4            # as far as the high pass looks, so that no outline takes part
-    inside = functional.avg_pool2d(inside[None].float(), reach, 1, reach // 2)[0, 0] > 0.999
-    if int(inside.sum()) < LEAST:
-        return math.nan
-    a, b = (_fine(image, side)[inside].double() for image in (front, laid(back.flip(-1))))
-    energy = float(a.square().sum() * b.square().sum()) ** 0.5
-    return float((a * b).sum()) / energy if energy > 1e-9 else math.nan
+    found = []
+    for shift in product(range(down - NUDGE, down + NUDGE + 1), range(right - NUDGE, right + NUDGE + 1)):
+        mask, trunk, other = (torch.roll(image, shift, (-2, -1)) for image in (masks[1], trunks[1], behind))
+        inside = (masks[0] > 0.9) & (mask > 0.9) & trunks[0] & trunk
+        inside = functional.avg_pool2d(inside[None].float(), reach, 1, reach // 2)[0, 0] > 0.999
+        a, b = fine[inside].double(), other[inside].double()
+        energy = float(a.square().sum() * b.square().sum()) ** 0.5
+        if int(inside.sum()) >= LEAST and energy > 1e-9:
+            found.append(float((a * b).sum()) / energy)
+    return max(found, default=math.nan)
 
 
-def _middle(region: Tensor) -> tuple[float, float]:
-    """Row and column between the outermost pixels of a region [H, W]."""
-    found = [region.any(axis).nonzero().flatten() for axis in (1, 0)]
-    return tuple(float(line[0] + line[-1]) / 2 for line in found)
+def _middle(region: Tensor, axis: int) -> float:
+    """Row (axis 1) or column (0) between the outermost pixels of a region bool [H, W]."""
+    line = region.any(axis).nonzero().flatten()
+    return float(line[0] + line[-1]) / 2
 
 
 def _fine(image: Tensor, side: int) -> Tensor:
