@@ -78,7 +78,7 @@ def test_a_colour_without_a_picture(made, tmp_path):
 def test_damage_is_told(made, tmp_path):
     content = made.content()
     for length in (0, 3, 12, 30, len(content) // 2, len(content) - 400):
-        with pytest.raises(InputError, match="damaged|cut short"):
+        with pytest.raises(InputError, match=r"damaged|cut short"):
             read(content[:length], tmp_path)
     rng = np.random.default_rng(0)
     for _ in range(300):
