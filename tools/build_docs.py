@@ -178,9 +178,9 @@ def views(example: Example) -> Tensor:
 
 
 def people(example: Example) -> Tensor:
-    """The four views of all photos in `../shared/photos`, two people a row."""
+    """The four views of the photos in `../shared/photos` that may be shown (its SOURCES.md), two people a row."""
     rows = []
-    for path in sorted(path for path in PHOTOS.iterdir() if path.suffix in (".jpg", ".jpeg", ".png")):
+    for path in sorted(path for pattern in ("yogait_*", "coco_*", "openpifpaf_*") for path in PHOTOS.glob(pattern)):
         avatar = pipeline.create([path])
         rows.append(row([avatar.view(name, SMALL).over(PAPER)[0] for name in VIEWS], gap=0))
     if len(rows) % 2:
