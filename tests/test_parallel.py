@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from dinar.parallel import beside, children_threads, in_order, one_thread_processes
+from dinar.parallel import beside, children_threads, in_order
 
 
 @pytest.fixture(params=[1, 3])
@@ -58,19 +58,6 @@ def test_threads_that_start_afterwards_have_all_threads(threads):
     thread.start()
     thread.join()
     assert found == [threads]
-
-
-def _threads(_: int) -> list[int]:
-    """Threads of what a process of dinar's computes with."""
-    import cv2
-    import numba
-
-    return [torch.get_num_threads(), cv2.getNumThreads(), numba.get_num_threads()]
-
-
-def test_processes_of_one_thread_are() -> None:
-    with one_thread_processes(1) as pool:
-        assert pool.map(_threads, [0]) == [[1, 1, 1]]
 
 
 def test_children_are_told_how_many_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
