@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.camera import framing
 from dinar.networks.renderer import OUTLINE
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.texture.drawing import Rendering, antialiased, sampled_at
 from dinar.texture.neural_texture import NeuralTexture, window
 
 if TYPE_CHECKING:
-    from dinar.body.model import BodyModel
     from dinar.body.uv import UVLayout
     from dinar.camera import Camera
     from dinar.networks.prepared import PreparedRenderer
@@ -152,15 +150,6 @@ class Artist:
         fragments, finer = (rasterize(c.project(vertices), faces, c.size) for c in (body, fine))
         size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
         return blocks.read(self.canvas, fragments, finer, (x, y), size, self.renderer.fold, torch.get_num_threads())
-
-
-def warm_up(model: BodyModel, layout: UVLayout) -> None:
-    """Compiles the loops that draw on a CPU, or reads them from the disk; the first time on a machine takes seconds."""
-    side = 16
-    maps = torch.zeros(1, 1, side, side)
-    texture = NeuralTexture(None, maps.expand(-1, 3, -1, -1), maps, maps, maps)
-    camera = framing(model.template, 0, 0, (side, side))
-    surface(texture, texture.rgb, model.template[None], model.faces, layout, camera)
 
 
 def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
