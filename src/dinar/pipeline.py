@@ -307,16 +307,25 @@ def refined(
 
     What changes at the edge of what is seen goes on beyond it. Once the unseen side is painted it is to be `settled`.
     """
-    how = asdict(presets.SMALL.residuals)
-    passes, _ = how.pop("passes"), how.pop("last")
-    before, avatar = avatar, settled(avatar, sights, filler, passes)
-    if avatar.renderer is not None:
+    how = presets.SMALL.residuals
+    found = settled(avatar, sights, filler, how.passes)
+    texture = found.texture
+    if found.renderer is not None:
         texture = generated_tuning.tune(
-            avatar.renderer, avatar.texture, avatar.painted[None], sights, avatar.model.faces, avatar.layout,
-            seed=seed, progress=progress, **how,
-        )  # fmt: skip
-        avatar = replace(avatar, texture=texture)
-    return _carried(before, avatar.texture, filler)
+            found.renderer,
+            texture,
+            found.painted[None],
+            sights,
+            found.model.faces,
+            found.layout,
+            steps=how.steps,
+            learning_rate=how.learning_rate,
+            betas=how.betas,
+            window=how.window,
+            seed=seed,
+            progress=progress,
+        )
+    return _carried(avatar, texture, filler)
 
 
 def settled(avatar: Avatar, sights: Sequence[Sight], filler: Filler, passes: int) -> Avatar:

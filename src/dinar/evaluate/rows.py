@@ -117,16 +117,17 @@ class Material:
 
         As an avatar is drawn: small pictures in a larger size, which is then made smaller.
         """
-        avatar = Avatar(texture, painted[0], self.view.body.shape[0], self.model, self.layout, self.networks.name)
-        avatar = replace(avatar, renderer=self.networks.renderer)
-        return lambda body, camera: avatar.render(camera, body)
+        return _drawer(self._worn(texture, painted))
 
     @property
     def avatar(self) -> Avatar:
         """The neural avatar, filled plainly."""
-        texture = replace(self.texture, generated=self.generated)
+        return self._worn(replace(self.texture, generated=self.generated), self.painted)
+
+    def _worn(self, texture: NeuralTexture, painted: Tensor) -> Avatar:
+        """The body in a texture with its colours without holes [1, 3, R, R], drawn by the networks."""
         shape, who = self.view.body.shape[0], self.networks
-        return Avatar(texture, self.painted[0], shape, self.model, self.layout, who.name, renderer=who.renderer)
+        return Avatar(texture, painted[0], shape, self.model, self.layout, who.name, renderer=who.renderer)
 
     @cached_property
     def sights(self) -> list[Sight]:
@@ -142,8 +143,7 @@ class Material:
 
     def settled(self, avatar: Avatar) -> Drawer:
         """The last passes of refinement."""
-        avatar = pipeline.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last)
-        return self.neural(avatar.texture, avatar.painted[None])
+        return _drawer(pipeline.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last))
 
     def inpainted(self, avatar: Avatar | None = None, *, detector: bool = True) -> Avatar:
         """An avatar, refined or not (the default), with its unseen side painted by diffusion."""
@@ -152,7 +152,7 @@ class Material:
         before = self.avatar
         if not detector:
             texture = replace(self.sampled(self.layout, detector=False), generated=self.generated)
-            before = replace(before, texture=texture, painted=self.filler(texture)[0])
+            before = self._worn(texture, self.filler(texture))
         avatar = avatar or before
         look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
         known = before.texture, before.painted
@@ -192,12 +192,11 @@ def _undressed(m: Material) -> Drawer:
 
 
 def _neural(m: Material) -> Drawer:
-    return m.neural(replace(m.texture, generated=m.generated), m.painted)
+    return _drawer(m.avatar)
 
 
-def _painted(m: Material, *, detector: bool = True) -> Drawer:
-    avatar = m.inpainted(detector=detector)
-    return m.neural(avatar.texture, avatar.painted[None])
+def _drawer(avatar: Avatar) -> Drawer:
+    return lambda body, camera: avatar.render(camera, body)
 
 
 def _rgb_only(m: Material) -> Drawer:
@@ -240,7 +239,7 @@ ROWS: tuple[Row, ...] = (
     Row("both+filling", "ablation: both textures, filled plainly, no occlusion detector", _filled, neural=True),
     Row(
         "both+inpainting", "ablation: both textures, unseen side painted by diffusion, no occlusion detector",
-        lambda m: _painted(m, detector=False), neural=True, paints=True,
+        lambda m: _drawer(m.inpainted(detector=False)), neural=True, paints=True,
     ),
     Row("neural", "the neural avatar: both textures, filled plainly, occlusion detector", _neural, neural=True),
     Row(
@@ -249,7 +248,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
-        _painted, neural=True, paints=True,
+        lambda m: _drawer(m.inpainted()), neural=True, paints=True,
     ),
     Row(
         "neural+inpainting+tuning", "the whole system: refined on the input, and painted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,17 +47,14 @@ def match_colours(
     where the photos do not care. Without looks, or without steps, that pair is the result.
     """
     start, curvature = _nearest(proposal, texture)
-    pair, best = start, None
-    for _ in range(steps if looks else 0):
-        loss, gradient = _loss(proposal, pair, start, looks)
-        if best is not None and loss >= best[0]:
+    best, tried, lowest = start, start, math.inf
+    for step in range(steps + 1 if looks and steps else 0):
+        loss, gradient = _loss(proposal, tried, start, looks, slope=step < steps)
+        if loss >= lowest:
             break
-        best = loss, pair
-        pair = pair - torch.linalg.solve(curvature, gradient[..., None])[..., 0]
-    else:
-        if best is not None and _loss(proposal, pair, start, looks, slope=False)[0] < best[0]:
-            best = best[0], pair
-    return _changed(proposal, start if best is None else best[1])
+        best, lowest = tried, loss
+        tried = tried - torch.linalg.solve(curvature, gradient[..., None])[..., 0]
+    return _changed(proposal, best)
 
 
 def _loss(

@@ -94,7 +94,7 @@ def refine(
     Every step looks at another part of the person in another size: noise that pleases LPIPS on one grid of pixels
     displeases it on the next. Parts that are wrong at first are looked at more often.
     """
-    shares = _shares([target.frontality for target in targets])
+    shares = photo_shares([target.frontality for target in targets])
     with torch.no_grad():
         first = [draw(texture, painted, target.vertices, target.camera) for target in targets]
         behind = [
@@ -276,7 +276,7 @@ def _person(mask: Tensor) -> Tensor:
     return (mask[0] >= mask.amax() / 2).nonzero()
 
 
-def _shares(frontalities: Sequence[Tensor]) -> Tensor:
+def photo_shares(frontalities: Sequence[Tensor]) -> Tensor:
     """How much each photo counts for a texel [N, 1, 1, R, R]: eq. 5's weights, 0 where it does not show it."""
     frontality = torch.stack(list(frontalities))
     weight = (frontality / TAU).exp() * (frontality > 0)

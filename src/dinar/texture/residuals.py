@@ -17,10 +17,9 @@ from torch.nn import functional
 from dinar import images
 from dinar.body.normals import vertex_normals
 from dinar.raster.rasterize import rasterize
-from dinar.texture.merging import TAU
 from dinar.texture.neural_texture import NeuralTexture, window
 from dinar.texture.occlusion import occlusion_band
-from dinar.texture.refinement import Draw
+from dinar.texture.refinement import Draw, photo_shares
 
 if TYPE_CHECKING:
     from dinar.body.uv import TexelMap
@@ -110,9 +109,8 @@ def settle(
     Each texel follows by the root of its frontality: what is seen well comes near at once, what is seen at a grazing
     angle keeps a part of what was made up. Of several photos those count that show it best, with the weights of eq. 5.
     """
-    shown = torch.stack([sight.weight for sight in sights])
-    share = (shown / TAU).exp() * (shown > 0)
-    share = share / share.sum(0).clamp(min=1e-6) * shown.sqrt() * (1 - (1 - HEAD) * head)
+    shown = [sight.weight for sight in sights]
+    share = photo_shares(shown) * torch.stack(shown).sqrt() * (1 - (1 - HEAD) * head)
     for _ in range(passes):
         step = torch.zeros_like(painted)
         for sight, weight in zip(sights, share, strict=True):
