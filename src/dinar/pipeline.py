@@ -114,10 +114,12 @@ def create_several(
         raise InputError("an avatar needs at least one photo")
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
-    with progress.stage("look"), beside(partial(warm_up, model, layout)):
+    with progress.stage("look"):
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None
         painter = _painter(neural, inpainter) if inpaint else None
-        views = [look_at(source, store) for source in photos]                           # mask, landmarks
+        drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
+        with beside(partial(warm_up, model, layout, drawer)):
+            views = [look_at(source, store) for source in photos]                       # mask, landmarks
         metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
     if painter is None and len(seeds) > 1:
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")

@@ -49,6 +49,7 @@ def _get_ready(store: Store, *, optional: bool) -> None:
         from dinar.body.uv import load_layout
         from dinar.export.figure import Figure
         from dinar.export.simplify import simplified
+        from dinar.networks.appearance import shipped
         from dinar.scene import background
         from dinar.texture.warming import warm_up
 
@@ -59,7 +60,7 @@ def _get_ready(store: Store, *, optional: bool) -> None:
         figure = Figure(model, layout, torch.zeros(len(model.shape_basis)), torch.zeros(3, 16, 16))
         steps = (
             lambda: doctor.fetch(store, optional=optional),
-            lambda: warm_up(model, layout),
+            lambda: warm_up(model, layout, shipped().renderer),
             lambda: background.fill(torch.rand(3, 64, 64), hole),
             lambda: simplified(figure, len(model.faces) - 2),
         )

@@ -122,23 +122,23 @@ def _looked_up(map, u, v):
 
 
 @_compiled
-def _write(logits, place, values, spread, copied, outline, faint, first, last, rgb, mask):
-    """Rows of blocks first to last of the picture: rgb [3, H, W] and mask [H, W]."""
+def _write(logits, place, values, spread, copied, outline, faint, first, last, rgb, mask, y0, x0, height, width):
+    """Rows of blocks first to last, as far as height x width, into rgb [3, H, W] and mask [H, W] from (y0, x0) on."""
     side, start = values.shape[1], values.shape[3] - 8
     one = np.float32(1)
     nothing = np.log(faint / (one - faint))
-    for row in range(side * first, min(side * last, mask.shape[0])):
+    for row in range(side * first, min(side * last, height)):
         above = max((row - 1) // 2, 0)
         below = min(above + 1, spread.shape[0] - 1)
         down = max(np.float32(row) / 2 - np.float32(0.25), np.float32(0)) - np.float32(above)
-        for column in range(mask.shape[1]):
+        for column in range(width):
             pixel = values[place[row // side, column // side], row % side, column % side]
             logit = logits[row // side, column // side, row % side, column % side]
             share = pixel[start + 7]
             there = logit[4] + outline * (np.float32(2) * share - one)
             if there <= nothing:
                 continue
-            mask[row, column] = min((_logistic(there) - faint) / (one - 2 * faint), one)
+            mask[y0 + row, x0 + column] = min((_logistic(there) - faint) / (one - 2 * faint), one)
             copy = _logistic(logit[3])
             filled = pixel[start + 4]
             if copied.shape[0] and filled > 0:
@@ -154,7 +154,7 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
                 colour = upper + down * (lower - upper)
                 colour += own * (pixel[start + k] - colour)
                 drawn = _logistic(logit[k])
-                rgb[k, row, column] = drawn + copy * (colour - drawn)
+                rgb[k, y0 + row, x0 + column] = drawn + copy * (colour - drawn)
 
 
 def read(
@@ -206,16 +206,19 @@ def write(
     copied: np.ndarray,            # float32 [S, S] how much a filled texel is copied at least; [0, 0] for no such map
     outline: float,                # logit of the body's own mask
     faint: float,                  # of a mask that counts as none
-    rgb: np.ndarray,               # float32 [3, H', W'] of zeros: the picture, as much of it as is wanted
+    rgb: np.ndarray,               # float32 [3, H', W'] of zeros: the picture
     mask: np.ndarray,              # float32 [H', W'] of zeros
+    part: tuple[int, int, int, int],   # left, top, right, bottom: where in it the first blocks stand, as many as fit
     threads: int,
 ) -> None:
     """The picture of what a renderer found, `networks.renderer.Renderer`'s last steps in one pass."""
 
+    left, top, right, bottom = part
+
     def job(first: int, last: int) -> None:
         _write(
             logits, blocks.place, blocks.values, spread, copied, np.float32(outline), np.float32(faint), first, last,
-            rgb, mask,
+            rgb, mask, top, left, bottom - top, right - left,
         )  # fmt: skip
 
     _in_chunks(job, len(logits), max(1, CHUNK // (4 * blocks.values.shape[1])), threads)

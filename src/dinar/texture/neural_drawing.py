@@ -128,15 +128,14 @@ class Artist:
         """One person [1, V, 3] as `draw_neural` draws them."""
         from dinar.raster import blocks
 
-        there, (left, top, right, bottom) = surroundings(vertices, camera, self.stride)
+        there, part = surroundings(vertices, camera, self.stride)
         seen = self.surface(vertices, faces, there)
         values, place = torch.from_numpy(seen.values), torch.from_numpy(seen.place)
         logits, beyond = self.renderer(values, place), self.renderer.continued(values, place)
         rgb, mask = torch.zeros(1, 3, *camera.size), torch.zeros(1, 1, *camera.size)
-        part = (..., slice(top, bottom), slice(left, right))
         blocks.write(
             logits.numpy(), seen, beyond.numpy(), self.renderer.copied.numpy(), OUTLINE, FAINT,
-            rgb.numpy()[0][part], mask.numpy()[0, 0][part], torch.get_num_threads(),
+            rgb.numpy()[0], mask.numpy()[0, 0], part, torch.get_num_threads(),
         )  # fmt: skip
         return Rendering(rgb, mask)
 
