@@ -51,7 +51,10 @@ def _compiled(function: Callable) -> Callable:
 
 @_compiled
 def _add(texture, u, v, out):
-    """Adds a texture [R, R, C] at (u, v), bilinear, its border continued, to out [C]."""
+    """Adds a texture [R, R, C] at (u, v), bilinear, its border continued, to out [C].
+
+    `textured._add` has the same weights; numba's cache on disk would not notice a change of theirs in a third file.
+    """
     side = texture.shape[0]
     x = min(max(u * np.float32(side) - np.float32(0.5), np.float32(0)), np.float32(side - 1))
     y = min(max(v * np.float32(side) - np.float32(0.5), np.float32(0)), np.float32(side - 1))
