@@ -115,7 +115,7 @@ def made(
         if refine == "paper":
             avatar = pipeline.tuned(neural, [photo], [found], [texture], metric, filler)
         elif refine == "residuals":
-            sights = [pipeline.sight_of(photo, found, texture, filler)]
+            sights = [pipeline.sight_of(filler, texture, photo.image, photo.mask, found.body, found.camera)]
             avatar = pipeline.refined(neural, sights, filler)
     if paint:
         with progress.stage("inpaint"):

@@ -144,7 +144,10 @@ def create_several(
             if metric is not None:
                 avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
             else:
-                sights = [sight_of(v, f, part, filler) for v, f, part in zip(views, fits, parts, strict=True)]
+                sights = [
+                    sight_of(filler, part, v.image, v.mask, f.body, f.camera)
+                    for v, f, part in zip(views, fits, parts, strict=True)
+                ]
                 avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
     if painter is not None:
@@ -286,15 +289,15 @@ def texture_of(
     return texture if appearance is None else replace(texture, generated=appearance.generated(image, mask))
 
 
-def sight_of(photo: Photo, found: Fit, part: NeuralTexture, filler: Filler) -> Sight:
-    """A photo as the texels see it; `part` is what it shows of the texture (`texture_of`)."""
+def sight_of(
+    filler: Filler, part: NeuralTexture, image: Tensor, mask: Tensor, body: Body, camera: Camera
+) -> Sight:
+    """A photo [3, H, W] with its mask [1, H, W] as texels see it; `part` is what it shows of them (`texture_of`)."""
     model, device = filler.model, filler.mirror.device
     with torch.no_grad():
-        vertices = model(found.body.to(device)).vertices
-    image, mask, camera = photo.image.to(device), photo.mask.to(device), found.camera.to(device)
-    return Sight.of(
-        image, mask, vertices, model.faces, camera, filler.layout.part_colours, filler.texels, part.frontality
-    )
+        vertices = model(body.to(device)).vertices
+    seen = image.to(device), mask.to(device), vertices, model.faces, camera.to(device)
+    return Sight.of(*seen, filler.layout.part_colours, filler.texels, part.frontality)
 
 
 def refined(

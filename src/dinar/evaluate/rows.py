@@ -20,7 +20,6 @@ from dinar.texture.drawing import Rendering, draw
 from dinar.texture.filling import Filler
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
-from dinar.texture.residuals import Sight
 from dinar.texture.sampling import sample_photo
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from dinar.inpainting.inpainter import Inpainter
     from dinar.networks.appearance import Appearance
     from dinar.synth.view import View
+    from dinar.texture.residuals import Sight
 
 Drawer = Callable[["Body", "Camera"], Rendering]
 """Draws the person in the pose of a body (batch of 1), seen by a camera."""
@@ -132,9 +132,8 @@ class Material:
     @cached_property
     def sights(self) -> list[Sight]:
         """The view as the texels see it."""
-        view, frontality = self.view, self.texture.frontality
-        place = self.vertices, self.model.faces, view.camera, self.layout.part_colours, self.filler.texels
-        return [Sight.of(view.image, view.mask, *place, frontality)]
+        view = self.view
+        return [pipeline.sight_of(self.filler, self.texture, view.image, view.mask, view.body, view.camera)]
 
     @cached_property
     def refined(self) -> Avatar:

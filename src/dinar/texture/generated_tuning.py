@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from dinar import images
 from dinar.texture.neural_drawing import Surface, surface, surroundings
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.refinement import hidden
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dinar.networks.renderer import Renderer
     from dinar.texture.residuals import Sight
 
-EPSILON = 1e-8             # Adam's
 BACKGROUNDS = (0.0, 1.0)   # in turn: an outline that is right on both is right
 
 
@@ -49,45 +48,20 @@ def tune(
     """
     scenes = [_Scene.of(renderer, texture, painted, sight, faces, layout) for sight in sights]
     generated = texture.generated.detach().clone().requires_grad_()
-    adam = _Adam.of(generated, learning_rate, betas)
+    optimiser = torch.optim.Adam([generated], lr=learning_rate, betas=betas)
     rng = torch.Generator().manual_seed(seed)
     for step in range(steps):
-        gradient = torch.zeros_like(generated)
+        generated.grad = torch.zeros_like(generated)
         for scene in scenes:
             part = scene.part(window, renderer.stride, rng)
             drawn = renderer(part.surface.features(generated), part.surface.uv, part.surface.mask)
             behind = BACKGROUNDS[step % len(BACKGROUNDS)]
             error = (drawn.rgb - behind) * drawn.mask - (part.image - behind) * part.mask
             loss = (error.square() * part.counts).mean() / len(scenes)
-            gradient += torch.autograd.grad(loss, [generated])[0]
-        adam.step(generated, gradient)
+            generated.grad += torch.autograd.grad(loss, [generated])[0]
+        optimiser.step()
         progress((step + 1) / steps)
     return replace(texture, generated=generated.detach())
-
-
-@dataclass
-class _Adam:
-    """torch.optim.Adam's step for one tensor; that class imports torch's compiler first, which takes two seconds."""
-
-    learning_rate: float
-    betas: tuple[float, float]
-    mean: Tensor
-    square: Tensor
-    steps: int = 0
-
-    @classmethod
-    def of(cls, value: Tensor, learning_rate: float, betas: tuple[float, float]) -> Self:
-        return cls(learning_rate, betas, torch.zeros_like(value), torch.zeros_like(value))
-
-    @torch.no_grad()
-    def step(self, value: Tensor, gradient: Tensor) -> None:
-        """Moves `value` in place."""
-        self.steps += 1
-        first, second = self.betas
-        self.mean.lerp_(gradient, 1 - first)
-        self.square.lerp_(gradient.square(), 1 - second)
-        deviation = (self.square / (1 - second**self.steps)).sqrt() + EPSILON
-        value -= self.learning_rate * self.mean / (1 - first**self.steps) / deviation
 
 
 @dataclass(frozen=True)
@@ -112,11 +86,8 @@ class _Scene:
         there, (left, top, *_) = surroundings(sight.vertices, sight.camera, renderer.stride)
         with torch.no_grad():
             seen = surface(texture, painted, sight.vertices, faces, layout, there)
-        height, width = min(there.size[0], sight.camera.size[0] - top), min(there.size[1], sight.camera.size[1] - left)
         photo = torch.cat([sight.image, sight.mask, torch.ones_like(sight.mask)], dim=1)
-        photo = photo[..., top : top + height, left : left + width]
-        photo = functional.pad(photo, (0, there.size[1] - width, 0, there.size[0] - height))
-        image, mask, counts = photo.split((3, 1, 1), dim=1)
+        image, mask, counts = images.crop(photo, left, top, there.size, outside=0).split((3, 1, 1), dim=1)
         return cls(seen, image, mask, counts * (1 - hidden(mask[0], seen.mask[0], max(there.size))))
 
     def part(self, window: int, stride: int, rng: torch.Generator) -> Self:
