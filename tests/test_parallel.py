@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from dinar.parallel import beside, children_threads, in_order
+from dinar.parallel import beside, children_threads, in_order, one_thread_processes
 
 
 @pytest.fixture(params=[1, 3])
@@ -58,6 +58,15 @@ def test_threads_that_start_afterwards_have_all_threads(threads):
     thread.start()
     thread.join()
     assert found == [threads]
+
+
+def test_processes_of_one_thread_are() -> None:
+    import cv2
+    import numba
+
+    with one_thread_processes(1) as pool:
+        for threads in (torch.get_num_threads, cv2.getNumThreads, numba.get_num_threads):
+            assert pool.apply_async(threads).get(timeout=120) == 1
 
 
 def test_children_are_told_how_many_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
