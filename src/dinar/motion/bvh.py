@@ -251,9 +251,8 @@ def _read_frames(path: Path, lines: list[str], first: int, count: int, width: in
         values = _values(lines[first:])
         if values is not None:
             notes.append("numbers with decimal commas, or that touch each other, were taken apart")
-    written = [(number, line.split()) for number, line in enumerate(lines[first:], start=first + 1) if line.strip()]
     if values is None:
-        for number, words in written:
+        for number, words in _rows(lines, first):
             for word in words:
                 if not _is_number(word):
                     raise InputError(f"{path}, line {number}: expected a number, found {_short(word)}")
@@ -262,6 +261,7 @@ def _read_frames(path: Path, lines: list[str], first: int, count: int, width: in
         raise InputError(f"{path}, line {len(lines)}: the file ends before its frames")
     spare = values.size % width
     if spare:
+        written = _rows(lines, first)
         strange = next((k for k, (_, words) in enumerate(written) if len(words) != width), None)
         if strange != len(written) - 1:             # else the last row is cut: whoever wrote it was stopped
             number, words = written[strange]
@@ -278,6 +278,11 @@ def _read_frames(path: Path, lines: list[str], first: int, count: int, width: in
     if found != count:
         notes.append(f"the file announces {count} frames and holds {found}, which are read")
     return values.reshape(found, width)
+
+
+def _rows(lines: list[str], first: int) -> list[tuple[int, list[str]]]:
+    """Numbers of the lines after the header, from 1, and the words on them; empty lines are passed over."""
+    return [(number, line.split()) for number, line in enumerate(lines[first:], start=first + 1) if line.strip()]
 
 
 def _values(lines: list[str]) -> np.ndarray | None:
