@@ -119,5 +119,4 @@ def _result(problem: Problem, unknowns: Unknowns, i: int) -> Fit:
 
 def unseen(photo: Photo) -> tuple[str, ...]:
     """Limbs of which no landmark was seen with confidence."""
-    seen = dict(zip(photo.landmarks.names, photo.landmarks.confidence.tolist(), strict=True))
-    return tuple(limb for limb, names in _LIMBS.items() if max(seen.get(name, 0.0) for name in names) < 0.4)
+    return tuple(limb for limb, names in _LIMBS.items() if not any(photo.landmarks.seen(name, 0.4) for name in names))

@@ -311,11 +311,10 @@ class Problem:
 
     def _stiffness(self, photo: Photo) -> Tensor:
         """Of bones [K]: what no landmark shows stays nearly at rest, or else the silhouette bends it as it likes."""
-        seen = dict(zip(photo.landmarks.names, photo.landmarks.confidence.tolist(), strict=True))
         found = torch.ones(len(self.prior.bones), dtype=torch.float64)
         for side in ("left", "right"):
             for bone, name in _ENDS.items():
-                if seen.get(f"{side}_{name}", 0.0) < _UNSEEN:
+                if not photo.landmarks.seen(f"{side}_{name}", _UNSEEN):
                     found[self.prior.bones == self.model.humanoid[side + bone]] = _STIFF
         return found
 
