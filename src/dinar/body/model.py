@@ -43,8 +43,9 @@ class Body:
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v if len(v) == 1 and len(self) > 1 else v[index] for k, v in parts.items()})
 
-    def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+    def to(self, where: torch.device | torch.dtype | str) -> Self:
+        """The same on a device, or in numbers of a kind."""
+        return replace(self, **{f.name: getattr(self, f.name).to(where) for f in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -98,8 +98,7 @@ def fit(
 
 def _result(problem: Problem, unknowns: Unknowns, i: int) -> Fit:
     photo, target, model = problem.photos[i], problem.sights[i].target, problem.model
-    body = problem.body(unknowns)
-    body = Body(body.shape.float(), *(v[i : i + 1].float() for v in (body.pose, body.expression, body.translation)))
+    body = problem.body(unknowns)[i : i + 1].to(torch.float32)
     camera = problem.camera(unknowns, i)
     mesh = model(body)
     shared = [name for name in photo.landmarks.names if name in model.landmark_names]     # in the order of `targets`

@@ -273,8 +273,7 @@ class Problem:
         return relu(expression - high) - relu(low - expression)
 
     def _drawn(self, unknowns: Unknowns, body: Body) -> tuple[_Drawn, ...]:
-        vertices = self.model(Body(body.shape.float(), body.pose.float(), body.expression.float(),
-                                   body.translation.float())).vertices  # fmt: skip
+        vertices = self.model(body.to(torch.float32)).vertices
         found = []
         for i, sight in enumerate(self.sights):
             camera = self.camera(unknowns, i).resized(tuple(sight.mask.shape[1:]))
@@ -327,8 +326,7 @@ class Problem:
             name: photo.landmarks.world[i] @ LEVEL for i, name in enumerate(photo.landmarks.names) if known[i]
         }
         pose = initial_pose(self.model, world)
-        guess = replace(self.model.neutral(), pose=pose[None])
-        guess = Body(*(value.double() for value in (guess.shape, guess.pose, guess.expression, guess.translation)))
+        guess = replace(self.model.neutral(), pose=pose[None]).to(torch.float64)
         points = self.few.landmarks(self.few(guess))[0, target.index] @ self.level
         focal = torch.tensor(sight.focal, dtype=torch.float64)
         return sight, pose, initial_translation(points, target.xy, target.weight, focal, sight.middle).double()
