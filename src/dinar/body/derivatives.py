@@ -37,10 +37,8 @@ class Points:
     def landmarks(cls, model: BodyModel) -> Self:
         """A body's landmarks; few vertices (`only_landmarks`) make that quick."""
         joints, vertices = len(model.parents), len(model.template)
-        expression = torch.zeros(len(model.expression_names), vertices, 3).to(model.template)
-        expression = expression.index_copy(1, model.expression_index, model.expression_basis)
         of_joints = torch.cat([model.joint_shape_basis, model.joint_expression_basis])
-        of_vertices = torch.cat([model.shape_basis, expression])
+        of_vertices = torch.cat([model.shape_basis, model.whole_expression_basis()])
         basis = torch.cat([of_joints, of_vertices], dim=1).permute(1, 2, 0).double()
         skin = torch.cat([torch.eye(joints).to(model.skin_weights), model.skin_weights]).double()
         index, share = model.landmark_index, model.landmark_weight.double()

@@ -256,8 +256,7 @@ class BodyModel(nn.Module):
         few = self._copy()
         few.template, few.shape_basis = self.template[used], self.shape_basis[:, used]
         few.skin_weights = self.skin_weights[used]
-        expression = torch.zeros(len(self.expression_names), len(self.template), 3).to(self.template)
-        few.expression_basis = expression.index_copy(1, self.expression_index, self.expression_basis)[:, used]
+        few.expression_basis = self.whole_expression_basis()[:, used]
         few.expression_index = torch.arange(len(used), device=used.device)
         few.faces = self.faces[:0]
         if self.pose_basis is not None:
@@ -265,6 +264,11 @@ class BodyModel(nn.Module):
         row = torch.searchsorted(used, (self.landmark_index - joints).clamp(min=0))
         few.landmark_index = torch.where(self.landmark_index < joints, self.landmark_index, joints + row)
         return few
+
+    def whole_expression_basis(self) -> Tensor:
+        """[E, V, 3] of all vertices, metres at strength 1."""
+        basis = torch.zeros(len(self.expression_names), len(self.template), 3).to(self.template)
+        return basis.index_copy(1, self.expression_index, self.expression_basis)
 
     def _copy(self) -> Self:
         """The same tensors under names of their own."""

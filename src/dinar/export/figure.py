@@ -147,9 +147,7 @@ def skinned(figure: Figure, *, influences: int = 4, t_pose: bool = False) -> Ski
         posed = model(body)
         turn = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
         normals = vertex_normals(posed.vertices, model.faces)[0]
-        morphs = torch.zeros(len(model.expression_names), len(model.template), 3)
-        morphs = morphs.index_copy(1, model.expression_index, model.expression_basis)
-        morphs = torch.einsum("vij,evj->evi", turn, morphs)
+        morphs = torch.einsum("vij,evj->evi", turn, model.whole_expression_basis())
     joint, weight = strongest(model.skin_weights.numpy(), influences)
     corners = torch.stack([figure.mesh.faces.flatten(), figure.mesh.uv_faces.flatten()], dim=1)
     pairs, number = corners.unique(dim=0, return_inverse=True)
