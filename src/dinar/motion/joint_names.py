@@ -160,8 +160,8 @@ def chains_by_name(names: list[JointName], parents: Sequence[int]) -> dict[str, 
     head = next((joints for core in _HEAD if (joints := called.get(("", core)))), None)
     if head:
         arms = [chains[f"{side}UpperArm"][0] for side in ("left", "right") if f"{side}UpperArm" in chains]
-        roots = {_root(j, parents) for j in arms}
-        chains["head"] = (next((j for j in head if _root(j, parents) in roots), head[0]),)
+        roots = {ancestors(j, parents)[-1] for j in arms}
+        chains["head"] = (next((j for j in head if ancestors(j, parents)[-1] in roots), head[0]),)
     return chains
 
 
@@ -195,29 +195,25 @@ def _fingers(
         return {}
     bones = {}
     for finger, found in joints.items():
-        found.sort(key=lambda j: _depth(j, parents))
+        found.sort(key=lambda j: len(ancestors(j, parents)))
         bones |= {f"{side}{finger}{phalanx}": (j,) for phalanx, j in zip(FINGERS[finger], found, strict=False)}
     return bones
 
 
+def ancestors(j: int, parents: Sequence[int]) -> list[int]:
+    """The joint and those above it, from below."""
+    path = []
+    while j >= 0:
+        path.append(j)
+        j = parents[j]
+    return path
+
+
+def meeting(joints: list[int], parents: Sequence[int]) -> int | None:
+    """The lowest joint that all of them hang on."""
+    paths = [ancestors(j, parents) for j in joints]
+    return next((j for j in paths[0] if all(j in path for path in paths[1:])), None)
+
+
 def _hanging(above: int, parents: Sequence[int]) -> Callable[[int], bool]:
-    def hangs(j: int) -> bool:
-        j = parents[j]
-        while j >= 0 and j != above:
-            j = parents[j]
-        return j == above
-
-    return hangs
-
-
-def _root(j: int, parents: Sequence[int]) -> int:
-    while parents[j] >= 0:
-        j = parents[j]
-    return j
-
-
-def _depth(j: int, parents: Sequence[int]) -> int:
-    depth = 0
-    while parents[j] >= 0:
-        j, depth = parents[j], depth + 1
-    return depth
+    return lambda j: above in ancestors(j, parents)[1:]

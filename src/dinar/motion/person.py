@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dinar.errors import InputError
-from dinar.motion.joint_names import JointName, chains_by_name, read_names
+from dinar.motion.joint_names import JointName, ancestors, chains_by_name, meeting, read_names
 from dinar.motion.shape import Skeleton, chains_by_shape
 
 _NAMED = 12         # joints that a message names
@@ -100,19 +100,19 @@ def _complete(chains: Chains, parents: Sequence[int]) -> Chains | None:
         return None
     for side in ("left", "right"):
         for upper, lower in (("UpperLeg", "LowerLeg"), ("UpperArm", "LowerArm")):
-            if chains[side + upper][-1] not in _ancestors(chains[side + lower][0], parents)[1:]:
+            if chains[side + upper][-1] not in ancestors(chains[side + lower][0], parents)[1:]:
                 return None
-    hips = _meeting([chains["leftUpperLeg"][0], chains["rightUpperLeg"][0], chains["leftUpperArm"][0]], parents)
-    top = _meeting([chains["leftUpperArm"][0], chains["rightUpperArm"][0]], parents)
+    hips = meeting([chains["leftUpperLeg"][0], chains["rightUpperLeg"][0], chains["leftUpperArm"][0]], parents)
+    top = meeting([chains["leftUpperArm"][0], chains["rightUpperArm"][0]], parents)
     if hips is None or top is None:
         return None
     chains = chains | {"hips": (hips,)}
-    above_hips, above_top = _ancestors(hips, parents), _ancestors(top, parents)
+    above_hips, above_top = ancestors(hips, parents), ancestors(top, parents)
     trunk = [j for j in reversed(above_top) if j not in above_hips]
     for bone, joint in zip(("spine", "chest", "upperChest"), _spread(trunk, 3), strict=False):
         chains[bone] = (joint,)
     if "head" in chains:
-        neck = [j for j in reversed(_ancestors(chains["head"][0], parents)[1:]) if j not in above_top]
+        neck = [j for j in reversed(ancestors(chains["head"][0], parents)[1:]) if j not in above_top]
         if neck:
             chains["neck"] = (neck[len(neck) // 2],)
     return chains
@@ -127,24 +127,9 @@ def _details(said: Chains, chains: Chains, parents: Sequence[int]) -> Chains:
         over = chains.get("head" if bone.endswith("Eye") else f"{side}Hand")
         finger = bone.endswith(("Metacarpal", "Proximal", "Intermediate", "Distal"))
         wanted = (finger or bone.endswith("Eye")) and bone not in chains and chain[0] not in used
-        if wanted and over and over[-1] in _ancestors(chain[0], parents)[1:]:
+        if wanted and over and over[-1] in ancestors(chain[0], parents)[1:]:
             details[bone] = chain
     return details
-
-
-def _ancestors(j: int, parents: Sequence[int]) -> list[int]:
-    """The joint and those above it, from below."""
-    path = []
-    while j >= 0:
-        path.append(j)
-        j = parents[j]
-    return path
-
-
-def _meeting(joints: list[int], parents: Sequence[int]) -> int | None:
-    """The lowest joint that all of them hang on."""
-    paths = [_ancestors(j, parents) for j in joints]
-    return next((j for j in paths[0] if all(j in path for path in paths[1:])), None)
 
 
 def _spread(items: list[int], count: int) -> list[int]:

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from dinar.motion.joint_names import FINGERS
+from dinar.motion.joint_names import FINGERS, ancestors, meeting
 
 _PAIRS = 12             # pairs of limbs that are looked at, the longest ones
 _ALIKE = 0.12           # most by which the two limbs of a pair differ in length, of the longer one
@@ -113,23 +113,14 @@ class _Tree:
     def reach(self, j: int) -> float:
         return float(self.length[j] + self.down[j])
 
-    def above(self, j: int) -> list[int]:
-        """The joint and its ancestors, from below."""
-        path = []
-        while j >= 0:
-            path.append(j)
-            j = self.parents[j]
-        return path
-
     def person(self, legs: tuple[int, int, int], arms: tuple[int, int, int]) -> tuple[float, dict] | None:
         """The bones of a person with these two pairs of limbs, and the limbs' length; None where it is none."""
         (below, *leg_starts), (top, *arm_starts) = legs, arms
-        ways = self.above(top), self.above(below)
-        hips = next((j for j in ways[0] if j in ways[1]), None)
+        hips = meeting([top, below], self.parents)
         if hips is None or hips == top or below == top:
             return None
         heads = [j for j in self.children[top] if j not in arm_starts and self.reach(j) > 0]
-        if not heads or any({start, *arm_starts} & set(ways[1]) for start in heads):
+        if not heads or {*heads, *arm_starts} & set(ancestors(below, self.parents)):
             return None
         leg_pair, arm_pair = self.limbs(leg_starts, _LEG), self.limbs(arm_starts, _ARM)
         if leg_pair is None or arm_pair is None:
