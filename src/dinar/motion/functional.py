@@ -13,7 +13,7 @@ import roma
 import torch
 from torch import Tensor
 
-from dinar.motion.humanoid import PARENT, arc, nearest_parent
+from dinar.motion.humanoid import PARENT, arc, laid, nearest_parent, next_along
 from dinar.motion.person import Chains
 from dinar.motion.stance import Stance, exchanged, middle
 
@@ -85,18 +85,18 @@ class _Movement:
         x, y, z = torch.eye(3).double()
         hips_line = self.at["leftUpperLeg"] - self.at["rightUpperLeg"]
         shoulders = self.at["leftUpperArm"] - self.at["rightUpperArm"]
-        frames = {"hips": _laid(self.within("hips", hips_line).mean(0), self._mean("hips", self.up), x, y)}
+        frames = {"hips": laid(self.within("hips", hips_line).mean(0), self._mean("hips", self.up), x, y)}
         trunk = [bone for bone in ("spine", "chest", "upperChest") if bone in self.chains]
         for k, bone in enumerate(trunk):
             above = self.at.get("neck", middle(self.at, "UpperArm"))
             share = (k + 1) / len(trunk)
             across = (1 - share) * _unit(hips_line) + share * _unit(shoulders)
-            frames[bone] = _laid(self._way(bone, above), self._mean(bone, across), y, x)
+            frames[bone] = laid(self._way(bone, above), self._mean(bone, across), y, x)
         if "neck" in self.chains:
             way = self._way("neck", self.at["head"])
-            frames["neck"] = _laid(way, self._mean("neck", shoulders), y, x)
+            frames["neck"] = laid(way, self._mean("neck", shoulders), y, x)
         if "head" in self.chains:
-            frames["head"] = _laid(self._mean("head", self.up), self._mean("head", shoulders), y, x)
+            frames["head"] = laid(self._mean("head", self.up), self._mean("head", shoulders), y, x)
         for side, sign in (("left", 1.0), ("right", -1.0)):
             axis = roma.rotvec_to_rotmat(-_ELBOW * x) @ (-sign * y)
             self._limb(frames, [f"{side}{part}" for part in ("UpperLeg", "LowerLeg", "Foot")], -y, x)
@@ -105,18 +105,11 @@ class _Movement:
         for bone in PARENT:                                             # hands, fingers, toes: as they mostly are
             if bone in self.chains and bone not in frames:
                 frames[bone] = self._inherited(frames, bone)
-                below = self._next_of_finger(bone)
-                if below is not None:
+                below = next_along(bone)
+                if below in self.chains:
                     along = x if bone.startswith("left") else -x
                     frames[bone] = arc(frames[bone] @ self._way(bone, self.at[below]), along) @ frames[bone]
         return frames
-
-    def _next_of_finger(self, bone: str) -> str | None:
-        """The next bone of a finger that is straight in the T-pose; thumbs keep to the hand."""
-        if "Thumb" in bone or not bone.endswith(("Proximal", "Intermediate")):
-            return None
-        below = bone.replace("Intermediate", "Distal").replace("Proximal", "Intermediate")
-        return below if below in self.chains else None
 
     def _limb(self, frames: dict[str, Tensor], bones: list[str], along: Tensor, hinge: Tensor) -> None:
         upper, lower, end = bones
@@ -133,7 +126,7 @@ class _Movement:
                 start = self._inherited(frames, bone)
                 frames[bone] = arc(start @ way, along) @ start
             else:
-                frames[bone] = _laid(way, self.within(bone, normal).mean(0), along, hinge)
+                frames[bone] = laid(way, self.within(bone, normal).mean(0), along, hinge)
 
     def _foot(self, frames: dict[str, Tensor], side: str, y: Tensor, z: Tensor) -> None:
         """Flat while it stands: in the slowest third of the frames in which the person does."""
@@ -145,7 +138,7 @@ class _Movement:
         still = self.standing & (speed <= speed[self.standing].quantile(0.35))
         ahead = self.at[toes] - self.at[foot] if toes in self.chains else self._across() @ y.new_tensor([0.0, 0, 1])
         up = self.within(foot, self.up)[still].mean(0)
-        frames[foot] = _laid(up, self.within(foot, ahead)[still].mean(0), y, z)
+        frames[foot] = laid(up, self.within(foot, ahead)[still].mean(0), y, z)
 
     def _across(self) -> Tensor:
         """Rotations [T, 3, 3] whose third column is where the hips face."""
@@ -165,17 +158,6 @@ class _Movement:
         above = nearest_parent(bone, set(self.chains))
         relative = self.turn[above].transpose(-1, -2) @ self.turn[bone]
         return frames[above] @ roma.special_procrustes(relative[self.standing].median(0).values)
-
-
-def _laid(first: Tensor, second: Tensor, along: Tensor, beside: Tensor) -> Tensor:
-    """The rotation [3, 3] that turns `first` onto `along`, and `second` as near to `beside` as that leaves it."""
-    return _pair(along, beside) @ _pair(first, second).T
-
-
-def _pair(first: Tensor, second: Tensor) -> Tensor:
-    first = _unit(first)
-    second = _unit(second - first * (second @ first))
-    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)
 
 
 def _axis(direction: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def t_pose_alignment(rest: dict[str, Tensor], *, feet_follow_legs: bool = False)
         inherited = alignment[parent] if parent else torch.eye(3).to(like)
         side, part = _split(bone)
         if part in ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg") or part.endswith(("Proximal", "Intermediate")):
-            tip = rest.get(side + _NEXT[part]) if part in _NEXT else None
+            tip = rest.get(next_along(bone))
             if tip is not None:
                 target = _AXES["down" if part.endswith("Leg") else side].to(like)
                 inherited = arc(inherited @ (tip - rest[bone]), target) @ inherited
@@ -137,6 +137,12 @@ _NEXT = {"UpperArm": "LowerArm", "LowerArm": "Hand", "UpperLeg": "LowerLeg", "Lo
 }
 
 
+def next_along(bone: str) -> str | None:
+    """The bone that lies along another's line in the T-pose: of limbs and fingers, of thumbs none."""
+    side, part = _split(bone)
+    return side + _NEXT[part] if part in _NEXT else None
+
+
 def _split(bone: str) -> tuple[str, str]:
     for side in ("left", "right"):
         if bone.startswith(side):
@@ -151,13 +157,19 @@ def _hand(rest: dict[str, Tensor], side: str, inherited: Tensor) -> Tensor:
     if any(k is None for k in knuckles):
         return inherited
     index, middle, little = knuckles
-    along = torch.nn.functional.normalize(middle - wrist, dim=0)
-    across = index - little
-    across = torch.nn.functional.normalize(across - along * (across @ along), dim=0)
-    x, z = _AXES[side].to(wrist), torch.tensor([0.0, 0.0, 1.0]).to(wrist)
-    source = torch.stack([along, across, torch.linalg.cross(along, across)], dim=1)
-    target = torch.stack([x, z, torch.linalg.cross(x, z)], dim=1)
-    return target @ source.T
+    front = torch.tensor([0.0, 0.0, 1.0]).to(wrist)
+    return laid(middle - wrist, index - little, _AXES[side].to(wrist), front)
+
+
+def laid(first: Tensor, second: Tensor, along: Tensor, beside: Tensor) -> Tensor:
+    """The rotation [3, 3] that turns `first` onto `along`, and `second` as near to `beside` as that leaves it."""
+    return _pair(along, beside) @ _pair(first, second).T
+
+
+def _pair(first: Tensor, second: Tensor) -> Tensor:
+    first = torch.nn.functional.normalize(first, dim=0)
+    second = torch.nn.functional.normalize(second - first * (second @ first), dim=0)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=1)
 
 
 def arc(a: Tensor, b: Tensor) -> Tensor:

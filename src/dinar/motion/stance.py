@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dinar.motion.humanoid import arc, nearest_parent, t_pose_alignment
+from dinar.motion.humanoid import arc, nearest_parent, next_along, t_pose_alignment
 from dinar.motion.person import Chains
 
 _LEGS_DOWN = 40.0       # degrees between a leg and the trunk's line, up to which a pose stands
@@ -74,9 +74,9 @@ def unlikeness(chains: Chains, pose: Skeleton) -> float:
     axes = _axes(up, left)
     sides: dict[str, Tensor] = {}
     for side in ("left", "right"):
-        for part, below in zip(_LIMBS, ("LowerArm", "Hand", "LowerLeg", "Foot"), strict=True):
-            if side + below in at:
-                sides[side + part] = axes @ (at[side + below] - at[side + part])
+        for bone in (f"{side}{part}" for part in _LIMBS):
+            if (below := next_along(bone)) in at:
+                sides[bone] = axes @ (at[below] - at[bone])
         thigh = sides[f"{side}UpperLeg"]
         shin = sides.get(f"{side}LowerLeg", thigh)
         down = axes.new_tensor([0.0, -1.0, 0.0])
