@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dinar.motion.humanoid import PARENT, arc, laid, nearest_parent, next_along
 from dinar.motion.person import Chains
-from dinar.motion.stance import Stance, exchanged, middle
+from dinar.motion.stance import Stance, exchanged, lowest_part, middle, nearest_axis, upwards
 
 _FEWEST = 5             # frames in which somebody has to stand
 _MOST = 1000            # frames that are looked at
@@ -54,9 +54,9 @@ class _Movement:
         self.at = {bone: positions[:, chain[0]] for bone, chain in chains.items()}
         self.turn = {bone: rotations[:, chain[-1]] for bone, chain in chains.items()}
         trunk = _unit(middle(self.at, "UpperArm") - middle(self.at, "UpperLeg"))
-        foot = "Foot" if "leftFoot" in chains and "rightFoot" in chains else "LowerLeg"
+        foot = lowest_part(chains)
         legs = [_unit(self.at[f"{s}UpperLeg"] - self.at[f"{s}{foot}"]) for s in ("left", "right")]
-        self.up = _axis(_unit(middle(self.at, "UpperArm") - middle(self.at, foot)).mean(0))
+        self.up = nearest_axis(upwards(self.at))
         self.upright = arc(self.up, self.up.new_tensor([0.0, 1.0, 0.0]))
         least = math.cos(math.radians(_UPRIGHT))
         stands = (trunk @ self.up > least) & (trunk * _unit(legs[0] + legs[1])).sum(1).gt(least)
@@ -158,13 +158,6 @@ class _Movement:
         above = nearest_parent(bone, set(self.chains))
         relative = self.turn[above].transpose(-1, -2) @ self.turn[bone]
         return frames[above] @ roma.special_procrustes(relative[self.standing].median(0).values)
-
-
-def _axis(direction: Tensor) -> Tensor:
-    axis = torch.zeros_like(direction)
-    largest = direction.abs().argmax()
-    axis[largest] = direction[largest].sign()
-    return axis
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +63,24 @@ def starts(chains: Chains, pose: Skeleton) -> dict[str, Tensor]:
 
 def middle(points: dict[str, Tensor], part: str) -> Tensor:
     return (points[f"left{part}"] + points[f"right{part}"]) / 2
+
+
+def lowest_part(bones: Collection[str]) -> str:
+    """Feet, or shins where a foot is missing."""
+    return "Foot" if "leftFoot" in bones and "rightFoot" in bones else "LowerLeg"
+
+
+def upwards(at: dict[str, Tensor]) -> Tensor:
+    """The mean direction [3] from feet to shoulders of bones that move [T, 3]."""
+    return torch.nn.functional.normalize(middle(at, "UpperArm") - middle(at, lowest_part(at)), dim=1).mean(0)
+
+
+def nearest_axis(direction: Tensor) -> Tensor:
+    """The axis [3], one way or the other, that is nearest to a direction."""
+    axis = torch.zeros_like(direction)
+    largest = direction.abs().argmax()
+    axis[largest] = direction[largest].sign()
+    return axis
 
 
 def unlikeness(chains: Chains, pose: Skeleton) -> float:
@@ -130,14 +149,10 @@ def exchanged(by_bone: dict) -> dict:
 
 def _upright(axes: Tensor, at: dict[str, Tensor]) -> Tensor:
     """From the file's axes to y up, where a rest pose says `axes` and bones [T, 3] move."""
-    feet = "Foot" if "leftFoot" in at and "rightFoot" in at else "LowerLeg"
-    stands = torch.nn.functional.normalize(middle(at, "UpperArm") - middle(at, feet), dim=1).mean(0)
-    stands = axes @ stands
-    along = int(stands.abs().argmax())
-    if stands[1] >= 0.5 or stands[along].abs() < 0.7:
+    stands = axes @ upwards(at)
+    if stands[1] >= 0.5 or stands.abs().max() < 0.7:
         return axes
-    direction = torch.zeros(3).to(axes)
-    direction[along] = stands[along].sign()
+    direction = nearest_axis(stands)
     leg = 2 * (at["leftLowerLeg"] - at["leftUpperLeg"]).norm(dim=1).mean()
     height = at["hips"] @ (axes.T @ direction) / leg
     if not (0.5 < height.median() < 1.7 and height.max() - height.min() < 1.2):
