@@ -71,7 +71,7 @@ class Motion:
             with resources.as_file(_clips() / f"{name_or_path}.npz") as shipped:
                 return cls._from_arrays(read_arrays(shipped, _FIELDS), shipped)
         path, part = _parted(name_or_path)
-        _check_kind(path, name_or_path, cls.shipped())
+        _check_kind(path, name_or_path)
         suffix = path.suffix.lower()
         if suffix == ".bvh":
             return cls._from_recording(read_bvh(path), calibrated=True, person=_number(path, part))
@@ -260,7 +260,7 @@ def parts_of(name_or_path: str | Path) -> list[Part]:
     path, part = _parted(name_or_path)
     if part is not None or str(name_or_path) in Motion.shipped() or path.suffix.lower() not in (".bvh", *GLTF):
         return [Part(name_of(name_or_path), Motion.load(name_or_path).seconds)]
-    _check_kind(path, name_or_path, Motion.shipped())
+    _check_kind(path, name_or_path)
     if path.suffix.lower() == ".bvh":
         recording = read_bvh(path)
         seconds = len(recording.rotations) / recording.fps
@@ -317,10 +317,11 @@ _FOREIGN = {
 }
 
 
-def _check_kind(path: Path, wanted: str | Path, shipped: tuple[str, ...]) -> None:
+def _check_kind(path: Path, wanted: str | Path) -> None:
     """Raises InputError where a file is missing, or not of a kind that is read."""
     if not path.is_file():
-        raise InputError(f"{wanted} is neither a motion file nor one of dinar's clips ({', '.join(shipped)})")
+        known = ", ".join(Motion.shipped())
+        raise InputError(f"{wanted} is neither a motion file nor one of dinar's clips ({known})")
     suffix = path.suffix.lower()
     kinds = f"dinar reads {', '.join(_KINDS)}"
     if suffix in _PICKLES:
