@@ -20,25 +20,25 @@ Chains = dict[str, tuple[int, ...]]
 """VRM bone -> the joints that make it up, first to last."""
 
 
-def humanoid_chains(
-    names: Sequence[str], parents: Sequence[int], source: str, poses: Sequence[Skeleton] = ()
-) -> Chains:
-    """The bones of the first person of a skeleton.
+def humanoid_chains(names: Sequence[str], parents: Sequence[int], source: str) -> Chains:
+    """The bones of the first person of a skeleton, by names. Raises InputError where there is none (`nobody`)."""
+    found = people(names, parents)
+    if not found:
+        raise nobody(names, parents, source)
+    return found[0]
 
-    Raises InputError where nothing tells legs and arms, with the names of the joints that nothing was made of.
-    """
-    found = people(names, parents, poses)
-    if found:
-        return found[0]
+
+def nobody(names: Sequence[str], parents: Sequence[int], source: str) -> InputError:
+    """What is to be said where nothing tells legs and arms, with the names of the joints that nothing was made of."""
     chains = chains_by_name(read_names(names), parents)
     missing = [bone for bone in _NEEDED if bone not in chains]
+    if not missing:
+        listed = ", ".join(names[:_NAMED])
+        return InputError(f"{source} has arms and legs that hang on no common joint; its joints: {listed}")
     known = {j for chain in chains.values() for j in chain}
     strange = [name for j, name in enumerate(names) if j not in known]
     strange = ", ".join(strange[:_NAMED]) + (f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else "")
-    if missing:
-        raise InputError(f"{source} has no joint known as {', '.join(missing)}; joints that say nothing: {strange}")
-    listed = ", ".join(names[:_NAMED])
-    raise InputError(f"{source} has arms and legs that hang on no common joint; its joints: {listed}")
+    return InputError(f"{source} has no joint known as {', '.join(missing)}; joints that say nothing: {strange}")
 
 
 def people(names: Sequence[str], parents: Sequence[int], poses: Sequence[Skeleton] = ()) -> list[Chains]:

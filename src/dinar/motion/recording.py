@@ -14,7 +14,7 @@ from dinar.errors import InputError
 from dinar.motion import shape
 from dinar.motion.functional import from_movement
 from dinar.motion.humanoid import PARENT, nearest_parent
-from dinar.motion.person import Chains, humanoid_chains, people
+from dinar.motion.person import Chains, nobody, people
 from dinar.motion.stance import Skeleton, Stance, exchanged, from_pose, unlikeness
 
 MAX_FRAMES = 1_000_000
@@ -143,10 +143,9 @@ class Recording:
         if self.bones is not None:
             chains = self.bones
         else:
-            poses = self._poses(moving)
-            found = people(self.names, self.parents, poses) or [
-                humanoid_chains(self.names, self.parents, self.source, poses)
-            ]
+            found = people(self.names, self.parents, self._poses(moving))
+            if not found:
+                raise nobody(self.names, self.parents, self.source)
             if person is not None and person >= len(found):
                 raise InputError(f"{self.source} has no person {person + 1}; it has {len(found)}")
             moves = [bool(self.rotations[:, [j for chain in c.values() for j in chain]].any()) for c in found]
