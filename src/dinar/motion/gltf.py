@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +33,21 @@ class Clip:
     seconds: float
 
 
-def clips_of(path: Path) -> list[Clip]:
-    """The animations of a file, in their order. Raises InputError where it is damaged."""
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns what a damaged file makes readers raise into one InputError."""
     try:
-        return _File(path).clips()
+        yield
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{path} is damaged, or no glTF 2 file that dinar can read") from error
+
+
+def clips_of(path: Path) -> list[Clip]:
+    """The animations of a file, in their order. Raises InputError where it is damaged."""
+    with _readable(path):
+        return _File(path).clips()
 
 
 def read_gltf(path: Path, clip: str | None = None) -> Recording:
@@ -51,12 +60,8 @@ def read_gltf(path: Path, clip: str | None = None) -> Recording:
 
     Raises InputError where the file is damaged, has no animation (of that name), or is too large.
     """
-    try:
+    with _readable(path):
         return _File(path).recording(clip)
-    except InputError:
-        raise
-    except BROKEN as error:
-        raise InputError(f"{path} is damaged, or no glTF 2 file that dinar can read") from error
 
 
 @dataclass(frozen=True)
