@@ -13,7 +13,7 @@ from dinar.commands.loading import load_body
 from dinar.commands.options import Device, Inpaint, Json, Positional, Refine, Seed, Seeds, Smplx, option, out_option
 from dinar.commands.reporting import fit_in_words, report_files, residuals
 from dinar.commands.saving import paths_of, save_all
-from dinar.commands.values import check_picture, set_seed, usable_device
+from dinar.commands.values import check_picture, set_seed, usable_device, within
 from dinar.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def _create_each(
     from dinar import batch
     from dinar.terminal import Bars
 
-    if not 1 <= jobs <= 256:
-        raise InputError(f"--jobs {jobs} is not possible; give a number from 1 to 256")
+    within("--jobs", jobs, 1, 256)
     avatars, failures = [], []
     with Bars() as progress:
         tasks = batch.planned(sources, out)

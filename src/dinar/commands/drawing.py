@@ -22,8 +22,7 @@ from dinar.commands.options import (
     out_option,
 )
 from dinar.commands.reporting import report_files
-from dinar.commands.values import check_picture, colour_of, pixels_of, positive, set_seed, usable_device
-from dinar.errors import InputError
+from dinar.commands.values import check_picture, colour_of, pixels_of, positive, set_seed, usable_device, within
 
 
 def animate(
@@ -122,8 +121,7 @@ def alive(
         from dinar.pipeline import Source
         from dinar.scene.alive import alive as come_alive
 
-        if not 64 <= size <= 8192:
-            raise InputError(f"--size {size} is not possible; give a number from 64 to 8192")
+        within("--size", size, 64, 8192)
         where = usable_device(device)
         set_seed(seed)
         with progress.stage("load"):

@@ -10,7 +10,7 @@ import tyro
 
 from dinar.commands.options import Json, Positional, option
 from dinar.commands.reporting import report_files
-from dinar.errors import InputError
+from dinar.commands.values import within
 
 
 def evaluate(
@@ -53,10 +53,9 @@ def evaluate(
         from dinar.evaluate import journal, plan, report, run
         from dinar.evaluate.protocols import opened
 
-        given = {"--people": people, "--views": views, "--workers": workers}
-        for (option, value), (least, most) in zip(given.items(), ((1, 10**6), (1, 1000), (0, 512)), strict=True):
-            if not least <= value <= most:
-                raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+        within("--people", people, 1, 10**6)
+        within("--views", views, 1, 1000)
+        within("--workers", workers, 0, 512)
         how = {"people": people, "views": views, "fitted": fitted, "masks": masks, "progress": progress}
         cases = opened(protocol, data, out / journal.MADE, **how)
         wanted = plan.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dinar.errors import InputError
+from dinar.commands.values import within
 
 if TYPE_CHECKING:
     from dinar.avatar import Avatar
@@ -18,8 +18,7 @@ def paths_of(out: Path, count: int) -> list[Path]:
     from dinar.avatar import check_output
     from dinar.files import check_file
 
-    if not 1 <= count <= 64:
-        raise InputError(f"--seeds {count} is not possible; give a number from 1 to 64")
+    within("--seeds", count, 1, 64)
     paths = [out, *(out.with_name(f"{out.stem}-{k}{out.suffix}") for k in range(2, count + 1))]
     for path in paths:
         check_output(path)

@@ -10,6 +10,7 @@ import tyro
 
 from dinar.commands.options import Json, Positional, Seed, option
 from dinar.commands.reporting import report_files
+from dinar.commands.values import within
 from dinar.errors import InputError
 
 
@@ -35,11 +36,11 @@ def synth(
             if rigged is None:
                 raise InputError("how many people? give --people")
             people = len(rigged_files(rigged))
-        given = {"--people": people, "--views": views, "--seed": seed, "--size": size, "--workers": workers}
-        ranges = ((1, 10**6), (1, 1000), (0, 10**9), (64, 2048), (0, 512))
-        for (option, value), (least, most) in zip(given.items(), ranges, strict=True):
-            if not least <= value <= most:
-                raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+        within("--people", people, 1, 10**6)
+        within("--views", views, 1, 1000)
+        within("--seed", seed, 0, 10**9)
+        within("--size", size, 64, 2048)
+        within("--workers", workers, 0, 512)
         plan = Plan(people, views, seed, size)
         workers = workers or os.cpu_count() or 1
         shards = write_shards(assets, out, plan, rigged=rigged, workers=workers, progress=progress)

@@ -59,6 +59,12 @@ def positive(option: str, value: float) -> float:
     return value
 
 
+def within(option: str, value: int, least: int, most: int) -> None:
+    """InputError for a whole number out of its range."""
+    if not least <= value <= most:
+        raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+
+
 def check_picture(out: Path) -> None:
     """InputError now rather than after the work, where `images.save` would not write `out`."""
     from dinar.files import check_file
