@@ -54,13 +54,11 @@ def merge(
 
     with Bars() as progress:
         from dinar import merge as merging
-        from dinar.avatar import PREVIEW, Avatar, check_output
+        from dinar.avatar import Avatar
 
-        check_output(out)
+        paths = paths_of(out, 1)
         with progress.stage("load"):
             people = [Avatar.load(path) for path in avatars]
         merged = merging.merge(people, inpaint=inpaint, seed=seed, progress=progress)
-        with progress.stage("save"):
-            merged.save(out)
-    files = [out] if out.is_file() else [out, out / PREVIEW]
+        files = save_all([merged], paths, progress)
     report_files(files, progress, as_json, photos=len(merged.shots))
