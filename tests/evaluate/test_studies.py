@@ -72,8 +72,9 @@ def test_swapped_faces_are_caught_in_profile_too() -> None:
         points = identity.face_points(model, first.body, first.camera, looks=identity.PROFILE)
         assert points is not None
         worn = (first.image * 0.95).roll(1, -1)
-        wrong = identity.face_distance(network, second.image, first.image, points)
-        right = identity.face_distance(network, worn, first.image, points)
+        pictures = first.image, second.image, worn
+        seen, swapped, same = (identity.face_features(network, picture, points) for picture in pictures)
+        wrong, right = identity.cosine_distance(swapped, seen), identity.cosine_distance(same, seen)
         assert wrong > right + 0.1, (angle, wrong, right)
     behind = next(t.view for t in cases[0].targets if t.name == "head180")
     assert identity.face_points(model, behind.body, behind.camera, looks=identity.PROFILE) is None

@@ -101,9 +101,9 @@ def aligned_face(image: Tensor, points: Tensor) -> Tensor:
     return torch.from_numpy(face).permute(2, 0, 1)
 
 
-def face_distance(network: Network, image: Tensor, truth: Tensor, points: Tensor) -> float:
-    """1 - cosine between two pictures [3, H, W] of a face at the same place."""
-    return cosine_distance(*(network(aligned_face(picture, points)[None] * 255) for picture in (image, truth)))
+def face_features(network: Network, image: Tensor, points: Tensor) -> Tensor:
+    """What SFace sees in the face of a picture [3, H, W] whose `points` are at [5, 2]: [D]."""
+    return network(aligned_face(image, points)[None] * 255)
 
 
 def inception_features(network: Network, image: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dinar.errors import InputError
 from dinar.evaluate.cases import digest_of
-from dinar.evaluate.identity import Network, cosine_distance
+from dinar.evaluate.identity import Network
 
 SIZE = (256, 128)   # (H, W) that networks for re-identification usually take
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -45,10 +45,6 @@ class Reidentification:
         beside = self.path.with_suffix(".bin")
         paths = [self.path, *([beside] if self.path.suffix.lower() == ".xml" and beside.is_file() else [])]
         return digest_of(paths)
-
-    def distance(self, image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor) -> float:
-        """1 - cosine between two pictures [3, H, W] of a person, each cut to its own mask [1, H, W]."""
-        return cosine_distance(self.features(image, mask), self.features(truth, true_mask))
 
     def features(self, picture: Tensor, mask: Tensor) -> Tensor:
         """Features [D] of the person in a picture [3, H, W], cut to their mask [1, H, W]."""

@@ -57,13 +57,16 @@ class Experts:
 
 @dataclass(frozen=True)
 class Truth:
-    """A target as it is judged by.
+    """A target as it is judged by, and what the networks see in it, so that they look at it once for all rows.
 
     image    float32 [3, H, W]  on the background
     hidden   bool [H, W]        pixels whose colours do not count; None: all count
     clothed  bool [H, W]        the body without head and hands; None but for whole people
     head     bool [H, W]        around the head; None where there is none, or its outline is not to be judged
-    seen     what the networks see in it
+    seen     what the judges see in it
+    points   float32 [5, 2]     where the face is (`identity.face_points`); None where it is not compared
+    face     float32 [D]        what SFace sees there; None likewise
+    reid     float32 [D]        what the user's network sees; None without one, and but for whole people
     """
 
     target: Target
@@ -72,6 +75,9 @@ class Truth:
     clothed: Tensor | None
     head: Tensor | None
     seen: Seen
+    points: Tensor | None
+    face: Tensor | None
+    reid: Tensor | None
 
 
 def work(job: Job) -> Outcome:
@@ -129,12 +135,19 @@ def _truth(target: Target, experts: Experts) -> Truth:
     image = _without(view.image * view.mask + BACKGROUND * (1 - view.mask), hidden)
     clothed = regions.clothed(model, view.body, view.camera) if whole else None
     head = head if target.cut_out else None
-    return Truth(target, image, hidden, clothed, head, experts.judges.look(image, target.kind))
+    seen = experts.judges.look(image, target.kind)
+    points = face = None
+    if experts.face and target.kind in (PERSON, HEAD) and not target.faceless:
+        looks = identity.PROFILE if target.kind == HEAD else identity.LOOKS
+        points = identity.face_points(model, view.body, view.camera, looks=looks)
+        face = None if points is None else identity.face_features(experts.face, image, points)
+    reid = experts.reid.features(image, view.mask) if experts.reid and whole else None
+    return Truth(target, image, hidden, clothed, head, seen, points, face, reid)
 
 
 def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[str, float]:
     """The scores about outlines and about who it is, by their names; drawn are image [3, H, W] and mask [1, H, W]."""
-    target, view, model = truth.target, truth.target.view, open_body()
+    target, view = truth.target, truth.target.view
     found = {}
     if target.cut_out:
         found["outline"] = outlines.overlap(mask, view.mask)
@@ -143,15 +156,13 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
     if truth.clothed is not None:
         args = (image, mask, truth.image, view.mask, truth.clothed)
         found["clothing"] = identity.clothing_distance(*args)
-    if experts.face and target.kind in (PERSON, HEAD) and not target.faceless:
-        looks = identity.PROFILE if target.kind == HEAD else identity.LOOKS
-        points = identity.face_points(model, view.body, view.camera, looks=looks)
-        if points is not None:
-            found["face"] = identity.face_distance(experts.face, image, truth.image, points)
+    if truth.face is not None:
+        seen = identity.face_features(experts.face, image, truth.points)
+        found["face"] = identity.cosine_distance(seen, truth.face)
     if target.parts is not None:
         found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, target.parts)
-    if experts.reid and target.kind == PERSON:
-        found["reid"] = experts.reid.distance(image, mask, truth.image, view.mask)
+    if truth.reid is not None:
+        found["reid"] = identity.cosine_distance(experts.reid.features(image, mask), truth.reid)
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
