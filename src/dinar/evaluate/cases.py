@@ -147,17 +147,22 @@ def spread(items: Sequence[int], count: int) -> list[int]:
 
 def azimuth_of(view: View, model: BodyModel) -> float:
     """Degrees between the direction of the chest and that from it to the camera, in the plane across the spine."""
+    ahead, there, _ = _directions(view, model)
+    return math.degrees(math.atan2(float(torch.linalg.cross(ahead, there).norm()), float(ahead @ there)))
+
+
+def turn_of(view: View, model: BodyModel) -> float:
+    """Degrees about the spine from the direction to the camera to that of the chest, counterclockwise from above."""
+    ahead, there, up = _directions(view, model)
+    return float(torch.rad2deg(torch.atan2(torch.linalg.cross(there, ahead) @ up, there @ ahead)))
+
+
+def _directions(view: View, model: BodyModel) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the chest faces, where the camera is from there, both across the spine, and the spine's own: [3] each."""
     with torch.no_grad():
-        few = model.only_landmarks()
-        joints = few(view.body).joints[0]
-    bones = (joints[model.humanoid[bone]] for bone in ("leftUpperArm", "rightUpperArm", "hips"))
-    left, right, hips = bones
+        joints = model.only_landmarks()(view.body).joints[0]
+    left, right, hips = (joints[model.humanoid[bone]] for bone in ("leftUpperArm", "rightUpperArm", "hips"))
     chest = (left + right) / 2
     up = functional.normalize(chest - hips, dim=0)
-    ahead = torch.linalg.cross(left - right, up)
     there = view.camera.position - chest
-    return _angle(ahead, there - (there @ up) * up)
-
-
-def _angle(a: Tensor, b: Tensor) -> float:
-    return math.degrees(math.atan2(float(torch.linalg.cross(a, b).norm()), float(a @ b)))
+    return torch.linalg.cross(left - right, up), there - (there @ up) * up, up

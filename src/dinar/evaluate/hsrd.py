@@ -7,17 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch.nn import functional
-
 from dinar import images
 from dinar.avatar import open_body
 from dinar.data.hsrd import PosedScan, posed_scans
 from dinar.errors import InputError
-from dinar.evaluate.cases import PHOTO_SIDE
+from dinar.evaluate.cases import PHOTO_SIDE, turn_of
 from dinar.evaluate.photos import looked_at
 from dinar.evaluate.published import Pictured, Shown
-from dinar.synth.view import View
 
 AROUND = (0.0, 180.0, 60.0, 120.0, -90.0, 150.0, -45.0, 90.0, -150.0)   # degrees off the front, of the other poses
 TRIED = (0.0, 90.0, 180.0, 270.0)                                       # until the person is found
@@ -81,22 +77,8 @@ def facing(scan: PosedScan) -> float:
                 view, _ = looked_at(path)
             except InputError:
                 continue
-        return azimuth + turn_of(view)
+        return azimuth + turn_of(view, open_body())
     raise InputError(f"{scan.file} shows nobody")
-
-
-def turn_of(view: View) -> float:
-    """Degrees about the spine from the direction to the camera to that of the chest, counterclockwise from above."""
-    model = open_body()
-    with torch.no_grad():
-        joints = model.only_landmarks()(view.body).joints[0]
-    left, right, hips = (joints[model.humanoid[bone]] for bone in ("leftUpperArm", "rightUpperArm", "hips"))
-    chest = (left + right) / 2
-    up = functional.normalize(chest - hips, dim=0)
-    ahead = torch.linalg.cross(left - right, up)
-    there = view.camera.position - chest
-    there = there - (there @ up) * up
-    return float(torch.rad2deg(torch.atan2(torch.linalg.cross(there, ahead) @ up, there @ ahead)))
 
 
 def _shown(scan: PosedScan, azimuth: float) -> Shown:
