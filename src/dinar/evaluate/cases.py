@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from dinar.synth.view import View
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
+
+T = TypeVar("T")
 
 PHOTO_SIDE = 512               # pixels: the paper's (section 4.1)
 BACK, SIDE = 120.0, 60.0       # degrees off the chest's direction: from these on a view is from behind, from the side
@@ -136,7 +138,7 @@ def digest_of(paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def spread(items: Sequence[int], count: int) -> list[int]:
+def spread(items: Sequence[T], count: int) -> list[T]:
     """`count` of the items at even steps, first and last among them."""
     if len(items) <= count:
         return list(items)

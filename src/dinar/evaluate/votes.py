@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -102,7 +102,8 @@ def _pairs(findings: Findings, out: Path) -> Iterator[Pair]:
     known = {(r.person, r.target, r.row) for r in findings.results}
     for person in dict.fromkeys(r.person for r in mine):
         for question in (BACKS, WHO):
-            for result in _some([r for r in mine if r.person == person and _asks(question, r)]):
+            asked = [r for r in mine if r.person == person and _asks(question, r)]
+            for result in spread(asked, PICTURES_EACH):
                 for other in others:
                     if (person, result.target, other) in known:
                         yield _pair(out, question, result, best, other)
@@ -110,10 +111,6 @@ def _pairs(findings: Findings, out: Path) -> Iterator[Pair]:
 
 def _asks(question: str, result: Result) -> bool:
     return not result.same and (result.azimuth >= BACK if question == BACKS else result.azimuth <= SIDE)
-
-
-def _some(results: Sequence[Result]) -> list[Result]:
-    return [results[i] for i in spread(range(len(results)), PICTURES_EACH)]
 
 
 def _pair(out: Path, question: str, result: Result, best: str, other: str) -> Pair:
