@@ -235,6 +235,13 @@ class Interval:
     low: float
     high: float
 
+    def text(self, digits: int) -> str:
+        """As tables write it, with so many decimals."""
+        if math.isnan(self.mean):
+            return "-"
+        mean, low, high = (f"{value:.{digits}f}" for value in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]" if not math.isnan(self.low) else mean
+
 
 def bootstrap(values: Sequence[float], *, seed: int = 0, rounds: int = 2000) -> Interval:
     """The mean of one value a person, and where it would lie with other people (percentile bootstrap, 95 %).

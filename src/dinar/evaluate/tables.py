@@ -36,10 +36,7 @@ class Column:
     digits: int = 4
 
     def text(self, interval: Interval) -> str:
-        if math.isnan(interval.mean):
-            return "-"
-        mean, low, high = (f"{value:.{self.digits}f}" for value in (interval.mean, interval.low, interval.high))
-        return f"{mean} [{low}, {high}]" if not math.isnan(interval.low) else mean
+        return interval.text(self.digits)
 
     @property
     def heading(self) -> str:

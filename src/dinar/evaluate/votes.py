@@ -56,10 +56,7 @@ class Verdict:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        mean = f"{self.share.mean:.2f}"
-        if self.share.low == self.share.low:      # not NaN
-            mean += f" [{self.share.low:.2f}, {self.share.high:.2f}]"
-        return self.question, self.row, self.against, mean, str(self.votes)
+        return self.question, self.row, self.against, self.share.text(2), str(self.votes)
 
 
 def write(findings: Findings, out: Path) -> Path:
