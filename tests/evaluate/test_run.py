@@ -115,7 +115,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         return Row(name, "a row", make, neural=neural)
 
     both = (row("by-hand", neural=False), row("by-network", neural=True))
-    for module in (plan, journal, tables, report):
+    for module in (rows, plan, journal, tables):
         monkeypatch.setattr(module, "ROWS", both)
     return made
 
@@ -193,7 +193,7 @@ def test_a_broken_avatar_is_caught(
 ) -> None:
     broken = (Row("swapped", "colour channels swapped", swapped), Row("shifted", "texture moved by 5 %", shifted))
     everything = (*rows.ROWS, *broken)
-    for module in (plan, journal, tables, report):
+    for module in (rows, plan, journal, tables):
         monkeypatch.setattr(module, "ROWS", everything)
     names = ("texture", "texture-holes", "swapped", "shifted")
     found = run.run(planned(shards, names), tmp_path / "a", store=Shelf())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dinar.evaluate.paper import published
-from dinar.evaluate.rows import ROWS
+from dinar.evaluate.rows import in_order
 from dinar.evaluate.tables import Aside, Column, Table
 from dinar.evaluate.votes import SHARE, VERDICT_HEADINGS, Verdict
 
@@ -63,7 +63,7 @@ def count(table: Table) -> str:
 
 
 def shown_rows(findings: Findings) -> list[tuple[str, str]]:
-    return [(row.name, row.says) for row in ROWS if any(r.row == row.name for r in findings.results)]
+    return [(row.name, row.says) for row in in_order({r.row for r in findings.results})]
 
 
 def measures(made: Sequence[Table], others: Sequence[Aside]) -> list[Measure]:

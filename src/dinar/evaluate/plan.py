@@ -14,7 +14,7 @@ import dinar
 from dinar.errors import InputError
 from dinar.evaluate.cases import Cases, digest_of
 from dinar.evaluate.reid import Reidentification
-from dinar.evaluate.rows import ROWS, Row, chosen
+from dinar.evaluate.rows import ROWS, Row, chosen, in_order
 from dinar.inpainting import inpainter
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def chosen(self) -> tuple[Row, ...]:
-        return tuple(row for row in ROWS if row.name in self.rows)
+        return in_order(self.rows)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -15,8 +15,9 @@ from dinar.evaluate.journal import TRUTH, VOTES, Findings, Result
 from dinar.evaluate.markup import count, markdown, measures, shown_rows, statements
 from dinar.evaluate.metrics import MEASURES, Interval
 from dinar.evaluate.paper import published
-from dinar.evaluate.rows import ROWS
-from dinar.evaluate.tables import RANKED, Aside, Column, Table, asides, belongs, judged_row, tables, worst_first
+from dinar.evaluate.tables import (
+    RANKED, Aside, Column, Table, asides, belongs, judged_row, measured_rows, tables, worst_first
+)  # fmt: skip
 from dinar.evaluate.votes import SHARE, VERDICT_HEADINGS, Verdict
 from dinar.files import atomic_file
 
@@ -151,7 +152,7 @@ def _cell(column: Column, interval: Interval, best: bool) -> str:
 
 def _person_page(findings: Findings, person: str, neighbours: Sequence[str | None]) -> str:
     mine = [r for r in findings.results if r.person == person]
-    rows = [row.name for row in ROWS if any(r.row == row.name for r in mine)]
+    rows = measured_rows(mine)
     links = "".join(
         f'<a href="../{quote(name)}/index.html">{word}</a>'
         for name, word in zip(neighbours, ("worse", "better"), strict=True)

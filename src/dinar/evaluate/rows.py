@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -273,6 +273,11 @@ SETS: Mapping[str, tuple[str, ...]] = {
     ),
     "all": tuple(row.name for row in ROWS),
 }  # fmt: skip
+
+
+def in_order(names: Collection[str]) -> tuple[Row, ...]:
+    """The rows of these names in the order of tables."""
+    return tuple(row for row in ROWS if row.name in names)
 
 
 def chosen(names: str, *, neural: bool, paints: bool = False) -> tuple[Row, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from dinar.errors import InputError
 from dinar.evaluate.cases import GROUPS, PERSON, Group, groups_of
 from dinar.evaluate.journal import TRUTH, Findings, Result, features_of
 from dinar.evaluate.metrics import FLICKER, GHOST, KID, KID_INCEPTION, MEASURES, Interval, Measure, bootstrap, kid
-from dinar.evaluate.rows import ROWS
+from dinar.evaluate.rows import ROWS, in_order
 from dinar.evaluate.work import INCEPTION
 
 RANKED = "lpips"    # people with the greatest mean of this come first
@@ -70,7 +70,7 @@ def tables(findings: Findings, out: Path) -> tuple[Table, ...]:
         keys = [key for key in MEASURES if any(not math.isnan(getattr(r.scores, key)) for r in inside)]
         columns = [Column(key, _named(key, findings), 2 if key == "psnr" else 4) for key in keys]
         sets = kids if inside[0].kind == PERSON else {}
-        names = [row.name for row in ROWS if any(r.row == row.name for r in inside)]
+        names = measured_rows(inside)
         rows = []
         for name in names:
             mine = [r for r in inside if r.row == name]
@@ -80,6 +80,11 @@ def tables(findings: Findings, out: Path) -> tuple[Table, ...]:
         people, pictures = {r.person for r in inside}, {(r.person, r.target) for r in inside}
         made.append(Table(group, len(people), len(pictures), tuple(columns), tuple(rows)))
     return tuple(made)
+
+
+def measured_rows(results: Iterable[Result]) -> list[str]:
+    """The rows of these results in the order of tables."""
+    return [row.name for row in in_order({r.row for r in results})]
 
 
 def belongs(result: Result) -> tuple[Group, ...]:
@@ -163,7 +168,7 @@ def worst_first(findings: Findings) -> list[tuple[str, float]]:
 
 def judged_row(findings: Findings) -> str:
     """The row whose worst people come first: the most complete system that was measured."""
-    names = [row.name for row in ROWS if any(r.row == row.name for r in findings.results)]
+    names = measured_rows(findings.results)
     if not names:
         raise InputError(_nobody(findings))
     return next((name for name in _BEST_FIRST if name in names), names[0])

@@ -15,7 +15,7 @@ from dinar.evaluate.cases import BACK, PERSON, SIDE, spread
 from dinar.evaluate.journal import VOTES, Findings, Result
 from dinar.evaluate.metrics import Interval, bootstrap
 from dinar.evaluate.rows import ROWS
-from dinar.evaluate.tables import judged_row
+from dinar.evaluate.tables import judged_row, measured_rows
 from dinar.files import atomic_file
 
 PAGE, KEY = "index.html", "key.json"
@@ -92,7 +92,7 @@ def write(findings: Findings, out: Path) -> Path:
 
 def _pairs(findings: Findings, out: Path) -> Iterator[Pair]:
     best = judged_row(findings)
-    others = [row.name for row in ROWS if row.name != best and any(r.row == row.name for r in findings.results)]
+    others = [name for name in measured_rows(findings.results) if name != best]
     if not others:
         raise InputError("votes take two rows at least; ask for more with --rows")
     mine = [r for r in findings.results if r.row == best and r.kind == PERSON]
