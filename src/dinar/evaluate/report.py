@@ -16,7 +16,16 @@ from dinar.evaluate.markup import count, markdown, measures, shown_rows, stateme
 from dinar.evaluate.metrics import MEASURES, Interval
 from dinar.evaluate.paper import published
 from dinar.evaluate.tables import (
-    RANKED, Aside, Column, Table, asides, belongs, judged_row, measured_rows, tables, worst_first
+    RANKED,
+    Aside,
+    Column,
+    Table,
+    asides,
+    belongs,
+    judged_row,
+    measured_rows,
+    tables,
+    worst_first,
 )  # fmt: skip
 from dinar.evaluate.votes import SHARE, VERDICT_HEADINGS, Verdict
 from dinar.files import atomic_file
