@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Literal
 
 import torch
@@ -165,7 +164,7 @@ def create_several(
 
 
 def _painter(appearance: Appearance | None, inpainter: Inpainter | None) -> Callable[[], Inpainter] | None:
-    """What loads the networks that paint textures of these weights, None where there are none; warms up meanwhile."""
+    """What loads the networks that paint textures of these weights; None where there are none."""
     if appearance is None:
         return None
     if inpainter is not None:
@@ -173,14 +172,7 @@ def _painter(appearance: Appearance | None, inpainter: Inpainter | None) -> Call
         return lambda: inpainter
     if not inpainting.ships_for(appearance.name):
         return None
-    thread = Thread(target=inpainting.warm_up, daemon=True)
-    thread.start()
-
-    def loaded() -> Inpainter:
-        thread.join()
-        return inpainting.shipped()
-
-    return loaded
+    return inpainting.shipped
 
 
 def inpainted(

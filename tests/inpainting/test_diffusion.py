@@ -77,6 +77,37 @@ def test_a_seed_says_it_all(method: str) -> None:
     assert torch.equal(draw(3), draw(3)) and not torch.equal(draw(3), draw(4))
 
 
+def of_diffusers(method: str, steps: int, eta: float, rng: torch.Generator) -> torch.Tensor:
+    """The same by the schedulers of diffusers."""
+    from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+
+    common = {"num_train_timesteps": STEPS, "beta_start": BETAS[0], "beta_end": BETAS[1]}
+    common |= {"beta_schedule": "linear", "timestep_spacing": "trailing"}
+    if method == "dpm":
+        scheduler = DPMSolverMultistepScheduler(**common, solver_order=2, algorithm_type="dpmsolver++")
+    else:
+        scheduler = (DDIMScheduler if method == "ddim" else DDPMScheduler)(**common, clip_sample=False)
+    scheduler.set_timesteps(steps)
+    x = torch.randn((1, 2, 8, 8), generator=rng)
+    for step in scheduler.timesteps:
+        noise = best(x, step.expand(1)) + 0.1 * x.flip(2).tanh()
+        options = {"eta": eta} if method == "ddim" else {}
+        x = scheduler.step(noise, step, x, generator=rng, **options).prev_sample
+    return x
+
+
+@pytest.mark.parametrize(
+    ("method", "steps", "eta"),
+    [("ddpm", 50, 0), ("ddpm", 1000, 0), ("ddim", 1, 0), ("ddim", 2, 0), ("ddim", 20, 0.5), ("dpm", 2, 0), ("dpm", 25, 0)],
+)
+def test_samplers_are_those_of_diffusers(method: str, steps: int, eta: float) -> None:
+    def denoise(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        return best(noisy, step) + 0.1 * noisy.flip(2).tanh()      # a denoiser that is not perfect
+
+    ours = Sampler(method, steps, eta, 1.0).draw(denoise, (1, 2, 8, 8), torch.Generator().manual_seed(1))
+    assert torch.allclose(ours, of_diffusers(method, steps, eta, torch.Generator().manual_seed(1)), atol=2e-3)
+
+
 def test_steps_come_from_the_noisiest_to_the_last() -> None:
     seen = []
 

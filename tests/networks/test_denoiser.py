@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from diffusers.models.attention_processor import Attention
 
 from dinar import presets
 from dinar.networks import pretrained
+from dinar.networks.convolutional import SelfAttention
 from dinar.networks.denoiser import Denoiser
 from dinar.presets import PAPER, PRESETS, SMALL, TINY
 
@@ -32,7 +32,7 @@ def test_papers_structure() -> None:
     """13 channels in and 6 out; attention on three levels, eight heads; residual blocks change the side; dropout."""
     unet = shape_of(PAPER).unet
     assert unet.conv_in.in_channels == 13 and unet.conv_out.out_channels == 6
-    attention = [module for module in unet.modules() if isinstance(module, Attention)]
+    attention = [module for module in unet.modules() if isinstance(module, SelfAttention)]
     assert {module.to_q.out_features for module in attention} == {512, 768, 1024}
     assert {module.heads for module in attention} == {8}
     assert all(hasattr(sampler, "time_emb_proj") for block in unet.down_blocks[:-1] for sampler in block.downsamplers)

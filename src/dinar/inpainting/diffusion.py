@@ -1,7 +1,8 @@
-"""The noise of the diffusion, and the samplers that take it away again (section 3.3; schedulers of diffusers)."""
+"""The noise of the diffusion, and the samplers that take it away again (section 3.3)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +23,7 @@ BETAS = (3e-4, 2e-2)       # of its first and last step, linear between: DESIGN 
 class Sampler:
     """How a latent is drawn from noise; the defaults are those that suit the weights that ship (docs/inpaint.md).
 
-    method  "ddpm", "ddim", or "dpm" for DPM-Solver++ of second order
+    method  "ddpm", "ddim" (Song et al. 2021), or "dpm" for DPM-Solver++(2M) (Lu et al. 2022). DDPM is DDIM with eta 1
     steps   calls of the denoiser, at most STEPS
     eta     randomness of DDIM: 0 none, 1 as much as DDPM; the others take none
     temperature  of the noise at the beginning: 1 for any of the latents there may be, towards 0 for likely ones
@@ -51,31 +52,40 @@ class Sampler:
         device: torch.device | str = "cpu",
     ) -> Tensor:
         """A latent of `shape`, from noise to none."""
-        scheduler = self._scheduler()
-        scheduler.set_timesteps(self.steps)
-        options = {"eta": self.eta} if self.method == "ddim" else {}
-        x = self.temperature * torch.randn(shape, generator=rng).to(device) * scheduler.init_noise_sigma
-        for step in scheduler.timesteps:
-            noise = denoise(scheduler.scale_model_input(x, step), step.to(device).expand(shape[0]))
-            x = scheduler.step(noise, step, x, generator=rng, **options).prev_sample
+        kept = signal(torch.arange(STEPS)).tolist()
+        times = [round(STEPS - k * STEPS / self.steps) - 1 for k in range(self.steps)]   # from the noisiest on
+        x = self.temperature * torch.randn(shape, generator=rng).to(device)
+        earlier: tuple[float, Tensor] | None = None
+        for i, time in enumerate(times):
+            now, then = kept[time], kept[times[i + 1]] if i + 1 < self.steps else 1.0
+            noise = denoise(x, torch.full((shape[0],), time, device=device))
+            clean = (x - math.sqrt(1 - now) * noise) / math.sqrt(now)
+            if self.method == "dpm":
+                x, earlier = _solved(x, clean, now, then, earlier)
+                continue
+            eta = 1.0 if self.method == "ddpm" else self.eta
+            fresh = eta * math.sqrt((1 - then) / (1 - now) * (1 - now / then))    # deviation: DDIM's eq. 16
+            x = math.sqrt(then) * clean + math.sqrt(max(1 - then - fresh**2, 0.0)) * noise
+            if fresh > 0:
+                x = x + fresh * torch.randn(shape, generator=rng).to(device)
         return x
 
-    def _scheduler(self):
-        from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-        from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-        from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
-        common = {
-            "num_train_timesteps": STEPS,
-            "beta_start": BETAS[0],
-            "beta_end": BETAS[1],
-            "beta_schedule": "linear",
-            "timestep_spacing": "trailing",     # the first step is the noisiest, however few there are
-        }
-        if self.method == "dpm":
-            return DPMSolverMultistepScheduler(**common, solver_order=2, algorithm_type="dpmsolver++")
-        kind = DDIMScheduler if self.method == "ddim" else DDPMScheduler
-        return kind(**common, clip_sample=False)
+def _solved(
+    x: Tensor, clean: Tensor, now: float, then: float, earlier: tuple[float, Tensor] | None
+) -> tuple[Tensor, tuple[float, Tensor]]:
+    """A step of DPM-Solver++(2M) from signal `now` to `then`, and what the next is told: log-SNR and clean latent.
+
+    The first and the last step are of first order, for there is no step before or no end of the log-SNR.
+    """
+    if then == 1:
+        return clean, (math.inf, clean)
+    ratio, ends = (0.5 * math.log(s / (1 - s)) for s in (now, then))
+    aim = clean
+    if earlier is not None:
+        aim = clean + (ends - ratio) / (ratio - earlier[0]) / 2 * (clean - earlier[1])
+    step = math.expm1(ratio - ends)
+    return math.sqrt((1 - then) / (1 - now)) * x - math.sqrt(then) * step * aim, (ratio, clean)
 
 
 PUBLISHED = Sampler("ddim", 200, 1.0, 1.0)   # DESIGN section 4

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -98,12 +97,6 @@ def check(inpainter: Inpainter, appearance: str | None) -> None:
             f"the inpainting weights {inpainter.name} go with the appearance weights {inpainter.appearance}, "
             f"not with {appearance or 'none'}"
         )
-
-
-def warm_up() -> None:
-    """Imports what the networks are made of, which takes seconds: for a thread, while others compute."""
-    for name in ("models.autoencoders.vq_model", "models.unets.unet_2d", "schedulers.scheduling_ddim"):
-        import_module(f"diffusers.{name}")
 
 
 def _shelf() -> Path:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dinar.networks.vq_model import VQModel
+
 HUES = (                                # lightness, red to blue, green to both: orthonormal
     (3**-0.5, 3**-0.5, 3**-0.5),
     (2**-0.5, 0.0, -(2**-0.5)),
@@ -35,7 +37,7 @@ class Quantized:
 class Autoencoder(nn.Module):
     """VQGAN on packed neural textures (`inpainting.packing`), a quarter of their side when encoded.
 
-    Encoder, codebook and decoder are diffusers' `VQModel`. Channels are scaled inside to mean 0 and deviation 1
+    Encoder, codebook and decoder are a `VQModel`. Channels are scaled inside to mean 0 and deviation 1
     (`measure_channels`), so that no channel drowns the others, and so are the latents that diffusion works on
     (`measure_latents`); both are part of the weights. So is what the generated channels of all people have in common, a
     value a texel: it is 99 % of their variance, as fine as texels are, and no code need be spent on it. Colours are
@@ -73,8 +75,6 @@ class Autoencoder(nn.Module):
         groups: int = 32,                           # of the normalisation
         tones: bool = False,                        # latents have three channels more: mean colours
     ) -> None:
-        from diffusers.models.autoencoders.vq_model import VQModel  # seconds, and only those who paint need it
-
         super().__init__()
         self.size = size
         self.fold = fold
@@ -85,17 +85,13 @@ class Autoencoder(nn.Module):
         self.shrinkage = patch << (len(multipliers) - 1)   # texels a side of one latent
         channels = generated + 3 * fold**2 + 2
         self.vq = VQModel(
-            in_channels=channels * patch**2,
-            out_channels=channels * patch**2,
-            down_block_types=("DownEncoderBlock2D",) * len(multipliers),
-            up_block_types=("UpDecoderBlock2D",) * len(multipliers),
-            block_out_channels=tuple(width * multiplier for multiplier in multipliers),
-            layers_per_block=blocks,
-            latent_channels=latent,
-            vq_embed_dim=latent,
-            num_vq_embeddings=codes,
-            norm_num_groups=groups,
-            mid_block_add_attention=attention,
+            channels * patch**2,
+            latent,
+            codes,
+            [width * multiplier for multiplier in multipliers],
+            blocks=blocks,
+            groups=groups,
+            attention=attention,
         )
         with torch.no_grad():   # the texels of a block start alike, else their pattern takes long to train away
             for part in (self.vq.decoder.conv_out.weight, self.vq.decoder.conv_out.bias):
@@ -123,7 +119,7 @@ class Autoencoder(nn.Module):
         packed = packed.float()
         tones = self._tones(packed)
         rest = functional.pixel_unshuffle(self.scaled(packed - self._known(tones, common)), self.patch)
-        latent = torch.cat([self.vq.encode(rest).latents.float(), tones], dim=1)
+        latent = torch.cat([self.vq.encode(rest).float(), tones], dim=1)
         return (latent - self.latent_mean) / self.latent_deviation
 
     def quantize(self, latent: Tensor) -> Quantized:
@@ -141,7 +137,7 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor, common: Tensor | None = None) -> Tensor:
         """latent [B, L, s, s] on codes (`Quantized.latent`) -> float32 packed texture [B, C, S, S], any range."""
         raw, tones = self._parts(latent)
-        rest = functional.pixel_shuffle(self.vq.decode(raw, force_not_quantize=True).sample.float(), self.patch)
+        rest = functional.pixel_shuffle(self.vq.decode(raw).float(), self.patch)
         return self._turned(rest * self.channel_deviation + self.channel_mean, self.hues.T) + self._known(tones, common)
 
     def scaled(self, packed: Tensor) -> Tensor:

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dinar.networks.unet import UNet
+
 
 class Denoiser(nn.Module):
-    """Denoiser epsilon: diffusers' `UNet2DModel` with BigGAN's residual blocks where the side changes (section 4.1).
+    """Denoiser epsilon: a U-Net with BigGAN's residual blocks where the side changes (section 4.1).
 
     Its input is the noisy latent, the latent of the partial texture and the part of that which a photo shows: for the
     paper 6 + 6 + 1 channels. With these widths the parameters are the published 387 M (DESIGN section 7).
@@ -36,30 +38,20 @@ class Denoiser(nn.Module):
         prior: bool = False,                          # it has a spread
         patch: int = 1,                               # latents a side that enter and leave as one
     ) -> None:
-        from diffusers.models.attention_processor import Attention
-        from diffusers.models.unets.unet_2d import UNet2DModel  # seconds, and only those who paint need it
-
         super().__init__()
         # deviation of each channel from the condition, where no photo shows it and where one does
         self.register_buffer("spread", torch.ones(2, latent, 1, 1) if prior else None)
         self.patch = patch
-        attends = [1 << level in attention for level in range(len(multipliers))]
-        self.unet = UNet2DModel(
-            in_channels=(2 * latent + 1) * patch**2,
-            out_channels=latent * patch**2,
-            down_block_types=tuple("AttnDownBlock2D" if a else "ResnetDownsampleBlock2D" for a in attends),
-            up_block_types=tuple("AttnUpBlock2D" if a else "ResnetUpsampleBlock2D" for a in reversed(attends)),
-            block_out_channels=tuple(width * multiplier for multiplier in multipliers),
-            layers_per_block=blocks,
-            downsample_type="resnet",
-            upsample_type="resnet",
+        self.unet = UNet(
+            (2 * latent + 1) * patch**2,
+            latent * patch**2,
+            [width * multiplier for multiplier in multipliers],
+            [1 << level in attention for level in range(len(multipliers))],
+            blocks=blocks,
+            heads=heads,
+            groups=groups,
             dropout=dropout,
-            norm_num_groups=groups,
-            attention_head_dim=width // heads,
         )
-        for module in self.unet.modules():
-            if isinstance(module, Attention):      # diffusers gives wider levels more heads, the paper all the same
-                module.heads = heads
 
     def forward(self, noisy: Tensor, condition: Tensor, mask: Tensor, step: Tensor) -> Tensor:
         """The noise in `noisy` (eq. 1): float32 [B, L, s, s]. With a spread what `noise_in` makes the noise of.
@@ -71,4 +63,4 @@ class Denoiser(nn.Module):
         step       int64 [B]     how far the noise has come, from 0
         """
         x = functional.pixel_unshuffle(torch.cat([noisy, condition, mask * 2 - 1], dim=1), self.patch)
-        return functional.pixel_shuffle(self.unet(x, step).sample.float(), self.patch)
+        return functional.pixel_shuffle(self.unet(x, step).float(), self.patch)
