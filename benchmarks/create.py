@@ -104,7 +104,8 @@ def made(
     with progress.stage("dress"):
         model = pipeline.dressed(model, [photo], [found])
     with progress.stage("texture"):
-        texture = pipeline.texture_of(photo, found, model, layout, appearance=appearance)
+        generated = appearance.generated(photo.image[None], photo.mask[None])
+        texture = pipeline.texture_of(photo, found, model, layout, generated)
     with progress.stage("fill"):
         filler = Filler.of(model, layout, pipeline.TEXTURE_SIZE)
         painted = filler(texture)[0]

@@ -2,8 +2,9 @@
 
     python tools/build_results.py [NAME...] [--people N] [--photos DIR] [--reid FILE]
 
-All of them without names: `valid`, `synthetic` and the sets of rows on both. The runs are kept in `state/results` and
-go on there, so a killed one loses nothing; with other weights only the rows that use them are made again.
+All of them without names: `valid`, `synthetic` and the sets of rows on both. The runs are kept in `state/results`, a
+folder for all tables of a protocol, and go on there, so a killed one loses nothing and no row is measured twice; with
+other weights only the rows that use them are made again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def command(name: str, people: int, photos: Path, reid: Path | None) -> list[str
         words += ["--rows", rows]
     if reid is not None:
         words += ["--reid", str(reid)]
-    return [*words, "--no-walk", "--out", f"state/results/{name}"]
+    return [*words, "--no-walk", "--out", f"state/results/{protocol}"]
 
 
 def build(name: str, people: int, photos: Path, reid: Path | None) -> None:

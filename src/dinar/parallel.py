@@ -64,11 +64,11 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
 
 
 @contextmanager
-def beside(function: Callable[[], object]) -> Iterator[None]:
+def beside(function: Callable[[], Result]) -> Iterator[Future[Result]]:
     """Calls a function in a thread while the block runs; both are done afterwards, whichever of them fails."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(function)
-        yield
+        yield future
     future.result()
 
 

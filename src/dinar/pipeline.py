@@ -14,7 +14,7 @@ from torch import Tensor
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import UVLayout, load_layout
+from dinar.body.uv import UVLayout, load_layout, texel_map
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.fit import outline
@@ -122,14 +122,24 @@ def create_several(
         metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
     if painter is None and len(seeds) > 1:
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
-    with progress.stage("fit"):
-        fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, a pose for each
-    with progress.stage("dress"):
-        model = dressed(model, views, fits)                                             # clothes, hair
+    wear = layout.to(device)
+
+    def others() -> list[Tensor | None]:
+        """What needs no body is made beside the body's fit, which keeps one core busy."""
+        texel_map(wear, TEXTURE_SIZE)
+        if painter is not None:
+            painter()
+        return [None if neural is None else neural.generated(*_pictures(view, device)) for view in views]
+
+    with beside(others) as made:
+        with progress.stage("fit"):
+            fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, poses
+        with progress.stage("dress"):
+            model = dressed(model, views, fits)                                             # clothes, hair
     with progress.stage("texture"):
-        there, wear = moved(model, device), layout.to(device)
-        parts = [texture_of(v, f, there, wear, appearance=neural) for v, f in zip(views, fits, strict=True)]
-        texture = merge(parts)                                                          # eqs 2 and 5
+        there = moved(model, device)
+        parts = [texture_of(v, f, there, wear, g) for v, f, g in zip(views, fits, made.result(), strict=True)]
+        texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
         filler = Filler.of(there, wear, TEXTURE_SIZE)
         painted = filler(texture)[0]
@@ -266,19 +276,24 @@ def texture_of(
     found: Fit,
     model: BodyModel,
     layout: UVLayout,
+    generated: Tensor | None = None,       # [1, 16, S, S] its generated channels (`Appearance.generated`)
     *,
-    appearance: Appearance | None = None,  # makes the generated channels
     size: int = TEXTURE_SIZE,
 ) -> NeuralTexture:
     """What one photo shows of the body's surface (algorithm 1, section 3.5), on the model's device."""
     device = model.template.device
     camera = found.camera.to(device)
-    image, mask = photo.image[None].to(device), photo.mask[None].to(device)
+    image, mask = _pictures(photo, device)
     with torch.no_grad():
         vertices = model(found.body.to(device)).vertices
     sure = mask * (1 - occlusion_band(vertices, model.faces, layout.part_colours, camera))
     texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size)
-    return texture if appearance is None else replace(texture, generated=appearance.generated(image, mask))
+    return replace(texture, generated=generated)
+
+
+def _pictures(photo: Photo, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """A photo [1, 3, H, W] and its mask [1, 1, H, W] on a device."""
+    return photo.image[None].to(device), photo.mask[None].to(device)
 
 
 def sight_of(

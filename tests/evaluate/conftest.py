@@ -24,7 +24,6 @@ from dinar.images import to_bytes
 from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.dists import DISTS
 from dinar.perceptual.lpips import LPIPS
-from dinar.perceptual.vgg import VGG16
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.texture.drawing import draw
 
@@ -44,7 +43,7 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Judges:
     """Random networks that see little, so that tests need no downloads and little time."""
     torch.manual_seed(0)
     monkeypatch.setattr(metrics, "SCALED", 64)
-    found = Judges(LPIPS(AlexNet()), LPIPS(VGG16()), DISTS())
+    found = Judges(LPIPS(AlexNet()), DISTS())
     monkeypatch.setattr(work, "_judges", lambda face: (found, None))
     monkeypatch.setattr(work, "Material", partial(Material, size=128))
     return found

@@ -16,7 +16,6 @@ from dinar.evaluate.metrics import MEASURES, Judges, Scores, bootstrap, kid, ms_
 from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.dists import DISTS
 from dinar.perceptual.lpips import LPIPS
-from dinar.perceptual.vgg import VGG16
 
 
 def large() -> tuple[Tensor, Tensor]:
@@ -58,20 +57,19 @@ def test_kid_is_the_papers_and_unbiased() -> None:
 def test_networks_see_what_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "SCALED", 64)
     torch.manual_seed(0)
-    judges = Judges(LPIPS(AlexNet()), LPIPS(VGG16()), DISTS())
+    judges = Judges(LPIPS(AlexNet()), DISTS())
     a, b = large()
     seen, other = judges.look(a[0]), judges.look(b[0])
     scores = judges.compare(seen, other)
-    assert seen.deep.shape == (512,) and seen.vgg[0].shape == (1, 64, 64, 67)
+    assert torch.equal(seen.deep, seen.dists[-1].mean((2, 3))[0]) and seen.deep.shape == (512,)
     small, others = scaled(seen.image), scaled(other.image)
     with torch.no_grad():
         assert scores.lpips == pytest.approx(float(judges.alex(a, b)), rel=1e-5)
-        assert scores.lpips_vgg == pytest.approx(float(judges.vgg(small, others)), rel=1e-5)
         assert scores.dists == pytest.approx(float(judges.dists(small, others)), rel=1e-5)
     assert (scores.psnr, scores.ms_ssim) == (psnr(a, b), ms_ssim(a, b))
     assert math.isnan(scores.face)
     part = judges.compare(judges.look(a[0], HEAD), judges.look(b[0], HEAD))
-    assert (part.lpips, part.dists) == (scores.lpips, scores.dists) and math.isnan(part.lpips_vgg)
+    assert (part.lpips, part.dists) == (scores.lpips, scores.dists) and math.isnan(part.ms_ssim)
     frame = judges.compare(judges.look(a[0], MOTION), judges.look(b[0], MOTION))
     assert (frame.lpips, frame.psnr) == (scores.lpips, scores.psnr) and math.isnan(frame.dists)
     assert scaled(a).shape == (1, 3, 64, 67) and scaled(a[..., :60, :]).shape == (1, 3, 60, 183)

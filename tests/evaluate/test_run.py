@@ -264,7 +264,7 @@ def test_rows_are_chosen_by_name() -> None:
 def test_a_walk_flickers_more_when_colours_jump(shards: Path, judges: Judges, monkeypatch: pytest.MonkeyPatch) -> None:
     from dinar.evaluate import walk
 
-    monkeypatch.setattr(walk, "SECONDS", 0.3)
+    monkeypatch.setattr(walk, "SECONDS", 0.5)
     monkeypatch.setattr(walk, "SIDE", 96)
     case = Sets("synthetic", shards).case("0000")
     material = Material(case.source, rows.pipeline.open_body(), size=64)

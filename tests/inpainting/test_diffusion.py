@@ -98,7 +98,8 @@ def of_diffusers(method: str, steps: int, eta: float, rng: torch.Generator) -> t
 
 @pytest.mark.parametrize(
     ("method", "steps", "eta"),
-    [("ddpm", 50, 0), ("ddpm", 1000, 0), ("ddim", 1, 0), ("ddim", 2, 0), ("ddim", 20, 0.5), ("dpm", 2, 0), ("dpm", 25, 0)],
+    [("ddpm", 50, 0), ("ddpm", 1000, 0), ("ddim", 1, 0), ("ddim", 2, 0), ("ddim", 20, 0.5), ("dpm", 2, 0),
+     ("dpm", 25, 0)],
 )
 def test_samplers_are_those_of_diffusers(method: str, steps: int, eta: float) -> None:
     def denoise(noisy: torch.Tensor, step: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,6 +67,22 @@ def test_the_same_seed_the_same_channels(renderer: Renderer) -> None:
         tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, **small, seed=seed).generated for seed in (0, 0, 1)
     )
     assert torch.equal(one, two) and not torch.equal(one, other)
+
+
+def test_torchs_compiler_is_not_imported() -> None:
+    """It takes two seconds, and torch's own optimisers would bring it."""
+    tests = Path(__file__).parents[1]
+    code = f"""
+import sys
+sys.path.insert(0, {str(tests)!r})
+from texture import test_generated_tuning as here
+sight, texture = here.seen()
+renderer = here.build_renderer(here.presets.TINY).eval()
+here.tune(renderer, texture, here.paint(here.SIDE), [sight], here.FACES, here.LAYOUT, **here.HOW | {{"steps": 1}})
+print("torch._dynamo" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False"]
 
 
 def test_who_stands_before_the_person_is_no_hole_in_them(renderer: Renderer) -> None:

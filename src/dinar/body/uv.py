@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Self
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
@@ -57,7 +58,7 @@ _AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UVLayout:
     """Where each triangle of a body lies in the texture.
 
@@ -75,7 +76,9 @@ class UVLayout:
     part_colours: Tensor
 
     def to(self, device: torch.device | str) -> Self:
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "name"})
+        """On a device; itself where it is there."""
+        there = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "name"}
+        return self if there["uv"] is self.uv else replace(self, **there)
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,9 @@ def load_layout(name: str = "front", model: BodyModel | None = None) -> UVLayout
     return layout.to(model.template.device)
 
 
+@lru_cache(maxsize=4)
 def texel_map(layout: UVLayout, size: int) -> TexelMap:
-    """The surface point at each of size x size texels.
+    """The surface point at each of size x size texels; kept, for several things ask for the same.
 
     Islands reach one texel beyond themselves: a texel whose centre lies outside, but not more than one texel away in
     either direction, shows the island's nearest point (to a third of a texel). So bilinear sampling at any point of the
@@ -129,9 +133,8 @@ def texel_map(layout: UVLayout, size: int) -> TexelMap:
     corners = torch.nn.functional.pad(layout.uv * (size * fine), (0, 1), value=1.0)
     samples = rasterize(corners[None].cpu(), layout.faces.cpu(), (size * fine, size * fine))
     face, barycentric = samples.face[0].numpy(), samples.barycentric[0].numpy()
-    y, x = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     centre = slice(fine // 2, None, fine)
-    y, x = y[centre, centre], x[centre, centre]
+    y, x = np.divmod(nearest(face >= 0)[centre, centre], size * fine)
     grid = np.arange(size) * fine + fine // 2
     reach = fine + 1  # the nearest point may lie up to a sample nearer than the nearest sample
     near = (np.abs(y - grid[:, None]) <= reach) & (np.abs(x - grid[None]) <= reach) & (face[y, x] >= 0)
@@ -141,6 +144,21 @@ def texel_map(layout: UVLayout, size: int) -> TexelMap:
         torch.from_numpy(np.where(near[..., None], barycentric[y, x], 0).astype(np.float32)).to(device),
         torch.from_numpy((face[centre, centre] >= 0).astype(np.float32))[None, None].to(device),
     )
+
+
+def nearest(inside: np.ndarray) -> np.ndarray:
+    """The nearest pixel that is inside, as a flat index, of each of a mask's: bool [H, W] -> int64 [H, W].
+
+    Distances are those of 5 x 5 chamfers, 2 % off at most. Raises ValueError where nothing is inside.
+    """
+    if not inside.any():
+        raise ValueError(f"nothing of {' x '.join(map(str, inside.shape))} is inside")
+    outside = (~inside).astype(np.uint8)
+    options = {"distanceType": cv2.DIST_L2, "maskSize": cv2.DIST_MASK_5, "labelType": cv2.DIST_LABEL_PIXEL}
+    _, label = cv2.distanceTransformWithLabels(outside, **options)
+    index = np.zeros(label.max() + 1, np.int64)
+    index[label[inside]] = inside.ravel().nonzero()[0]
+    return index[label]
 
 
 def mirror_map(layout: UVLayout, faces: Tensor, texels: TexelMap) -> Tensor:

@@ -60,6 +60,7 @@ def evaluate(
         cases = opened(protocol, data, out / journal.MADE, **how)
         wanted = plan.planned(cases, rows, weights, walk=walk, reid=reid, inception=inception)
         findings = run.run(wanted, out, workers=workers or os.cpu_count() or 1, cluster=ray, progress=progress)
+        findings = findings.of(wanted.rows)       # earlier runs' others stay in the folder
         command = f"dinar evaluate {protocol} --rows {rows} --people {people} --views {views}{' --fitted' * fitted}"
         named = {"data": data, "masks": masks, "weights": weights, "reid": reid, "inception": inception, "out": out}
         command += "" if walk else " --no-walk"

@@ -34,18 +34,27 @@ def ghost(
     side = max(3, round(FINE * int(rows[-1] + 1 - rows[0])) // 2 * 2 + 1)
     down = round(_middle(masks[0][0] > 0.5, 1) - _middle(masks[1][0] > 0.5, 1))
     right = round(_middle(trunks[0], 0) - _middle(trunks[1], 0))
-    fine, behind = _fine(front, side), _fine(back.flip(-1), side)
     reach = side + 4            # as far as the high pass looks, so that no outline takes part
+    around = tuple(_span(trunks[0].any(axis), reach + NUDGE) for axis in (1, 0))
+    here = (masks[0][0] > 0.9) & trunks[0], _fine(front, side)
+    there = (masks[1][0] > 0.9) & trunks[1], _fine(back.flip(-1), side)
+    mine, fine = (image[around] for image in here)
+    theirs, behind = (torch.roll(image, (down, right), (-2, -1))[around] for image in there)
     found = []
-    for shift in product(range(down - NUDGE, down + NUDGE + 1), range(right - NUDGE, right + NUDGE + 1)):
-        mask, trunk, other = (torch.roll(image, shift, (-2, -1)) for image in (masks[1], trunks[1], behind))
-        inside = (masks[0] > 0.9) & (mask > 0.9) & trunks[0] & trunk
-        inside = functional.avg_pool2d(inside[None].float(), reach, 1, reach // 2)[0, 0] > 0.999
+    for shift in product(range(-NUDGE, NUDGE + 1), repeat=2):
+        trunk, other = (torch.roll(image, shift, (-2, -1)) for image in (theirs, behind))
+        inside = functional.avg_pool2d((mine & trunk)[None, None].float(), reach, 1, reach // 2)[0, 0] > 0.999
         a, b = fine[inside].double(), other[inside].double()
         energy = float(a.square().sum() * b.square().sum()) ** 0.5
         if int(inside.sum()) >= LEAST and energy > 1e-9:
             found.append(float((a * b).sum()) / energy)
     return max(found, default=math.nan)
+
+
+def _span(line: Tensor, margin: int) -> slice:
+    """From the first to the last that is true of bool [N], and so much more on both sides."""
+    true = line.nonzero().flatten()
+    return slice(max(int(true[0]) - margin, 0), int(true[-1]) + 1 + margin)
 
 
 def _middle(region: Tensor, axis: int) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -95,6 +95,15 @@ class Findings:
     walks: tuple[Walk, ...] = ()
     ghosts: tuple[Ghost, ...] = ()
     failures: tuple[Failure, ...] = ()
+
+    def of(self, rows: Collection[str]) -> Self:
+        """Those of some rows, and what is true whatever the row."""
+        return replace(
+            self,
+            results=tuple(line for line in self.results if line.row in rows),
+            walks=tuple(line for line in self.walks if line.row in rows),
+            ghosts=tuple(line for line in self.ghosts if line.row in (*rows, TRUTH)),
+        )
 
 
 @dataclass(frozen=True)

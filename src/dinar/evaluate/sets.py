@@ -100,7 +100,8 @@ class Sets(Cases):
             )
             for k in chosen
         )  # fmt: skip
-        return Case(person, given, tuple(targets), self._opposite(names, poses, azimuths, source))
+        whole = {k: name for k, name in names.items() if k not in studies or studies[k].kind == PERSON}
+        return Case(person, given, tuple(targets), self._opposite(whole, poses, azimuths, source))
 
     @staticmethod
     def _opposite(

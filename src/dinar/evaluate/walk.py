@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dinar.evaluate.rows import Drawer
     from dinar.perceptual.lpips import LPIPS
 
-SECONDS, FPS, SIDE = 3.0, 30.0, 384
-STEP = 4         # frames from one pair to the next
+SECONDS, FPS, SIDE = 3.0, 30.0, 256
+STEP = 8         # frames from one pair to the next
 AZIMUTH = 25.0   # degrees: arms and legs pass before the trunk
 
 

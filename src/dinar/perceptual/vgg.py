@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,6 +37,8 @@ class VGG16(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 3, H, W], normalised -> what each stage's last ReLU gives, [B, channels[i], H / 2^i, W / 2^i]."""
         found: list[Tensor] = []
+        if self.convolutions[0].weight.is_contiguous(memory_format=torch.channels_last):
+            x = x.contiguous(memory_format=torch.channels_last)
         convolutions = iter(self.convolutions)
         for stage, count in enumerate(_PER_STAGE):
             if stage:
@@ -46,5 +49,6 @@ class VGG16(nn.Module):
         return found
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes the weights from the arrays of `vgg16.safetensors`."""
+        """Takes the weights from the arrays of `vgg16.safetensors`, to channels-last memory: quicker on CPUs."""
         load_convolutions(self.convolutions, tensors, "VGG16_0")
+        self.to(memory_format=torch.channels_last)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-import cv2
 import numpy as np
 import torch
 from scipy import sparse
@@ -14,7 +13,7 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
+from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, nearest, opposite_map, texel_map
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -254,14 +253,7 @@ def _atlas(layout: UVLayout, size: int) -> tuple[Fragments, Tensor]:
     corners = functional.pad(layout.uv * size, (0, 1), value=1.0)
     atlas = rasterize(corners[None], layout.faces, (size, size))
     inside = atlas.face[0].cpu().numpy() >= 0
-    if not inside.any():
-        raise ValueError(f"the layout covers no texel of {size} x {size}")
-    _, label = cv2.distanceTransformWithLabels(
-        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    index = np.zeros(label.max() + 1, np.int64)
-    index[label[inside]] = inside.ravel().nonzero()[0]
-    return atlas, torch.from_numpy(index[label]).to(layout.uv.device)
+    return atlas, torch.from_numpy(nearest(inside)).to(layout.uv.device)
 
 
 def _repeated(atlas: Fragments, batch: int) -> Fragments:

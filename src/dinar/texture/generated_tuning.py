@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from dinar import images
 from dinar.texture.neural_drawing import Surface, surface, surroundings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dinar.networks.renderer import Renderer
     from dinar.texture.residuals import Sight
 
+EPSILON = 1e-8             # Adam's
 BACKGROUNDS = (0.0, 1.0)   # in turn: an outline that is right on both is right
 
 
@@ -48,18 +50,20 @@ def tune(
     """
     scenes = [_Scene.of(renderer, texture, painted, sight, faces, layout) for sight in sights]
     generated = texture.generated.detach().clone().requires_grad_()
-    optimiser = torch.optim.Adam([generated], lr=learning_rate, betas=betas)
+    mean, square, count = torch.zeros_like(generated), torch.zeros_like(generated), torch.zeros(())
     rng = torch.Generator().manual_seed(seed)
     for step in range(steps):
-        generated.grad = torch.zeros_like(generated)
+        gradient = torch.zeros_like(generated)
         for scene in scenes:
             part = scene.part(window, renderer.stride, rng)
             drawn = renderer(part.surface.features(generated), part.surface.uv, part.surface.mask)
             behind = BACKGROUNDS[step % len(BACKGROUNDS)]
             error = (drawn.rgb - behind) * drawn.mask - (part.image - behind) * part.mask
             loss = (error.square() * part.counts).mean() / len(scenes)
-            generated.grad += torch.autograd.grad(loss, [generated])[0]
-        optimiser.step()
+            gradient += torch.autograd.grad(loss, [generated])[0]
+        with torch.no_grad():       # as a function: the class `Adam` imports torch's compiler, which takes two seconds
+            adam([generated], [gradient], [mean], [square], [], [count], foreach=False, amsgrad=False, beta1=betas[0],
+                 beta2=betas[1], lr=learning_rate, weight_decay=0.0, eps=EPSILON, maximize=False)  # fmt: skip
         progress((step + 1) / steps)
     return replace(texture, generated=generated.detach())
 

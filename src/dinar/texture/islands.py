@@ -6,13 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import PARTS, part_labels, texel_map
+from dinar.body.uv import PARTS, nearest, part_labels, texel_map
 from dinar.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,12 +34,7 @@ class Islands:
         """The islands at `size` texels a side, on the layout's device."""
         covered = texel_map(layout, size).covered
         inside = covered[0, 0].cpu().numpy() > 0
-        _, label = cv2.distanceTransformWithLabels(
-            (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        index = np.zeros(label.max() + 1, np.int64)
-        index[label[inside]] = inside.ravel().nonzero()[0]
-        return cls(covered, torch.from_numpy(index[label]).to(covered.device))
+        return cls(covered, torch.from_numpy(nearest(inside)).to(covered.device))
 
     @property
     def size(self) -> int:

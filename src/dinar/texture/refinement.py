@@ -242,9 +242,9 @@ def hidden(mask: Tensor, drawn: Tensor, side: float) -> Tensor:
     away = torch.from_numpy(cv2.distanceTransform(1 - outside, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
     seen = (mask > 0.5)[0].cpu().numpy().astype(np.uint8)
     off = torch.from_numpy(cv2.distanceTransform(1 - seen, cv2.DIST_L2, cv2.DIST_MASK_5)).to(drawn)
-    core = ((away > depth) & (off > depth)).float()[None, None]
-    grown = functional.max_pool2d(core, 2 * depth + 1, stride=1, padding=depth)[0]
-    return grown * (mask < 0.5)
+    core = ((away > depth) & (off > depth)).cpu().numpy().astype(np.uint8)
+    grown = torch.from_numpy(cv2.dilate(core, np.ones((2 * depth + 1,) * 2, np.uint8))).to(drawn)
+    return grown[None] * (mask < 0.5)
 
 
 def _part(centre: float, start: float, end: float, most: int, least: int) -> tuple[int, int]:
