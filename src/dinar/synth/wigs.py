@@ -1,0 +1,214 @@
+"""Hair styles from all sides, made by make-wig (`tools/build_wigs.py`), and how made-up people wear them.
+
+A style is made on the mean person at rest, arms hanging. Another body wears it by the change of its skin: a lattice of
+points about head and trunk says how far the skin near each has moved. In poses it goes with the head down to the chin,
+with the trunk and the collar bones from the shoulders on, and in between with both.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
+
+from dinar.body.model import Body, BodyModel
+from dinar.errors import InputError
+
+FILE = "wigs.npz"
+PER_METRE, PER_TILE = np.float32(10_000), np.float32(1_000)
+
+# preset -> how often men and women wear it, and how much more often with African hair
+STYLES = {
+    "buzz": (8, 0.7, 1), "crop": (10, 1, 0.5), "curls_short": (5, 4, 1.5), "afro": (1.5, 3, 8), "pixie": (0.5, 4, 0.3),
+    "bob": (0.2, 6, 0.4), "bob_bangs": (0.2, 5, 0.4), "long_straight": (0.7, 9, 0.4), "long_wavy": (0.4, 7, 0.4),
+    "side_part": (9, 2, 0.3), "undercut": (4, 0.8, 0.5), "mohawk": (0.4, 0.2, 0.7), "ponytail": (0.3, 7, 0.6),
+    "top_knot": (0.8, 4, 0.8), "low_bun": (0.2, 6, 0.8), "box_braids": (0.3, 1, 8), "locs": (0.8, 0.6, 8),
+    "twists_short": (0.8, 0.5, 7), "cornrows": (0.7, 0.7, 7), "braid_ponytail": (0.1, 5, 0.6), "fade": (5, 0.3, 2),
+    "taper_waves": (4, 0.3, 2), "slick_back": (5, 2, 0.4), "comb_over": (6, 0.7, 0.3), "pompadour": (3, 0.4, 0.4),
+    "receding": (5, 0.1, 0.6), "bald_crown": (4, 0, 0.6), "pigtails": (0, 2.5, 0.6), "space_buns": (0, 1, 1),
+    "bantu_knots": (0.1, 0.4, 5), "man_bun": (2, 1, 0.6), "mullet": (2, 0.7, 0.3), "bowl_cut": (1, 0.7, 0.3),
+    "shag": (1, 4, 0.3), "wolf_cut": (0.7, 3, 0.3), "hime": (0.1, 2.5, 0.2), "curtain_bangs": (0.4, 5, 0.3),
+    "beehive": (0, 0.6, 0.3), "flat_top": (1, 0.1, 2.5), "afro_puffs": (0.1, 0.6, 8), "liberty_spikes": (0.1, 0.1, 0.3),
+    "senegalese_twists": (0.1, 0.7, 8), "knotless_braids": (0.1, 0.7, 8), "faux_locs": (0.3, 0.7, 8),
+    "fulani_braids": (0.1, 0.5, 8), "half_up": (0.2, 4, 0.5),
+}  # fmt: skip
+
+_HEAD, _CHEST = 0.66, 0.54  # metres above the open body's origin: all of the head, all of the trunk
+_COLLAR = (0.05, 0.14)  # metres aside: none and half of the collar bone's
+_STEP = 0.025  # metres between the lattice's points
+_LOW, _HIGH = np.array([-0.45, -0.2, -0.45]), np.array([0.45, 1.3, 0.45])
+_NEIGHBOURS = 24
+_RAISED = 0.35  # metres below the shoulder that elbows of who wears long hair hang, as a share of the upper arm
+
+
+@dataclass(frozen=True, eq=False)
+class Wig:
+    """A hair style on the mean person at rest.
+
+    name, preset  its own and its kind's
+    vertices      float32 [N, 3]  metres
+    faces         int64   [F, 3]
+    uv            float32 [N, 2]  across strands and along them, from the scalp on; pictures of strands repeat
+    wave, curl    of its strands, 0 to 1.2
+    """
+
+    name: str
+    preset: str
+    vertices: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+    wave: float
+    curl: float
+
+    @property
+    def long(self) -> bool:
+        """Whether it lies on the shoulders, so that arms have to be down."""
+        return float(np.quantile(self.vertices[:, 1], 0.02)) < _CHEST
+
+
+class Wigs:
+    """The styles of a folder's wigs.npz, read one by one as they are asked for; none where there is no such file.
+
+    Raises InputError where the file is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self.presets: dict[str, str] = {}
+        self._frizz: dict[str, np.ndarray] = {}
+        self.get = lru_cache(maxsize=64)(self._get)
+        if self.path.is_file():
+            names, presets, frizz = self._read("names", "presets", "frizz")
+            if not len(names) == len(presets) == len(frizz):
+                raise InputError(f"{self.path} is damaged: its tables have different lengths")
+            self.presets = {str(name): str(preset) for name, preset in zip(names, presets, strict=True)}
+            self._frizz = dict(zip(self.presets, frizz.astype(np.float32), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.presets)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.presets
+
+    def random(self, rng: np.random.Generator, female: bool, tone: float) -> str:
+        """The name of a style that goes with a person; tone 0 = the lightest skin, 1 = the darkest."""
+        african = np.clip((tone - 0.55) / 0.3, 0, 1)
+        shares = {}
+        for preset in sorted(set(self.presets.values())):
+            men, women, more = STYLES.get(preset, (1, 1, 1))
+            shares[preset] = (women if female else men) * (1 + african * (more - 1))
+        total = sum(shares.values())
+        preset = str(rng.choice(list(shares), p=[share / total for share in shares.values()]))
+        return str(rng.choice([name for name in self.presets if self.presets[name] == preset]))
+
+    def _get(self, name: str) -> Wig:
+        """A style by name. Raises InputError where it is not there or damaged."""
+        if name not in self.presets:
+            raise InputError(f"{self.path} has no hair named {name}")
+        vertices, uv, faces = self._read(*(f"{name}.{field}" for field in ("vertices", "uv", "faces")))
+        faces = np.cumsum(faces, axis=0, dtype=np.uint16).astype(np.int64)
+        if vertices.shape[1:] != (3,) or uv.shape != (len(vertices), 2) or faces.max() >= len(vertices):
+            raise InputError(f"{self.path} is damaged: the arrays of {name} do not go together")
+        wave, curl = self._frizz[name]
+        return Wig(name, self.presets[name], vertices / PER_METRE, faces, uv / PER_TILE, float(wave), float(curl))
+
+    def _read(self, *names: str) -> list[np.ndarray]:
+        try:
+            with np.load(self.path, allow_pickle=False) as data:
+                return [data[name] for name in names]
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.path} is damaged: {error}") from error
+
+
+def fitted(wig: Wig, model: BodyModel, body: np.ndarray) -> np.ndarray:
+    """A style's vertices float32 [N, 3] on another body at rest, `body` [V, 3] (helpers included), metres."""
+    change = (_lattice(model) @ (body - model.template.numpy())).reshape(*_sides(), 3)
+    place = (wig.vertices - _LOW) / _STEP
+    cell = np.clip(np.floor(place).astype(np.int64), 0, np.array(_sides()) - 2)
+    within = (place - cell).astype(np.float32)
+    moved = np.zeros_like(wig.vertices)
+    for corner in np.ndindex(2, 2, 2):
+        share = np.where(corner, within, 1 - within).prod(1, keepdims=True)
+        x, y, z = (cell + corner).T
+        moved += share * change[x, y, z]
+    return wig.vertices + moved
+
+
+def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Three of the body's vertices int64 [N, 3] that a style's vertices go with in poses, and in what shares [N, 3]:
+    one of the scalp, one of the trunk and one of a shoulder."""
+    scalp, trunk, shoulders = _anchors(model)
+    x, y, _ = wig.vertices.T
+    head = _smooth((y - _CHEST) / (_HEAD - _CHEST))
+    collar = 0.5 * _smooth((np.abs(x) - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])) * _smooth((y - 0.40) / 0.08)
+    level = np.clip(np.searchsorted(trunk[1], y), 0, len(trunk[0]) - 1)
+    index = np.stack([np.full(len(y), scalp), trunk[0][level], np.where(x > 0, *shoulders)], axis=1)
+    weight = np.stack([head, (1 - head) * (1 - collar), (1 - head) * collar], axis=1)
+    return index.astype(np.int64), weight.astype(np.float32)
+
+
+def may_wear(wig: Wig, model: BodyModel, body: Body) -> bool:
+    """Whether a style looks right in a pose: long hair needs arms that hang, since it lies on the shoulders as they are
+    then."""
+    if not wig.long:
+        return True
+    names = model.joint_names
+    at = dict(zip(names, model.only_landmarks()(body).joints[0].numpy(), strict=True))
+    up = at["neck01"] - at["spine02"]
+    up /= np.linalg.norm(up)
+    for side in "LR":
+        arm = at[f"lowerarm01.{side}"] - at[f"upperarm01.{side}"]
+        if arm @ up > -_RAISED * np.linalg.norm(arm):
+            return False
+    return True
+
+
+def _smooth(share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+def _sides() -> tuple[int, int, int]:
+    return tuple(int(n) for n in np.rint((_HIGH - _LOW) / _STEP).astype(int) + 1)
+
+
+@lru_cache(maxsize=2)
+def _lattice(model: BodyModel) -> csr_matrix:
+    """How far each point of the lattice moves with the body's vertices: sparse [points, V], rows of sum 1."""
+    skin = np.unique(model.faces.numpy())
+    arms = [k for k, name in enumerate(model.joint_names) if name.startswith(("upperarm", "lowerarm", "wrist", "finger"))]
+    skin = skin[model.skin_weights.numpy()[skin][:, arms].sum(1) < 0.3]
+    template = model.template.numpy()
+    axes = [_LOW[c] + _STEP * np.arange(n) for c, n in enumerate(_sides())]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    distance, nearest = cKDTree(template[skin]).query(points, k=_NEIGHBOURS)
+    width = np.maximum(0.015, 0.35 * distance[:, :1])
+    weight = np.exp(-(((distance - distance[:, :1]) / width) ** 2))
+    weight /= weight.sum(1, keepdims=True)
+    rows = np.arange(len(points) + 1) * _NEIGHBOURS
+    return csr_matrix(
+        (weight.ravel().astype(np.float32), skin[nearest].ravel(), rows), (len(points), len(template))
+    )
+
+
+@lru_cache(maxsize=2)
+def _anchors(model: BodyModel) -> tuple[int, tuple[np.ndarray, np.ndarray], tuple[int, int]]:
+    """Vertices: one of the scalp; of the back's middle from below with their heights; of the shoulders, left and right,
+    each following its joints as purely as any does."""
+    template, weights = model.template.numpy(), model.skin_weights.numpy()
+    names = list(model.joint_names)
+    skin = np.unique(model.faces.numpy())
+    still = np.setdiff1d(skin, model.expression_index.numpy())
+    scalp = still[(weights[still, names.index("head")] - 0.01 * np.abs(template[still] - template[still].max(0)).sum(1)).argmax()]
+    back = still[(np.abs(template[still, 0]) < 0.012) & (template[still, 2] < -0.02) & (template[still, 1] < _CHEST)]
+    back = back[np.argsort(template[back, 1])]
+    shoulders = []
+    for side in "LR":
+        mine = weights[still][:, [names.index(f"clavicle.{side}"), names.index(f"shoulder01.{side}")]].sum(1)
+        shoulders.append(int(still[mine.argmax()]))
+    return int(scalp), (back, template[back, 1]), (shoulders[0], shoulders[1])

@@ -1,0 +1,189 @@
+"""Builds `wigs.npz`, some hundred hair styles for made-up people, with make-wig (character-factory 0.1.2, Apache-2.0).
+
+    python -m venv .venv-wigs
+    .venv-wigs/bin/pip install numpy scipy pillow trimesh rtree
+    .venv-wigs/bin/pip install --no-deps character-factory==0.1.2
+    .venv-wigs/bin/python tools/build_wigs.py --out state/people2
+
+Every preset of make-wig has the same number of styles, each a seed of its sampler. They are made on the open body with
+its arms hanging: on the arms of the A-pose long hair would lie like a cape. Trunk and shoulders are thicker by
+`--room`, which clothes need. What is found too slow or unlike hair is told and left out.
+
+`dinar.synth.wigs` reads the file. It holds, on the mean person at rest in metres times 10,000 and rounded,
+
+    names, presets   str    [W]      a style's own name and its preset's
+    frizz            float16 [W, 2]  waves and curls of its strands, 0 to 1.2
+    NAME.vertices    int16  [N, 3]
+    NAME.uv          int16  [N, 2]   times 1,000: around the head, and along the strands from the scalp on
+    NAME.faces       uint16 [F, 3]   as differences to the face before, which packs better
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import signal
+import sys
+import tempfile
+import time
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+BODY = Path(__file__).parents[1] / "src/dinar/body/data/open.npz"
+PER_METRE, PER_TILE = 10_000, 1_000
+TILES = (5.0, 1.6)  # of the strands' picture: around the head, and along a strand of a head's quarter turn
+HANGING = 27.0  # degrees by which the A-pose's arms are lowered
+NECK = (0.55, 0.60)  # metres above the open body's origin: clothes end between them
+REACH = 0.45  # metres: farther from the head's middle than any hair of its own stands out
+MOST_VERTICES = 24_000
+
+
+def make_wig() -> types.SimpleNamespace:
+    """The parts of make-wig that are used; its packages are not run, since they import torch and servers."""
+    spec = importlib.util.find_spec("character_factory")
+    if spec is None:
+        sys.exit("character_factory is not installed; see the head of tools/build_wigs.py")
+    root = Path(spec.submodule_search_locations[0])
+    for name, folder in (("character_factory", root), ("character_factory.hair", root / "hair")):
+        sys.modules[name] = types.ModuleType(name)
+        sys.modules[name].__path__ = [str(folder)]
+    from character_factory.hair.wig.density import Density
+    from character_factory.hair.wig.head import Head
+    from character_factory.hair.wig.presets import PRESETS, sample_style
+    from character_factory.hair.wig.style import generate
+
+    return types.SimpleNamespace(
+        Density=Density, Head=Head, presets=list(PRESETS), sample_style=sample_style, generate=generate
+    )
+
+
+def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Vertices [V, 3] of the mean person with arms down and room for clothes, its faces, and the eyes' height."""
+    with np.load(BODY, allow_pickle=False) as data:
+        vertices, faces, joints = data["template"].astype(np.float64), data["faces"].astype(np.int64), data["joints"]
+        names, parents = [str(name) for name in data["joint_names"]], data["parents"]
+        index, weight = data["skin_index"], data["skin_weight"].astype(np.float64)
+    eyes = float(np.mean([joints[names.index(f"eye.{side}")][1] for side in "LR"]))
+    used = np.unique(faces)
+    faces = np.searchsorted(used, faces)
+    vertices, index, weight = vertices[used], index[used], weight[used]
+    normals = trimesh.Trimesh(vertices, faces, process=False).vertex_normals
+    vertices += normals * (room * np.clip((NECK[1] - vertices[:, 1:2]) / (NECK[1] - NECK[0]), 0, 1))
+    for side, sign in (("L", -1), ("R", 1)):
+        arm = names.index(f"upperarm01.{side}")
+        below = {arm}
+        for joint, parent in enumerate(parents):  # parents come first
+            if int(parent) in below:
+                below.add(joint)
+        share = (weight * np.isin(index, list(below))).sum(1, keepdims=True) / weight.sum(1, keepdims=True)
+        angle = np.radians(sign * HANGING)
+        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        vertices += share * ((vertices - joints[arm]) @ turn.T + joints[arm] - vertices)
+    return vertices, faces, eyes
+
+
+def head_of(wig: types.SimpleNamespace, room: float) -> object:
+    """The mean person as make-wig reads bodies."""
+    vertices, faces, eyes = hanging_body(room)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "body.obj"
+        trimesh.Trimesh(vertices, faces, process=False).export(path)
+        return wig.Head.from_file(str(path), forward=np.array([0.0, 0.0, 1.0]), eye_level=eyes)
+
+
+def seeds_of(wig: types.SimpleNamespace, preset: str, first: int = 0) -> object:
+    """The seeds, in order, for which make-wig's sampler takes a preset."""
+    seed = first
+    while True:
+        if wig.sample_style(seed)[0].rpartition("_s")[0] == preset:
+            yield seed
+        seed += 1
+
+
+class TooSlow(Exception):
+    pass
+
+
+def generated(wig: types.SimpleNamespace, head: object, style: object, density: object, seconds: int) -> object:
+    """A style's mesh. Raises TooSlow."""
+
+    def stop(*_: object) -> None:
+        raise TooSlow
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        return wig.generate(head, style, density)
+    finally:
+        signal.alarm(0)
+
+
+def fault(vertices: np.ndarray, middle: np.ndarray) -> str | None:
+    """Why a mesh is no hair."""
+    if not np.isfinite(vertices).all():
+        return "not finite"
+    if len(vertices) > MOST_VERTICES:
+        return f"{len(vertices)} vertices"
+    away = np.hypot(*(vertices - middle)[:, [0, 2]].T).max()
+    if away > REACH:
+        return f"reaches {away:.2f} m"
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of what is built for made-up people")
+    parser.add_argument("--each", type=int, default=8, help="styles of each preset")
+    parser.add_argument("--seconds", type=int, default=40, help="for one style at most")
+    parser.add_argument("--room", type=float, default=0.010, help="metres for clothes between trunk and hair")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    wig = make_wig()
+    head = head_of(wig, args.room)
+    density = wig.Density(
+        cap_u=112, cap_v=40, profile_segments=6, guide_segments=14, braid_radial_segments=5, braid_spine_scale=0.6
+    )
+    arrays, names, presets, frizz, start = {}, [], [], [], time.time()
+    for preset in wig.presets:
+        made = 0
+        for seed in seeds_of(wig, preset):
+            name, style, texture = wig.sample_style(seed)
+            try:
+                mesh = generated(wig, head, style, density, args.seconds)
+            except TooSlow:
+                print(f"{name}: more than {args.seconds} s; no more of {preset}", flush=True)
+                break
+            vertices = np.asarray(mesh.vertices)
+            reason = fault(vertices, np.asarray(head.center))
+            if reason is not None:
+                print(f"{name}: {reason}", flush=True)
+                continue
+            used, faces = np.unique(np.asarray(mesh.faces), return_inverse=True)
+            uv = np.asarray(mesh.vertex_attributes["chart_uv"])[used] * TILES
+            arrays[f"{name}.vertices"] = np.rint(vertices[used] * PER_METRE).astype(np.int16)
+            arrays[f"{name}.uv"] = np.rint(np.clip(uv, -32, 32) * PER_TILE).astype(np.int16)
+            faces = faces.reshape(-1, 3).astype(np.uint16)
+            arrays[f"{name}.faces"] = np.diff(faces, axis=0, prepend=np.uint16(0))
+            names.append(name)
+            presets.append(preset)
+            frizz.append((texture.wave, texture.curl))
+            made += 1
+            if made == args.each:
+                break
+        print(f"{preset}: {made}, {time.time() - start:.0f} s", flush=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    path, temporary = args.out / "wigs.npz", args.out / "wigs.part.npz"
+    np.savez_compressed(
+        temporary, names=np.array(names), presets=np.array(presets), frizz=np.array(frizz, np.float16), **arrays
+    )
+    temporary.replace(path)
+    sizes = [len(arrays[f"{name}.vertices"]) for name in names]
+    print(f"{path}: {len(names)} styles, {np.mean(sizes):.0f} vertices on average, {path.stat().st_size / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
