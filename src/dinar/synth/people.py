@@ -19,8 +19,11 @@ from dinar.body.model import Body, BodyModel
 from dinar.body.uv import load_layout
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
+from dinar.synth.pigment import HairColour, random_hair
 from dinar.synth.shading import LINEAR
+from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
+from dinar.synth.wigs import fitted, follows
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -52,16 +55,15 @@ _NEUTRALS = (
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
 _GREY = np.full((1, 3), 1 / 3, np.float32)
-_HAIR_COLOURS = (       # linear light
-    (0.010, 0.008, 0.008), (0.018, 0.012, 0.009), (0.035, 0.018, 0.010), (0.07, 0.035, 0.017), (0.13, 0.07, 0.03),
-    (0.30, 0.19, 0.09), (0.15, 0.035, 0.012), (0.28, 0.27, 0.26),
-)  # fmt: skip
+WIGS = 0.85  # of people, the share that wears one where there are any; the others wear MakeHuman's hair
+_LEAVE = 0.03  # metres within which clothes give way to hair that lies on them
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
 _CLOTH = (0.0, 0.0, 1.0, 0.12, 1.0, 1, 0.006)
 _LEATHER = (0.0, 0.035, 22.0, 0.0, 1.0, 1, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
+_WIG = (0.15, 0.030, 30.0, 0.0, 0.7, 1, 0.008)
 _BROW = (0.0, 0.0, 1.0, 0.0, 0.0, 1, 0.012)
 _EYE = (0.1, 0.040, 120.0, 0.0, 0.0, 0, 0.010)
 
@@ -176,7 +178,10 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
     outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
     shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
-    hair = str(rng.choice([name for name in hairs if name in wardrobe.files["hair"]]))
+    if wardrobe.wigs and rng.random() < WIGS:
+        hair = wardrobe.wigs.random(rng, female, tone)
+    else:
+        hair = str(rng.choice([name for name in hairs if name in wardrobe.files["hair"]]))
     brow = str(rng.choice(list(wardrobe.files["eyebrows"])))
     lash = "eyelashes01" if female and rng.random() < 0.7 else "eyelashes04"
     return dress(
@@ -204,7 +209,7 @@ def dress(
     model = wardrobe.model
     body = model.rest(shape)[0][0].numpy()
     clothes = [wardrobe.get("clothes", outfit), wardrobe.get("clothes", shoes)]
-    hair_colour = _hair_colour(rng, tone, years)
+    hair_colour = random_hair(rng, tone, years)
     covered = np.zeros(len(body), bool)
     for asset in clothes:
         covered[asset.hidden] = True
@@ -223,10 +228,16 @@ def dress(
     for k, depth in ((0, 0.008), (2, 0.02)):
         distance, _ = cloth.query(parts[k].rest, distance_upper_bound=_NEAR)
         parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
-    for kind, name in (("hair", hair), ("eyebrows", brow), ("eyelashes", lash)):
+    worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
+    if hair in wardrobe.wigs:
+        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, hair_colour, _small(texture)))
+        over = cKDTree(parts[-1].rest)
+        distance, _ = over.query(parts[1].rest, distance_upper_bound=_LEAVE)
+        parts[1] = replace(parts[1], under=np.where(distance < _LEAVE, 0.015, 0.0))
+    for kind, name in worn:
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
-        colour = hair_colour if kind != "eyelashes" else np.full(3, 0.01)
+        colour = hair_colour.mean if kind != "eyelashes" else np.full(3, 0.01)
         picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
         material, number = (_HAIR, 2) if kind == "hair" else (_BROW, 3)
         parts.append(_worn(asset, body, picture, material, number, wardrobe, texture, transparent=True))
@@ -448,12 +459,14 @@ def _bytes(light: np.ndarray) -> np.ndarray:
     return out
 
 
-def _hair_colour(rng: np.random.Generator, tone: float, years: float) -> np.ndarray:
-    grey = rng.random() < np.clip((years - 45) / 30, 0, 0.9)
-    if grey:
-        return np.array(_HAIR_COLOURS[-1]) * rng.uniform(0.5, 1.7)
-    most = 2 if tone > 0.6 else 4 if tone > 0.3 else 7
-    return np.array(_HAIR_COLOURS[rng.integers(most)]) * rng.uniform(0.7, 1.4)
+def _wig(
+    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, colour: HairColour, texture: int
+) -> _Part:
+    wig = wardrobe.wigs.get(name)
+    picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
+    index, weight = follows(wig, wardrobe.model)
+    rest = fitted(wig, wardrobe.model, body)
+    return _Part(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, bump)
 
 
 def _tinted(wardrobe: Wardrobe, path: Path, size: int, colour: np.ndarray) -> np.ndarray:

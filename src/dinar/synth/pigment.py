@@ -2,8 +2,8 @@
 
 Hair has two pigments, eumelanin (black and brown) and pheomelanin (red); each absorbs light in its own proportions of
 red, green and blue. The absorption of a mass of both is the sum (d'Eon, Francois, Hill, Letteri and Aubry, "An
-Energy-Conserving Hair Reflectance Model", 2011), and the colour of many fibres that scatter light to one another follows
-from it by the fit of Chiang, Bitterli, Tappan and Burley, "A Practical and Controllable Hair and Fur Model for
+Energy-Conserving Hair Reflectance Model", 2011), and the colour of many fibres that scatter light to one another
+follows from it by the fit of Chiang, Bitterli, Tappan and Burley, "A Practical and Controllable Hair and Fur Model for
 Production Path Tracing", 2016, equation 9: the square root of absorption is -ln(colour) over a polynomial in the
 fibres' roughness. The amount of melanin goes by -ln(1 - melanin), so that steps of `melanin` look alike.
 """

@@ -9,11 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dinar.synth.lights import measured_light
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
 from dinar.synth.studio import Background, Lens, Light, arrange, expose, frame_camera
 from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
+
+MEASURED = 0.45  # of all lights, the share of photographed surroundings
 
 
 def make_views(assets: str | Path, count: int, seed: int = 0, *, size: tuple[int, int] = (1024, 1024)) -> list[View]:
@@ -74,9 +77,12 @@ def _white(kelvin: float) -> np.ndarray:
 
 
 def random_light(rng: np.random.Generator, azimuth: float = 0.0) -> Light:
-    """Sun, cloudy sky, a window, a flat's lamps or a studio's, mostly from the side of the camera at `azimuth`."""
+    """Photographed surroundings, sun, cloudy sky, a window, a flat's lamps or a studio's, mostly from the side of the
+    camera at `azimuth`."""
     kind = rng.choice(["sun", "cloud", "window", "lamps", "studio"], p=[0.2, 0.2, 0.25, 0.15, 0.2])
     side = azimuth + rng.choice([-1, 1]) * abs(rng.normal(0, 50)) + (180 if rng.random() < 0.08 else 0)
+    if rng.random() < MEASURED:
+        return measured_light(rng, side)
     if kind == "sun":
         warm, cold = _white(rng.uniform(4300, 5800)), _white(rng.uniform(7000, 10000))
         sky, ground = cold * rng.uniform(0.25, 0.45), warm * rng.uniform(0.1, 0.25)

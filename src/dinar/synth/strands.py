@@ -24,7 +24,7 @@ def strands(colour: HairColour, wave: float, curl: float, variant: int, size: in
     wave, curl  0 = straight to 1.2
     variant     which of VARIANTS
     """
-    kind = tuple(int(round(min(x, _MOST) / _MOST * (_STEPS - 1))) for x in (wave, curl))
+    kind = tuple(round(min(x, _MOST) / _MOST * (_STEPS - 1)) for x in (wave, curl))
     field, ranks, bump = _field(*kind, variant % VARIANTS, size)
     level = np.linspace(-1, 1, 256)
     shade = np.exp(_SHADE * level)[:, None]
@@ -71,9 +71,7 @@ def _field(wave: int, curl: int, variant: int, size: int) -> tuple[np.ndarray, n
             shift += amount / (_STEPS - 1) * _MOST * reach * size * np.sin(2 * np.pi * turns * y + phase)
     x = np.mod(np.arange(size, dtype=np.float32)[None] + shift, size)
     rows = np.broadcast_to(y * size, x.shape)
-    field, ranks = (
-        cv2.remap(np.hstack([plane, plane[:, :1]]), x, rows, cv2.INTER_LINEAR) for plane in (field, ranks)
-    )
+    field, ranks = (cv2.remap(np.hstack([plane, plane[:, :1]]), x, rows, cv2.INTER_LINEAR) for plane in (field, ranks))
     order = np.empty(size * size, np.float32)
     order[np.argsort(ranks, axis=None)] = np.arange(size * size) * (256 / size**2)
     height = cv2.GaussianBlur(field, (0, 0), 1.0)

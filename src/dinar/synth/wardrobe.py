@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dinar.body.model import DATA, BodyModel
 from dinar.errors import InputError
+from dinar.synth.wigs import Wigs
 
 KINDS = ("clothes", "hair", "eyebrows", "eyelashes", "eyes", "teeth")
 _IMAGES = {"diffuseTexture": "diffuse", "normalmapTexture": "normal", "aomapTexture": "occlusion"}
@@ -60,13 +61,18 @@ class Asset:
 
 
 class Wardrobe:
-    """The assets of a folder laid out as `makehuman_cc0/` with `fabric/tiles/` beside it.
+    """The assets of a folder laid out as `makehuman_cc0/` with `fabric/tiles/` beside it, and what is built of others.
+
+    built  the folder of what tools have built (docs/synth.md); None: the folder `built` beside makehuman_cc0/, if any
 
     Raises InputError where there is no such folder.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, built: str | Path | None = None) -> None:
         self.folder = Path(folder)
+        if built is not None and not Path(built).is_dir():
+            raise InputError(f"there is no folder {built}")
+        self.built = Path(built) if built is not None else self.folder / "built"
         self.root = self.folder / "makehuman_cc0"
         if not (self.root / "clothes").is_dir():
             raise InputError(f"{self.folder} holds no MakeHuman assets: it has no folder makehuman_cc0/clothes")
@@ -77,6 +83,7 @@ class Wardrobe:
         self._position[base_index] = np.arange(len(base_index))
         self.files = {kind: {p.stem: p for p in sorted((self.root / kind).glob("*/*.mhclo"))} for kind in KINDS}
         self.skins = {p.stem: p for p in sorted((self.root / "skins/textures").glob("*.webp"))}
+        self.wigs = Wigs(self.built)
         self.irises = {p.stem: p for p in sorted((self.root / "eyes/materials").glob("*.webp"))}
         self.get = lru_cache(maxsize=None)(self._get)
         self.picture = lru_cache(maxsize=256)(self._picture)

@@ -181,7 +181,8 @@ def _sides() -> tuple[int, int, int]:
 def _lattice(model: BodyModel) -> csr_matrix:
     """How far each point of the lattice moves with the body's vertices: sparse [points, V], rows of sum 1."""
     skin = np.unique(model.faces.numpy())
-    arms = [k for k, name in enumerate(model.joint_names) if name.startswith(("upperarm", "lowerarm", "wrist", "finger"))]
+    limbs = ("upperarm", "lowerarm", "wrist", "finger")
+    arms = [k for k, name in enumerate(model.joint_names) if name.startswith(limbs)]
     skin = skin[model.skin_weights.numpy()[skin][:, arms].sum(1) < 0.3]
     template = model.template.numpy()
     axes = [_LOW[c] + _STEP * np.arange(n) for c, n in enumerate(_sides())]
@@ -191,9 +192,7 @@ def _lattice(model: BodyModel) -> csr_matrix:
     weight = np.exp(-(((distance - distance[:, :1]) / width) ** 2))
     weight /= weight.sum(1, keepdims=True)
     rows = np.arange(len(points) + 1) * _NEIGHBOURS
-    return csr_matrix(
-        (weight.ravel().astype(np.float32), skin[nearest].ravel(), rows), (len(points), len(template))
-    )
+    return csr_matrix((weight.ravel().astype(np.float32), skin[nearest].ravel(), rows), (len(points), len(template)))
 
 
 @lru_cache(maxsize=2)
@@ -204,7 +203,8 @@ def _anchors(model: BodyModel) -> tuple[int, tuple[np.ndarray, np.ndarray], tupl
     names = list(model.joint_names)
     skin = np.unique(model.faces.numpy())
     still = np.setdiff1d(skin, model.expression_index.numpy())
-    scalp = still[(weights[still, names.index("head")] - 0.01 * np.abs(template[still] - template[still].max(0)).sum(1)).argmax()]
+    of_head = still[weights[still, names.index("head")] > 0.99]
+    scalp = of_head[template[of_head, 1].argmax()]
     back = still[(np.abs(template[still, 0]) < 0.012) & (template[still, 2] < -0.02) & (template[still, 1] < _CHEST)]
     back = back[np.argsort(template[back, 1])]
     shoulders = []

@@ -1,0 +1,42 @@
+"""Light of photographed surroundings: rooms, streets, woods, studios, out of HDR panoramas (`tools/build_lights.py`)."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from dinar.synth.studio import Light
+
+DATA = Path(__file__).parent / "data"
+_FACED = 0.6  # of them, the share whose lamp is on the camera's side
+_BALANCED = (0.5, 0.95)  # the share of a light's colour that a camera's white balance takes away, least and most
+
+
+@lru_cache(maxsize=1)
+def measured() -> dict[str, Light]:
+    """The lights by name. All are as bright; a light's own colour is kept."""
+    found = json.loads((DATA / "lights.json").read_text())
+    lights = {}
+    for name, light in found.items():
+        values = {key: np.array(light[key], np.float32) for key in ("sky", "ground", "lobes", "lamp", "colour")}
+        lights[name] = Light(**values, softness=float(light["softness"]))
+    return lights
+
+
+def measured_light(rng: np.random.Generator, side: float) -> Light:
+    """Somewhere out of `measured`, turned about the vertical, most often with its lamp at the azimuth `side` in degrees
+    (0 = +Z, 90 = +X), as a camera with some white balance sees it."""
+    lights = measured()
+    light = lights[str(rng.choice(list(lights)))]
+    angle = rng.uniform(0, 2 * math.pi)
+    if rng.random() < _FACED:
+        angle = math.radians(side) - math.atan2(light.lamp[0], light.lamp[2])
+    mean = (light.sky + light.ground) / 2 + light.lobes[:, 3:6].sum(0) / 4 + light.colour / 4
+    gain = ((mean / mean.mean()) ** -rng.uniform(*_BALANCED)).astype(np.float32)
+    turn = np.float32([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
+    lobes = np.hstack([light.lobes[:, :3] @ turn.T, light.lobes[:, 3:6] * gain, light.lobes[:, 6:]])
+    return Light(light.sky * gain, light.ground * gain, lobes, turn @ light.lamp, light.colour * gain, light.softness)
