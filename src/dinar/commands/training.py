@@ -19,6 +19,7 @@ def synth(
     views: Annotated[int, option("how many views of each, several poses among them", "V")],
     out: Annotated[Path, option("the folder of shards; what is finished there is not made again", "DIR", short="-o")],
     people: Annotated[int | None, option("how many people (of rigged ones default: all)", "N")] = None,
+    built: Annotated[Path | None, option("what tools built: hair (default: --assets' folder built/)", "DIR")] = None,
     rigged: Annotated[Path | None, option("people out of this folder's .glb files instead", "DIR")] = None,
     seed: Seed = 0,
     size: Annotated[int, option("image size in pixels (default: 512)", "N")] = 512,
@@ -43,7 +44,7 @@ def synth(
         within("--workers", workers, 0, 512)
         plan = Plan(people, views, seed, size)
         workers = workers or os.cpu_count() or 1
-        shards = write_shards(assets, out, plan, rigged=rigged, workers=workers, progress=progress)
+        shards = write_shards(assets, out, plan, built=built, rigged=rigged, workers=workers, progress=progress)
     report_files([out, *shards, out / SHEET], progress, as_json, people=people, views=people * views)
 
 

@@ -14,6 +14,7 @@ from dinar.body.model import Body, BodyModel
 from dinar.motion.motion import Motion
 from dinar.motion.retarget import apply
 from dinar.synth.people import Person
+from dinar.synth.wigs import arms_hang, lies_on_shoulders
 
 #          joint -> (mean, spread) of its rotation vector in degrees, the left side's; the right mirrors it
 _RELAXED = {
@@ -36,6 +37,7 @@ _LIVELY = {
 _LIMITS = {"lowerarm01.L": ((-75, -75, -12), (0, 0, 12)), "lowerleg01.L": ((0, -2, -2), (75, 2, 2)),
            "upperarm01.L": ((-60, -55, -38), (60, 40, 75)), "upperleg01.L": ((-65, -25, -6), (25, 25, 25))}  # fmt: skip
 _SPINE = ("spine04", "spine03", "spine02", "spine01", "neck01", "neck02", "head")
+_TRIES = 8  # poses that are drawn for somebody with long hair before a quiet one is taken
 _FACES = ("mouthSmileLeft", "mouthSmileRight", "browInnerUp", "jawOpen", "eyeBlinkLeft", "eyeBlinkRight")
 
 
@@ -44,21 +46,19 @@ def random_body(
 ) -> Body:
     """A pose for a person: mostly standing at ease, `lively` of them in motion; a frame of `motions` as often as not.
 
-    Hands are half open and the face has some expression. The root turns by less than 15 degrees.
+    Hands are half open and the face has some expression. The root turns by less than 15 degrees. Arms hang where hair
+    lies on the shoulders, as it lies on hanging ones.
     """
     model = person.model
     moving = rng.random() < lively
-    if motions and rng.random() < (0.5 if moving else 0.1):
-        pose = _from_motion(person, motions[rng.integers(len(motions))], rng)
-    else:
-        pose = np.zeros((len(model.joint_names), 3), np.float32)
-        _set_limbs(model, pose, rng, _LIVELY if moving else _RELAXED)
-        spread = 7 if moving else 2.5
-        for name in _SPINE:
-            pose[model.joint_names.index(name)] = np.radians(rng.normal(0, spread, 3) * (0.8, 1, 0.6))
-        pose[0] = np.radians([rng.normal(0, spread / 3), rng.normal(0, 6), rng.normal(0, spread / 3)])
-        if not moving:
-            _set_feet_level(model, pose, rng)
+    pose = _random_pose(person, rng, moving, motions)
+    if lies_on_shoulders(person.rest[person.kind == 2], model, person.shape):
+        for _ in range(_TRIES):
+            if arms_hang(model, person.shape, pose):
+                break
+            pose = _random_pose(person, rng, moving, motions)
+        else:
+            pose = _random_pose(person, rng, False, ())
     _set_fingers(model, pose, rng)
     expression = np.zeros((1, len(model.expression_names)), np.float32)
     smile = max(0.0, rng.normal(0.1, 0.35))
@@ -69,6 +69,22 @@ def random_body(
     blink = [model.expression_names.index(n) for n in _FACES[-2:] if n in model.expression_names]
     expression[0, blink] = expression[0, blink].max() if blink else 0
     return Body(person.shape, torch.from_numpy(pose)[None], torch.from_numpy(expression), torch.zeros(1, 3))
+
+
+def _random_pose(person: Person, rng: np.random.Generator, moving: bool, motions: tuple[Path, ...]) -> np.ndarray:
+    """Rotation vectors float32 [J, 3], fingers straight."""
+    model = person.model
+    if motions and rng.random() < (0.5 if moving else 0.1):
+        return _from_motion(person, motions[rng.integers(len(motions))], rng)
+    pose = np.zeros((len(model.joint_names), 3), np.float32)
+    _set_limbs(model, pose, rng, _LIVELY if moving else _RELAXED)
+    spread = 7 if moving else 2.5
+    for name in _SPINE:
+        pose[model.joint_names.index(name)] = np.radians(rng.normal(0, spread, 3) * (0.8, 1, 0.6))
+    pose[0] = np.radians([rng.normal(0, spread / 3), rng.normal(0, 6), rng.normal(0, spread / 3)])
+    if not moving:
+        _set_feet_level(model, pose, rng)
+    return pose
 
 
 def _set_limbs(model: BodyModel, pose: np.ndarray, rng: np.random.Generator, limbs: dict) -> None:

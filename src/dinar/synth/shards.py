@@ -69,6 +69,7 @@ def write_shards(
     out: Path,
     plan: Plan,
     *,
+    built: Path | None = None,  # what tools have built (docs/synth.md); None: the folder `built` in assets, if any
     rigged: Path | None = None,  # a folder of .glb people; they are taken by name, each once
     workers: int = 2,
     progress: Progress | None = None,
@@ -79,16 +80,16 @@ def write_shards(
     written.
     """
     progress = progress or Progress()
-    Wardrobe(assets)
+    wardrobe = Wardrobe(assets, built)
     files = rigged_files(rigged) if rigged else []
     if rigged and plan.people > len(files):
         raise InputError(f"{rigged} holds {len(files)} people, not {plan.people}")
     files = files[: plan.people]
-    _claim(out, plan, [file.name for file in files])
+    _claim(out, plan, [file.name for file in files], wigs=len(wardrobe.wigs))
     paths = [out / f"people-{k:05d}.tar" for k in range(plan.shards)]
     wanted = [k for k, path in enumerate(paths) if not path.exists()]
     members = [number for k in wanted for number in _members(plan, k)]
-    jobs = [(str(assets), plan, number, files[number] if files else None) for number in members]
+    jobs = [(assets, built, plan, number, files[number] if files else None) for number in members]
     if jobs:
         with one_thread_processes(min(workers, len(jobs))) as pool:
             samples = progress.track(pool.imap(_work, jobs), len(jobs), "render")
@@ -190,11 +191,13 @@ def _members(plan: Plan, shard: int) -> range:
     return range(shard * PEOPLE_A_SHARD, min((shard + 1) * PEOPLE_A_SHARD, plan.people))
 
 
-def _claim(out: Path, plan: Plan, rigged: Sequence[str] = ()) -> None:
+def _claim(out: Path, plan: Plan, rigged: Sequence[str] = (), *, wigs: int = 0) -> None:
     """Writes the plan to `out`, or sees that it is the one that is there."""
     wanted = {"people": plan.people, "views": plan.views, "seed": plan.seed, "size": plan.size}
     if rigged:
         wanted["rigged"] = list(rigged)
+    elif wigs:
+        wanted["wigs"] = wigs
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give the name of a folder")
     marker = out / MARKER
@@ -213,14 +216,14 @@ def _claim(out: Path, plan: Plan, rigged: Sequence[str] = ()) -> None:
         temporary.write_text(json.dumps(wanted) + "\n")
 
 
-def _work(job: tuple[str, Plan, int, Path | None]) -> list[tuple[str, bytes]]:
-    assets, plan, number, file = job
-    return make_sample(_wardrobe(assets), plan, number, file)
+def _work(job: tuple[Path, Path | None, Plan, int, Path | None]) -> list[tuple[str, bytes]]:
+    assets, built, plan, number, file = job
+    return make_sample(_wardrobe(assets, built), plan, number, file)
 
 
 @lru_cache(maxsize=1)
-def _wardrobe(assets: str) -> Wardrobe:
-    return Wardrobe(assets)
+def _wardrobe(assets: Path, built: Path | None) -> Wardrobe:
+    return Wardrobe(assets, built)
 
 
 def _write_sheet(path: Path, shards: list[Path]) -> None:

@@ -8,15 +8,17 @@ with the trunk and the collar bones from the shoulders on, and in between with b
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
+from torch import Tensor
 
-from dinar.body.model import Body, BodyModel
+from dinar.body.model import BodyModel
 from dinar.errors import InputError
 
 FILE = "wigs.npz"
@@ -43,7 +45,7 @@ _COLLAR = (0.05, 0.14)  # metres aside: none and half of the collar bone's
 _STEP = 0.025  # metres between the lattice's points
 _LOW, _HIGH = np.array([-0.45, -0.2, -0.45]), np.array([0.45, 1.3, 0.45])
 _NEIGHBOURS = 24
-_RAISED = 0.35  # metres below the shoulder that elbows of who wears long hair hang, as a share of the upper arm
+HANGING = 0.5  # how far below the shoulders elbows are where arms hang, as a share of the upper arm
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +66,6 @@ class Wig:
     uv: np.ndarray
     wave: float
     curl: float
-
-    @property
-    def long(self) -> bool:
-        """Whether it lies on the shoulders, so that arms have to be down."""
-        return float(np.quantile(self.vertices[:, 1], 0.02)) < _CHEST
 
 
 class Wigs:
@@ -152,20 +149,30 @@ def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     return index.astype(np.int64), weight.astype(np.float32)
 
 
-def may_wear(wig: Wig, model: BodyModel, body: Body) -> bool:
-    """Whether a style looks right in a pose: long hair needs arms that hang, since it lies on the shoulders as they are
-    then."""
-    if not wig.long:
-        return True
-    names = model.joint_names
-    at = dict(zip(names, model.only_landmarks()(body).joints[0].numpy(), strict=True))
+def lies_on_shoulders(hair: np.ndarray, model: BodyModel, shape: Tensor) -> bool:
+    """Whether hair [N, 3] of somebody of a shape [1, S] at rest hangs lower than the shoulders."""
+    if not len(hair):
+        return False
+    shoulder = model.rest(shape)[1][0, model.joint_names.index("shoulder01.L"), 1]
+    return float(np.quantile(hair[:, 1], 0.02)) < float(shoulder)
+
+
+def arms_hang(model: BodyModel, shape: Tensor, pose: np.ndarray) -> bool:
+    """Whether both elbows are well below the shoulders, along the chest, in a pose [J, 3]."""
+    small = _joints(model)
+    body = replace(small.neutral(), shape=shape, pose=torch.from_numpy(pose)[None])
+    with torch.no_grad():
+        at = dict(zip(model.joint_names, small(body).joints[0].numpy(), strict=True))
     up = at["neck01"] - at["spine02"]
     up /= np.linalg.norm(up)
-    for side in "LR":
-        arm = at[f"lowerarm01.{side}"] - at[f"upperarm01.{side}"]
-        if arm @ up > -_RAISED * np.linalg.norm(arm):
-            return False
-    return True
+    arms = [at[f"lowerarm01.{side}"] - at[f"upperarm01.{side}"] for side in "LR"]
+    return all(arm @ up < -HANGING * np.linalg.norm(arm) for arm in arms)
+
+
+@lru_cache(maxsize=2)
+def _joints(model: BodyModel) -> BodyModel:
+    """The joints of a model, with hardly any vertices."""
+    return model.only_landmarks()
 
 
 def _smooth(share: np.ndarray) -> np.ndarray:
