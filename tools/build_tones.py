@@ -4,9 +4,10 @@
     .venv/bin/python tools/build_tones.py assets-person-portrait
 
 The portraits are no photographs: a network drew them, of women and men of every age and most countries, evenly. What is
-taken are numbers only, in CIE L*a*b* (D65): each face's cheeks, both, in the middle; of them, how light skins are (the
-5th to 95th percentile, women and men), how a* and b* go with L* (a parabola for all), and how far people are from that.
-Cheeks that differ by more than APART from one another are lit from aside and left out.
+taken are numbers only: the colour of each face's cheeks in linear light. How bright a picture is says little of how
+light a skin is, so people are put in the order of their lightness, 0 the lightest to 1 the darkest, and the logarithms
+of red by green and of blue by green, which exposure does not change, go with that place as parabolas. Cheeks of which
+one gets APART times the other's light are lit from aside and left out.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ import numpy as np
 from dinar import images
 from dinar.photo.photo import Perception
 from dinar.store import Store
+from dinar.synth.shading import LINEAR
 
 OUTPUT = Path(__file__).parents[1] / "src/dinar/synth/data/tones.json"
-CHEEKS = ((42, 45, 54, 31), (39, 36, 48, 35))  # iBUG: of an eye the inner and outer corner, the mouth's, a nostril
+CHEEKS = ((42, 45, 54, 35), (39, 36, 48, 31))  # iBUG: of an eye the inner and outer corner, the mouth's, a nostril
 FIRST = 17  # the number of the first of a face's points
 RADIUS = 0.14  # of a cheek's patch, as a share of the distance between the eyes
-APART = 14.0  # of L*
-SHARES = (5, 25, 50, 75, 95)
+APART = 1.6
 
 
 def cheeks(path: Path, perception: Perception) -> np.ndarray | None:
-    """L*, a*, b* of the cheeks of the one face in a picture; None where none is seen, or it is lit from aside."""
+    """The colour [3] of the cheeks of the one face in a picture, linear light; None where none is seen, or it is lit
+    from aside."""
     pixels = images.read(path).pixels
     people = perception.pose(pixels)
     face = perception.face(pixels, people[0]) if people else None
@@ -39,16 +41,16 @@ def cheeks(path: Path, perception: Perception) -> np.ndarray | None:
         return None
     points = face.xy.numpy()
     eyes = np.linalg.norm(points[36 - FIRST : 42 - FIRST].mean(0) - points[42 - FIRST : 48 - FIRST].mean(0))
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    light = LINEAR[pixels]
     found = []
     for corners in CHEEKS:
         inner, outer, mouth, nostril = (points[number - FIRST] for number in corners)
         middle = 0.45 * outer + 0.05 * inner + 0.35 * mouth + 0.15 * nostril
         patch = np.zeros(pixels.shape[:2], np.uint8)
         cv2.circle(patch, tuple(int(v) for v in middle), max(int(RADIUS * eyes), 2), 1, -1)
-        found.append(np.median(lab[patch > 0], axis=0))
+        found.append(np.median(light[patch > 0], axis=0))
     left, right = found
-    if abs(left[0] - right[0]) > APART:
+    if max(left.mean(), right.mean()) > APART * min(left.mean(), right.mean()):
         return None
     return (left + right) / 2
 
@@ -59,29 +61,31 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     args = parser.parse_args()
     perception = Perception.load(Store())
-    colours = {}
+    colours, women = [], []
     for sex in ("female", "male"):
         files = sorted((args.portraits / sex / "512").glob("*.jpg"))
-        found = [cheeks(path, perception) for path in files]
-        colours[sex] = np.array([colour for colour in found if colour is not None])
-        lightness = np.percentile(colours[sex][:, 0], SHARES)
-        print(f"{sex}: {len(colours[sex])} of {len(files)} faces, L* {dict(zip(SHARES, lightness.round(1).tolist(), strict=True))}")
-    every = np.concatenate(list(colours.values()))
-    powers = np.stack([np.ones(len(every)), every[:, 0], every[:, 0] ** 2], axis=1)
-    curves = np.linalg.lstsq(powers, every[:, 1:], rcond=None)[0]
-    rest = every[:, 1:] - powers @ curves
-    for name, values in (("a*", 0), ("b*", 1)):
-        of_sex = [rest[: len(colours["female"]), values].mean(), rest[len(colours["female"]) :, values].mean()]
-        print(f"{name}: off the curve by {rest[:, values].std():.1f}; women {of_sex[0]:+.1f}, men {of_sex[1]:+.1f}")
-    low, high = np.percentile(every[:, 0], (SHARES[0], SHARES[-1]))
+        found = [colour for colour in (cheeks(path, perception) for path in files) if colour is not None]
+        print(f"{sex}: {len(found)} of {len(files)} faces", flush=True)
+        colours += found
+        women += [sex == "female"] * len(found)
+    colours, women = np.array(colours), np.array(women)
+    order = np.empty(len(colours))
+    order[np.argsort(-colours.mean(1))] = np.linspace(0, 1, len(colours))
+    ratios = np.log(colours[:, [0, 2]] / colours[:, 1:2])
+    powers = order[:, None] ** np.arange(3)
+    curves = np.linalg.lstsq(powers, ratios, rcond=None)[0]
+    rest = ratios - powers @ curves
+    for c, name in enumerate(("red by green", "blue by green")):
+        print(
+            f"{name}: {np.exp(curves[0, c]):.2f} of the lightest, {np.exp(curves[:, c].sum()):.2f} of the darkest, people "
+            f"{rest[:, c].std():.3f} off in the logarithm; women {rest[women, c].mean():+.3f}"
+        )
     table = {
-        "faces": len(every),
-        "lightness": [round(float(low), 1), round(float(high), 1)],
-        "a": curves[:, 0].round(6).tolist(),
-        "b": curves[:, 1].round(6).tolist(),
-        "spread": rest.std(0).round(2).tolist(),
+        "faces": len(colours),
+        "red": curves[:, 0].round(4).tolist(),
+        "blue": curves[:, 1].round(4).tolist(),
+        "spread": np.cov(rest.T).round(6).tolist(),
     }
-    print(json.dumps(table))
     args.output.write_text(json.dumps(table, indent=1) + "\n")
 
 

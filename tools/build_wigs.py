@@ -5,9 +5,10 @@
     .venv-wigs/bin/pip install --no-deps character-factory==0.1.2
     .venv-wigs/bin/python tools/build_wigs.py --out state/people2
 
-Every preset of make-wig has the same number of styles, each a seed of its sampler. They are made on the open body with
-its arms hanging: on the arms of the A-pose long hair would lie like a cape. Trunk and shoulders are thicker by
-`--room`, which clothes need. What is found too slow or unlike hair is told and left out.
+Every preset of make-wig but UNLIKE has the same number of styles, each a seed of its sampler. They are made on the open
+body with its arms hanging, trunk and shoulders thicker by `--room`, which clothes need. What hangs from a cap's rim is
+one sheet all round, which lies on the shoulders like a cape: it is divided there, and falls to the chest and to the
+back. What is found too slow or unlike hair is told and left out.
 
 `dinar.synth.wigs` reads the file. It holds, on the mean person at rest in metres times 10,000 and rounded,
 
@@ -38,9 +39,16 @@ BODY = Path(__file__).parents[1] / "src/dinar/body/data/open.npz"
 PER_METRE, PER_TILE = 10_000, 1_000
 TILES = (5.0, 1.6)  # of the strands' picture: around the head, and along a strand of a head's quarter turn
 HANGING = 27.0  # degrees by which the A-pose's arms are lowered
-NECK = (0.55, 0.60)  # metres above the open body's origin: clothes end between them
+CHIN = 0.605  # metres above the open body's origin
+NECK = (0.55, 0.60)  # likewise: clothes end between them
 REACH = 0.45  # metres: farther from the head's middle than any hair of its own stands out
 MOST_VERTICES = 24_000
+UNLIKE = ("afro_puffs", "liberty_spikes")  # two wheels on the head; spikes of 15 cm
+FALLS = (0.54, 0.63)  # metres above the open body's origin: between them hair goes from its own side to chest or back
+SPLIT, CHEST, BACK = np.radians(
+    (80.0, 48.0, 122.0)
+)  # from ahead: where hair parts, and how far from the sides it falls
+HANGS = 0.115  # metres from the head's axis to hair that nothing pushes away
 
 
 def make_wig() -> types.SimpleNamespace:
@@ -62,13 +70,12 @@ def make_wig() -> types.SimpleNamespace:
     )
 
 
-def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Vertices [V, 3] of the mean person with arms down and room for clothes, its faces, and the eyes' height."""
+def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices [V, 3] of the mean person with arms down and room for clothes, and its faces."""
     with np.load(BODY, allow_pickle=False) as data:
         vertices, faces, joints = data["template"].astype(np.float64), data["faces"].astype(np.int64), data["joints"]
         names, parents = [str(name) for name in data["joint_names"]], data["parents"]
         index, weight = data["skin_index"], data["skin_weight"].astype(np.float64)
-    eyes = float(np.mean([joints[names.index(f"eye.{side}")][1] for side in "LR"]))
     used = np.unique(faces)
     faces = np.searchsorted(used, faces)
     vertices, index, weight = vertices[used], index[used], weight[used]
@@ -84,7 +91,7 @@ def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray, float]:
         angle = np.radians(sign * HANGING)
         turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
         vertices += share * ((vertices - joints[arm]) @ turn.T + joints[arm] - vertices)
-    return vertices, faces, eyes
+    return vertices, faces
 
 
 class Surface:
@@ -109,11 +116,11 @@ class Surface:
 
 def head_of(wig: types.SimpleNamespace, room: float) -> object:
     """The mean person as make-wig reads bodies."""
-    vertices, faces, eyes = hanging_body(room)
+    vertices, faces = hanging_body(room)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "body.obj"
         trimesh.Trimesh(vertices, faces, process=False).export(path)
-        head = wig.Head.from_file(str(path), forward=np.array([0.0, 0.0, 1.0]), eye_level=eyes)
+        head = wig.Head.from_file(str(path), forward=np.array([0.0, 0.0, 1.0]), head_height=vertices[:, 1].max() - CHIN)
     head._body_query_cache = Surface(head.mesh)  # where make-wig keeps its own
     return head
 
@@ -145,6 +152,28 @@ def generated(wig: types.SimpleNamespace, head: object, style: object, density: 
         signal.alarm(0)
 
 
+def divided(vertices: np.ndarray, faces: np.ndarray, head: object) -> tuple[np.ndarray, np.ndarray]:
+    """A style's vertices [N, 3] and faces [F, 3] with what lies on the shoulders moved to chest and back."""
+    middle = np.asarray(head.center)
+    x, z = vertices[:, 0] - middle[0], vertices[:, 2] - middle[2]
+    radius, angle = np.hypot(x, z), np.arctan2(x, z)
+    share = np.clip((FALLS[1] - vertices[:, 1]) / (FALLS[1] - FALLS[0]), 0, 1)
+    share = share * share * (3 - 2 * share)
+    aside = np.abs(angle)
+    behind = aside > SPLIT
+    wanted = np.where(behind, np.pi - (np.pi - aside) * (np.pi - BACK) / (np.pi - SPLIT), aside * CHEST / SPLIT)
+    angle = np.sign(angle) * (aside + share * (wanted - aside))
+
+    def placed(radius: np.ndarray) -> np.ndarray:
+        flat = radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1) + middle[[0, 2]]
+        return np.stack([flat[:, 0], vertices[:, 1], flat[:, 1]], axis=1)
+
+    clear = head.body_clearance(placed(radius)) + 0.14 * head.scale  # the gap that make-wig leaves
+    moved = placed(radius + share * (np.maximum(clear, np.minimum(radius, HANGS)) - radius))
+    torn = (behind[faces].any(1) != behind[faces].all(1)) & (share[faces].max(1) > 0.05)
+    return moved, faces[~torn]
+
+
 def fault(vertices: np.ndarray, middle: np.ndarray) -> str | None:
     """Why a mesh is no hair."""
     if not np.isfinite(vertices).all():
@@ -171,7 +200,7 @@ def main() -> None:
         cap_u=112, cap_v=40, profile_segments=6, guide_segments=14, braid_radial_segments=5, braid_spine_scale=0.6
     )
     arrays, names, presets, frizz, start = {}, [], [], [], time.time()
-    for preset in wig.presets:
+    for preset in (name for name in wig.presets if name not in UNLIKE):
         made = 0
         for seed in seeds_of(wig, preset):
             name, style, texture = wig.sample_style(seed)
@@ -180,12 +209,14 @@ def main() -> None:
             except TooSlow:
                 print(f"{name}: more than {args.seconds} s; no more of {preset}", flush=True)
                 break
-            vertices = np.asarray(mesh.vertices)
+            vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+            if style.cap is not None and style.cap.curtain_len > 0:
+                vertices, faces = divided(vertices, faces, head)
             reason = fault(vertices, np.asarray(head.center))
             if reason is not None:
                 print(f"{name}: {reason}", flush=True)
                 continue
-            used, faces = np.unique(np.asarray(mesh.faces), return_inverse=True)
+            used, faces = np.unique(faces, return_inverse=True)
             uv = np.asarray(mesh.vertex_attributes["chart_uv"])[used] * TILES
             arrays[f"{name}.vertices"] = np.rint(vertices[used] * PER_METRE).astype(np.int16)
             arrays[f"{name}.uv"] = np.rint(np.clip(uv, -32, 32) * PER_TILE).astype(np.int16)

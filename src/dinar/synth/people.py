@@ -23,7 +23,7 @@ from dinar.synth.pigment import HairColour, random_hair
 from dinar.synth.shading import LINEAR
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
-from dinar.synth.wigs import fitted, follows
+from dinar.synth.wigs import fitted, follows, lifted
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -55,8 +55,8 @@ _NEUTRALS = (
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
 _GREY = np.full((1, 3), 1 / 3, np.float32)
+_COLLAR = 0.05  # metres above the shoulders that clothes reach at most
 WIGS = 0.85  # of people, the share that wears one where there are any; the others wear MakeHuman's hair
-_LEAVE = 0.03  # metres within which clothes give way to hair that lies on them
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
@@ -230,10 +230,11 @@ def dress(
         parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
     worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
     if hair in wardrobe.wigs:
-        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, hair_colour, _small(texture)))
+        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, parts[1], hair_colour, _small(texture)))
         over = cKDTree(parts[-1].rest)
-        distance, _ = over.query(parts[1].rest, distance_upper_bound=_LEAVE)
-        parts[1] = replace(parts[1], under=np.where(distance < _LEAVE, 0.015, 0.0))
+        for k, near, depth in ((0, 0.012, 0.006), (1, 0.03, 0.015)):
+            distance, _ = over.query(parts[k].rest, distance_upper_bound=near)
+            parts[k] = replace(parts[k], under=np.maximum(np.where(distance < near, depth, 0.0), parts[k].under))
     for kind, name in worn:
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
@@ -460,12 +461,15 @@ def _bytes(light: np.ndarray) -> np.ndarray:
 
 
 def _wig(
-    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, colour: HairColour, texture: int
-) -> _Part:
+    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, cloth: _Part, colour: HairColour,
+    texture: int,
+) -> _Part:  # fmt: skip
     wig = wardrobe.wigs.get(name)
     picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
     index, weight = follows(wig, wardrobe.model)
     rest = fitted(wig, wardrobe.model, body)
+    neck = float(body[index[:, 2], 1].max()) + _COLLAR  # a shoulder's height
+    rest = lifted(wig, rest, cloth.rest, vertex_normals(cloth.rest, cloth.faces), neck)
     return _Part(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, bump)
 
 

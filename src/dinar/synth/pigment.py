@@ -19,7 +19,7 @@ EUMELANIN = np.array([0.506, 0.841, 1.653])  # absorption of red, green, blue pe
 PHEOMELANIN = np.array([0.343, 0.733, 1.924])
 ROUGHNESS = 0.3  # of fibres, about their axis
 SURFACE = 0.006  # share of light that even black hair sends back
-GREY = np.array([0.36, 0.35, 0.33])  # of strands without pigment, a little yellow
+GREY = np.array([0.33, 0.32, 0.30])  # of strands without pigment, a little yellow
 _BLACKEST = 0.97
 
 

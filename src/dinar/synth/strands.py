@@ -32,7 +32,7 @@ def strands(colour: HairColour, wave: float, curl: float, variant: int, size: in
     picture = cv2.LUT(cv2.merge([field] * 3), _bytes(colour.strand(dark) * shade))
     if colour.grey > 0:
         pale = cv2.LUT(cv2.merge([field] * 3), _bytes(GREY * shade))
-        share = np.clip((colour.grey * 290 - ranks.astype(np.float32)) / 32, 0, 1)[..., None]
+        share = np.clip((colour.grey * 366 - ranks.astype(np.float32)) / 110, 0, 1)[..., None]
         picture = np.rint(picture + (pale.astype(np.float32) - picture) * share).astype(np.uint8)
     return picture, bump
 

@@ -35,7 +35,7 @@ STYLES = {
     "receding": (5, 0.1, 0.6), "bald_crown": (4, 0, 0.6), "pigtails": (0, 2.5, 0.6), "space_buns": (0, 1, 1),
     "bantu_knots": (0.1, 0.4, 5), "man_bun": (2, 1, 0.6), "mullet": (2, 0.7, 0.3), "bowl_cut": (1, 0.7, 0.3),
     "shag": (1, 4, 0.3), "wolf_cut": (0.7, 3, 0.3), "hime": (0.1, 2.5, 0.2), "curtain_bangs": (0.4, 5, 0.3),
-    "beehive": (0, 0.6, 0.3), "flat_top": (1, 0.1, 2.5), "afro_puffs": (0.1, 0.6, 8), "liberty_spikes": (0.1, 0.1, 0.3),
+    "beehive": (0, 0.6, 0.3), "flat_top": (1, 0.1, 2.5),
     "senegalese_twists": (0.1, 0.7, 8), "knotless_braids": (0.1, 0.7, 8), "faux_locs": (0.3, 0.7, 8),
     "fulani_braids": (0.1, 0.5, 8), "half_up": (0.2, 4, 0.5),
 }  # fmt: skip
@@ -45,6 +45,8 @@ _COLLAR = (0.05, 0.14)  # metres aside: none and half of the collar bone's
 _STEP = 0.025  # metres between the lattice's points
 _LOW, _HIGH = np.array([-0.45, -0.2, -0.45]), np.array([0.45, 1.3, 0.45])
 _NEIGHBOURS = 24
+_REACH, _GAP = 0.06, 0.008  # metres: how far under clothes hair may be to be lifted, and how far above them it is then
+_EVENED = 6
 HANGING = 0.5  # how far below the shoulders elbows are where arms hang, as a share of the upper arm
 
 
@@ -134,6 +136,34 @@ def fitted(wig: Wig, model: BodyModel, body: np.ndarray) -> np.ndarray:
         x, y, z = (cell + corner).T
         moved += share * change[x, y, z]
     return wig.vertices + moved
+
+
+def lifted(wig: Wig, hair: np.ndarray, cloth: np.ndarray, normals: np.ndarray, neck: float) -> np.ndarray:
+    """A style's vertices [N, 3] on a person, those that clothes would cover laid upon them.
+
+    cloth, normals  float32 [M, 3]  vertices of clothes, and where they face
+    neck            metres: height above which hair stays as it is
+    """
+    low = np.flatnonzero(hair[:, 1] < neck)
+    outside = (normals[:, [0, 2]] * (cloth[:, [0, 2]] - cloth[:, [0, 2]].mean(0))).sum(1) > 0  # not a collar's inside
+    outside |= normals[:, 1] > 0.3
+    if not len(low) or not outside.any():
+        return hair
+    cloth, normals = cloth[outside], normals[outside]
+    distance, near = cKDTree(cloth).query(hair[low], distance_upper_bound=_REACH)
+    found = distance < _REACH
+    low, near = low[found], near[found]
+    height = ((hair[low] - cloth[near]) * normals[near]).sum(1, keepdims=True)
+    move = np.zeros_like(hair)
+    move[low] = normals[near] * np.clip(_GAP - height, 0, _REACH)
+    edges = np.concatenate([wig.faces[:, [0, 1]], wig.faces[:, [1, 2]], wig.faces[:, [2, 0]]])
+    ones = np.ones(2 * len(edges), np.float32)
+    beside = csr_matrix((ones, (edges.ravel(), edges[:, ::-1].ravel())), (len(hair), len(hair)))
+    count = np.maximum(beside @ np.ones((len(hair), 1), np.float32), 1)
+    for _ in range(_EVENED):  # neighbours go along, so that locks bend and do not break
+        smooth = beside @ move / count
+        move = np.where((smooth**2).sum(1, keepdims=True) > (move**2).sum(1, keepdims=True), smooth, move)
+    return hair + move.astype(np.float32)
 
 
 def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
