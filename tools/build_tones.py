@@ -1,4 +1,4 @@
-"""Builds `src/dinar/synth/data/tones.json`, the colours of skin, from 200 portraits (CC0, faker-js/assets-person-portrait).
+"""Builds `src/dinar/synth/data/tones.json`, the colours of skin, from 200 portraits of faker-js (CC0).
 
     git clone https://github.com/faker-js/assets-person-portrait
     .venv/bin/python tools/build_tones.py assets-person-portrait
@@ -77,8 +77,8 @@ def main() -> None:
     rest = ratios - powers @ curves
     for c, name in enumerate(("red by green", "blue by green")):
         print(
-            f"{name}: {np.exp(curves[0, c]):.2f} of the lightest, {np.exp(curves[:, c].sum()):.2f} of the darkest, people "
-            f"{rest[:, c].std():.3f} off in the logarithm; women {rest[women, c].mean():+.3f}"
+            f"{name}: {np.exp(curves[0, c]):.2f} of the lightest, {np.exp(curves[:, c].sum()):.2f} of the darkest, "
+            f"people {rest[:, c].std():.3f} off in the logarithm; women {rest[women, c].mean():+.3f}"
         )
     table = {
         "faces": len(colours),

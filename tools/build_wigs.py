@@ -44,7 +44,7 @@ NECK = (0.55, 0.60)  # likewise: clothes end between them
 REACH = 0.45  # metres: farther from the head's middle than any hair of its own stands out
 MOST_VERTICES = 24_000
 UNLIKE = ("afro_puffs", "liberty_spikes")  # two wheels on the head; spikes of 15 cm
-FALLS = (0.54, 0.63)  # metres above the open body's origin: between them hair goes from its own side to chest or back
+FALLS = (0.54, 0.63)  # metres above the origin: between them hair goes from its own side to chest or back
 SPLIT, CHEST, BACK = np.radians(
     (80.0, 48.0, 122.0)
 )  # from ahead: where hair parts, and how far from the sides it falls

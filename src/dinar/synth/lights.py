@@ -1,4 +1,7 @@
-"""Light of photographed surroundings: rooms, streets, woods, studios, out of HDR panoramas (`tools/build_lights.py`)."""
+"""Light of photographed surroundings, rooms, streets, woods and studios, out of HDR panoramas.
+
+`tools/build_lights.py` makes `data/lights.json`.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
 from dinar.synth.pigment import HairColour, random_hair
 from dinar.synth.shading import LINEAR
+from dinar.synth.skin import skin_picture
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
 from dinar.synth.wigs import fitted, follows, lifted
@@ -405,42 +405,6 @@ def _skin(
     weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
     picture = skin_picture(wardrobe, rng, female, tone, years, texture)
     return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0)
-
-
-def skin_picture(
-    wardrobe: Wardrobe, rng: np.random.Generator, female: bool, tone: float, years: float, size: int
-) -> np.ndarray:
-    """A skin uint8 [size, size, 3] of any tone.
-
-    Fine detail comes from a skin of the person's own sex; the broad colour is mixed, in the logarithm of light, from a
-    light and a dark skin, so there are dark women too although no such texture is at hand.
-    """
-    age = "old" if years > 62 else "middleage" if years > 42 else "young"
-    names = [n for n in wardrobe.skins if "special" not in n]
-    sex = [n for n in names if ("_female" in n) == female]
-    light = [n for n in sex if "light" in n]
-    dark = [n for n in names if "dark" in n]
-    light = [n for n in light if n.startswith(age)] or light
-    dark = [n for n in dark if n.startswith(age)] or dark
-    pale, deep = str(rng.choice(light)), str(rng.choice(dark))
-    own = pale if female or tone < 0.55 else deep
-    coarse = [_coarse(_linear(wardrobe.picture(wardrobe.skins[n], size))) for n in (pale, deep)]
-    own_light = _linear(wardrobe.picture(wardrobe.skins[own], size))
-    detail = np.clip(own_light / _enlarged(coarse[own == deep], size), 0.25, 3)
-    share = np.float32(np.clip(tone * 1.05 - 0.1, -0.1, 1))
-    tint = np.exp(rng.normal(0, 0.05, 3) * (1, 0.6, 1)) * math.exp(rng.normal(0, 0.06))
-    broad = coarse[0] ** (1 - share) * coarse[1] ** share * tint.astype(np.float32)
-    return _bytes(_enlarged(broad, size) * detail)
-
-
-def _coarse(light: np.ndarray) -> np.ndarray:
-    """The coarse colours [128, 128, 3] of a picture in linear light."""
-    small = cv2.resize(light, (128, 128), interpolation=cv2.INTER_AREA)
-    return np.maximum(cv2.GaussianBlur(small, (0, 0), 2.5), 1e-3)
-
-
-def _enlarged(light: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(light, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def _linear(picture: np.ndarray) -> np.ndarray:
