@@ -1,4 +1,4 @@
-"""Skin of every tone for women and men, out of a few painted skins and the colours that were measured on 172 faces."""
+"""Skin of every tone for women and men, out of a few painted skins and the colours that were measured on 147 faces."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DATA = Path(__file__).parent / "data"
 LIGHTEST, DARKEST = 0.46, 0.042  # share of light that cheeks send back: of tone 0, of tone 1
 _CHEEK = (0.042, 0.675, 0.012)  # metres on the mean person: aside, above the origin, and how far about that
 _COARSE = 128  # texels a side of what counts as broad colour
+_OWN = 0.6  # of how far faces are off the curve, what is their skin's; the rest is their pictures' light
 _CALM = 0.45  # how much of a light skin's blemishes is left on the darkest
 
 
@@ -57,7 +58,8 @@ def cheek_colour(rng: np.random.Generator, tone: float) -> np.ndarray:
     """The share of light that the cheeks of somebody of a tone send back, linear float32 [3]."""
     table = _tones()
     powers = float(np.clip(tone, 0, 1)) ** np.arange(3)
-    red, blue = rng.multivariate_normal([powers @ table["red"], powers @ table["blue"]], table["spread"])
+    middle = [powers @ table["red"], powers @ table["blue"]]
+    red, blue = rng.multivariate_normal(middle, np.array(table["spread"]) * _OWN**2)
     colour = np.array([math.exp(red), 1.0, math.exp(blue)])
     light = LIGHTEST ** (1 - tone) * DARKEST**tone * math.exp(rng.normal(0, 0.06))
     return (light * colour / colour.mean()).astype(np.float32)
