@@ -39,6 +39,7 @@ BODY = Path(__file__).parents[1] / "src/dinar/body/data/open.npz"
 PER_METRE, PER_TILE = 10_000, 1_000
 TILES = (5.0, 1.6)  # of the strands' picture: around the head, and along a strand of a head's quarter turn
 HANGING = 27.0  # degrees by which the A-pose's arms are lowered
+SKULL = 0.0705  # metres from the middle to the side of the head: ears stand out from it
 CHIN = 0.605  # metres above the open body's origin
 NECK = (0.55, 0.60)  # likewise: clothes end between them
 REACH = 0.45  # metres: farther from the head's middle than any hair of its own stands out
@@ -71,7 +72,7 @@ def make_wig() -> types.SimpleNamespace:
 
 
 def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices [V, 3] of the mean person with arms down and room for clothes, and its faces."""
+    """Vertices [V, 3] of the mean person with arms down and room for clothes and without ears, and its faces."""
     with np.load(BODY, allow_pickle=False) as data:
         vertices, faces, joints = data["template"].astype(np.float64), data["faces"].astype(np.int64), data["joints"]
         names, parents = [str(name) for name in data["joint_names"]], data["parents"]
@@ -81,6 +82,8 @@ def hanging_body(room: float) -> tuple[np.ndarray, np.ndarray]:
     vertices, index, weight = vertices[used], index[used], weight[used]
     normals = trimesh.Trimesh(vertices, faces, process=False).vertex_normals
     vertices += normals * (room * np.clip((NECK[1] - vertices[:, 1:2]) / (NECK[1] - NECK[0]), 0, 1))
+    head = vertices[:, 1] > CHIN
+    vertices[head, 0] = np.clip(vertices[head, 0], -SKULL, SKULL)  # or hair would lie over ears, not about them
     for side, sign in (("L", -1), ("R", 1)):
         arm = names.index(f"upperarm01.{side}")
         below = {arm}

@@ -23,7 +23,7 @@ from dinar.synth.shading import LINEAR
 from dinar.synth.skin import skin_picture
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
-from dinar.synth.wigs import fitted, follows, lifted
+from dinar.synth.wigs import fitted, follows, gives_way, lifted
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -231,10 +231,10 @@ def dress(
     worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
     if hair in wardrobe.wigs:
         parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, parts[1], hair_colour, _small(texture)))
-        over = cKDTree(parts[-1].rest)
-        for k, near, depth in ((0, 0.012, 0.006), (1, 0.03, 0.015)):
-            distance, _ = over.query(parts[k].rest, distance_upper_bound=near)
-            parts[k] = replace(parts[k], under=np.maximum(np.where(distance < near, depth, 0.0), parts[k].under))
+        scalp = gives_way(parts[-1].rest, parts[0].rest, model)
+        parts[0] = replace(parts[0], under=np.maximum(scalp, parts[0].under))
+        distance, _ = cKDTree(parts[-1].rest).query(parts[1].rest, distance_upper_bound=_NEAR)
+        parts[1] = replace(parts[1], under=np.where(distance < _NEAR, 0.015, 0.0))
     for kind, name in worn:
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)

@@ -50,17 +50,22 @@ def skin_picture(
         grey = cv2.transform(detail, np.full((1, 3), 1 / 3, np.float32))[..., None]
         detail = grey * (detail / grey) ** np.float32(even)  # blemishes are red on light skin, and dark on dark skin
     broad = coarse[0] ** np.float32(1 - tone) * coarse[1] ** np.float32(tone)
-    broad *= cheek_colour(rng, tone) / broad.reshape(-1, 3)[_cheeks(wardrobe.model)].mean(0)
+    painted = broad.reshape(-1, 3)[_cheeks(wardrobe.model)].mean(0)
+    broad *= cheek_colour(rng, tone, painted) / painted
     return _bytes(_enlarged(broad, size) * detail)
 
 
-def cheek_colour(rng: np.random.Generator, tone: float) -> np.ndarray:
-    """The share of light that the cheeks of somebody of a tone send back, linear float32 [3]."""
+def cheek_colour(rng: np.random.Generator, tone: float, painted: np.ndarray) -> np.ndarray:
+    """The share of light that the cheeks of somebody of a tone send back, linear float32 [3].
+
+    Its hue lies half way between the one that was measured, paler in light skins since bright pictures are, and that of
+    cheeks as `painted` [3].
+    """
     table = _tones()
     powers = float(np.clip(tone, 0, 1)) ** np.arange(3)
     middle = [powers @ table["red"], powers @ table["blue"]]
     red, blue = rng.multivariate_normal(middle, np.array(table["spread"]) * _OWN**2)
-    colour = np.array([math.exp(red), 1.0, math.exp(blue)])
+    colour = np.sqrt(np.array([math.exp(red), 1.0, math.exp(blue)]) * painted / painted[1])
     light = LIGHTEST ** (1 - tone) * DARKEST**tone * math.exp(rng.normal(0, 0.06))
     return (light * colour / colour.mean()).astype(np.float32)
 

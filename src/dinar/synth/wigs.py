@@ -47,6 +47,8 @@ _LOW, _HIGH = np.array([-0.45, -0.2, -0.45]), np.array([0.45, 1.3, 0.45])
 _NEIGHBOURS = 24
 _REACH, _GAP = 0.06, 0.008  # metres: how far under clothes hair may be to be lifted, and how far above them it is then
 _EVENED = 6
+_EAR = 0.0715  # metres aside, on the mean person: a head without ears is narrower
+_UNDER = (0.012, 0.006)  # metres: how near hair has to be for the scalp to give way, and by how much it does
 HANGING = 0.5  # how far below the shoulders elbows are where arms hang, as a share of the upper arm
 
 
@@ -164,6 +166,15 @@ def lifted(wig: Wig, hair: np.ndarray, cloth: np.ndarray, normals: np.ndarray, n
         smooth = beside @ move / count
         move = np.where((smooth**2).sum(1, keepdims=True) > (move**2).sum(1, keepdims=True), smooth, move)
     return hair + move.astype(np.float32)
+
+
+def gives_way(wig_rest: np.ndarray, skin: np.ndarray, model: BodyModel) -> np.ndarray:
+    """Metres by which vertices of the skin [N, 3], the body's first ones, count as deeper than they are: the scalp under
+    thin hair, but no ears, which stand out from it."""
+    distance, _ = cKDTree(wig_rest).query(skin, distance_upper_bound=_UNDER[0])
+    template = model.template.numpy()[: len(skin)]
+    ears = (np.abs(template[:, 0]) > _EAR) & (template[:, 1] > _CHEST)
+    return np.where((distance < _UNDER[0]) & ~ears, _UNDER[1], 0.0)
 
 
 def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
