@@ -33,6 +33,8 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 BODY = Path(__file__).parents[1] / "src/dinar/body/data/open.npz"
@@ -49,6 +51,8 @@ FALLS = (0.54, 0.63)  # metres above the origin: between them hair goes from its
 SPLIT, CHEST, BACK = np.radians(
     (80.0, 48.0, 122.0)
 )  # from ahead: where hair parts, and how far from the sides it falls
+BROW = (0.75, 0.80)  # metres above the origin: between them braids before the face go aside
+FACE, TEMPLE = np.radians((42.0, 62.0))  # from ahead: what braids leave free, and what they may be moved to
 HANGS = 0.115  # metres from the head's axis to hair that nothing pushes away
 
 
@@ -177,6 +181,26 @@ def divided(vertices: np.ndarray, faces: np.ndarray, head: object) -> tuple[np.n
     return moved, faces[~torn]
 
 
+def off_the_face(vertices: np.ndarray, faces: np.ndarray, head: object) -> np.ndarray:
+    """A style's vertices [N, 3] with braids that hang before the face moved aside, each to the side of its root."""
+    middle = np.asarray(head.center)
+    x, z = vertices[:, 0] - middle[0], vertices[:, 2] - middle[2]
+    radius, aside = np.hypot(x, z), np.abs(np.arctan2(x, z))
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    graph = coo_matrix((np.ones(len(edges)), edges.T), (len(vertices),) * 2)
+    count, braid = connected_components(graph, directed=False)
+    top = np.full(count, -np.inf)
+    np.maximum.at(top, braid, vertices[:, 1])
+    root = vertices[:, 1] > top[braid] - 0.02
+    side = np.where(np.bincount(braid[root], x[root], minlength=count) > 0, 1.0, -1.0)[braid]
+    share = np.clip((BROW[1] - vertices[:, 1]) / (BROW[1] - BROW[0]), 0, 1)
+    share = share * share * (3 - 2 * share)
+    wanted = np.where(aside < TEMPLE, FACE + aside * (TEMPLE - FACE) / TEMPLE, aside)
+    own = np.where(aside < TEMPLE, np.arctan2(x, z) * side, aside)  # less than 0 across the middle from its root
+    angle = np.where(aside < TEMPLE, side, np.sign(x)) * (own + share * (wanted - own))
+    return np.stack([middle[0] + radius * np.sin(angle), vertices[:, 1], middle[2] + radius * np.cos(angle)], axis=1)
+
+
 def fault(vertices: np.ndarray, middle: np.ndarray) -> str | None:
     """Why a mesh is no hair."""
     if not np.isfinite(vertices).all():
@@ -215,6 +239,8 @@ def main() -> None:
             vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.faces)
             if style.cap is not None and style.cap.curtain_len > 0:
                 vertices, faces = divided(vertices, faces, head)
+            if style.braid_field is not None:
+                vertices = off_the_face(vertices, faces, head)
             reason = fault(vertices, np.asarray(head.center))
             if reason is not None:
                 print(f"{name}: {reason}", flush=True)

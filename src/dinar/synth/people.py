@@ -55,7 +55,7 @@ _NEUTRALS = (
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
 _GREY = np.full((1, 3), 1 / 3, np.float32)
-_COLLAR = 0.05  # metres above the shoulders that clothes reach at most
+_COLLAR = 0.07  # metres above the shoulders that clothes reach at most
 WIGS = 0.85  # of people, the share that wears one where there are any; the others wear MakeHuman's hair
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
@@ -230,7 +230,7 @@ def dress(
         parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
     worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
     if hair in wardrobe.wigs:
-        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, parts[1], hair_colour, _small(texture)))
+        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, shape, parts[1], hair_colour, _small(texture)))
         scalp = gives_way(parts[-1].rest, parts[0].rest, model)
         parts[0] = replace(parts[0], under=np.maximum(scalp, parts[0].under))
         distance, _ = cKDTree(parts[-1].rest).query(parts[1].rest, distance_upper_bound=_NEAR)
@@ -425,15 +425,15 @@ def _bytes(light: np.ndarray) -> np.ndarray:
 
 
 def _wig(
-    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, cloth: _Part, colour: HairColour,
-    texture: int,
+    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, shape: Tensor, cloth: _Part,
+    colour: HairColour, texture: int,
 ) -> _Part:  # fmt: skip
     wig = wardrobe.wigs.get(name)
     picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
     index, weight = follows(wig, wardrobe.model)
     rest = fitted(wig, wardrobe.model, body)
-    neck = float(body[index[:, 2], 1].max()) + _COLLAR  # a shoulder's height
-    rest = lifted(wig, rest, cloth.rest, vertex_normals(cloth.rest, cloth.faces), neck)
+    joints = dict(zip(wardrobe.model.joint_names, wardrobe.model.rest(shape)[1][0].numpy(), strict=True))
+    rest = lifted(wig, rest, cloth.rest, joints["neck02"], float(joints["shoulder01.L"][1]) + _COLLAR)
     return _Part(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, bump)
 
 

@@ -45,7 +45,10 @@ _COLLAR = (0.05, 0.14)  # metres aside: none and half of the collar bone's
 _STEP = 0.025  # metres between the lattice's points
 _LOW, _HIGH = np.array([-0.45, -0.2, -0.45]), np.array([0.45, 1.3, 0.45])
 _NEIGHBOURS = 24
-_REACH, _GAP = 0.06, 0.008  # metres: how far under clothes hair may be to be lifted, and how far above them it is then
+_REACH, _GAP = 0.08, 0.008  # metres: how far under clothes hair may be to be lifted, and how far above them it is then
+_ROUND = 72  # steps round the neck
+_ARMS = 0.28  # metres from the neck, beyond which clothes are sleeves
+_SHOULDER = 28.0  # degrees about straight aside
 _EVENED = 6
 _EAR = 0.0715  # metres aside, on the mean person: a head without ears is narrower
 _UNDER = (0.012, 0.006)  # metres: how near hair has to be for the scalp to give way, and by how much it does
@@ -140,37 +143,43 @@ def fitted(wig: Wig, model: BodyModel, body: np.ndarray) -> np.ndarray:
     return wig.vertices + moved
 
 
-def lifted(wig: Wig, hair: np.ndarray, cloth: np.ndarray, normals: np.ndarray, neck: float) -> np.ndarray:
-    """A style's vertices [N, 3] on a person, those that clothes would cover laid upon them.
+def lifted(wig: Wig, hair: np.ndarray, cloth: np.ndarray, axis: np.ndarray, top: float) -> np.ndarray:
+    """A style's vertices [N, 3] on a person, those that clothes would cover moved out of them, away from the neck.
 
-    cloth, normals  float32 [M, 3]  vertices of clothes, and where they face
-    neck            metres: height above which hair stays as it is
+    cloth  float32 [M, 3]  vertices of clothes
+    axis   float32 [3]     a point of the neck, about whose vertical hair hangs
+    top    metres: the height up to which clothes reach, collars too
     """
-    low = np.flatnonzero(hair[:, 1] < neck)
-    outside = (normals[:, [0, 2]] * (cloth[:, [0, 2]] - cloth[:, [0, 2]].mean(0))).sum(1) > 0  # not a collar's inside
-    outside |= normals[:, 1] > 0.3
-    if not len(low) or not outside.any():
-        return hair
-    cloth, normals = cloth[outside], normals[outside]
-    distance, near = cKDTree(cloth).query(hair[low], distance_upper_bound=_REACH)
-    found = distance < _REACH
-    low, near = low[found], near[found]
-    height = ((hair[low] - cloth[near]) * normals[near]).sum(1, keepdims=True)
-    move = np.zeros_like(hair)
-    move[low] = normals[near] * np.clip(_GAP - height, 0, _REACH)
+    around, level, radius = _polar(cloth, axis)
+    kept = (radius < _ARMS) & (cloth[:, 1] < top) & (level >= 0)
+    reach = np.zeros((_ROUND, int(level[kept].max(initial=0)) + 3), np.float32)
+    np.maximum.at(reach, (around[kept], level[kept] + 1), radius[kept])
+    reach = np.max([np.roll(np.roll(reach, i, 0), j, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
+    around, level, radius = _polar(hair, axis)
+    row = np.clip(level + 1, 0, reach.shape[1] - 1)
+    need = reach[around, row] + _GAP - radius
+    side = np.abs(np.abs(around * (360 / _ROUND) - 180) - 90) < _SHOULDER  # hair on a shoulder is not to leave it
+    need = np.where((need > 0) & (need < np.where(side, 0.4, 1.0) * _REACH) & (hair[:, 1] < top), need, 0.0)
     edges = np.concatenate([wig.faces[:, [0, 1]], wig.faces[:, [1, 2]], wig.faces[:, [2, 0]]])
     ones = np.ones(2 * len(edges), np.float32)
     beside = csr_matrix((ones, (edges.ravel(), edges[:, ::-1].ravel())), (len(hair), len(hair)))
-    count = np.maximum(beside @ np.ones((len(hair), 1), np.float32), 1)
+    count = np.maximum(beside @ np.ones(len(hair), np.float32), 1)
     for _ in range(_EVENED):  # neighbours go along, so that locks bend and do not break
-        smooth = beside @ move / count
-        move = np.where((smooth**2).sum(1, keepdims=True) > (move**2).sum(1, keepdims=True), smooth, move)
-    return hair + move.astype(np.float32)
+        need = np.maximum(need, beside @ need / count)
+    away = (hair - axis) * np.float32([1, 0, 1])
+    return hair + (away * (need / np.maximum(radius, 1e-3))[:, None]).astype(np.float32)
+
+
+def _polar(points: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where points [N, 3] are about a vertical: steps round it, 1 cm steps up from 0.9 m below, and metres from it."""
+    x, y, z = (points - axis).T
+    around = np.floor((np.arctan2(x, z) + np.pi) / (2 * np.pi) * _ROUND).astype(np.int64) % _ROUND
+    return around, np.floor((y + 0.9) / 0.01).astype(np.int64), np.hypot(x, z)
 
 
 def gives_way(wig_rest: np.ndarray, skin: np.ndarray, model: BodyModel) -> np.ndarray:
-    """Metres by which vertices of the skin [N, 3], the body's first ones, count as deeper than they are: the scalp under
-    thin hair, but no ears, which stand out from it."""
+    """Metres by which vertices of the skin [N, 3], the body's first ones, count as deeper than they are: the scalp
+    under thin hair, but no ears, which stand out from it."""
     distance, _ = cKDTree(wig_rest).query(skin, distance_upper_bound=_UNDER[0])
     template = model.template.numpy()[: len(skin)]
     ears = (np.abs(template[:, 0]) > _EAR) & (template[:, 1] > _CHEST)
