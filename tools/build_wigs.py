@@ -151,12 +151,12 @@ def generated(wig: types.SimpleNamespace, head: object, style: object, density: 
     def stop(*_: object) -> None:
         raise TooSlow
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return wig.generate(head, style, density)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def divided(vertices: np.ndarray, faces: np.ndarray, head: object) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of what is built for made-up people")
     parser.add_argument("--each", type=int, default=8, help="styles of each preset")
-    parser.add_argument("--seconds", type=int, default=40, help="for one style at most")
+    parser.add_argument("--seconds", type=int, default=40, help="of processor time for one style at most")
     parser.add_argument("--room", type=float, default=0.010, help="metres for clothes between trunk and hair")
     args = parser.parse_args()
     warnings.simplefilter("ignore")

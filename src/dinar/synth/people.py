@@ -23,7 +23,7 @@ from dinar.synth.shading import LINEAR
 from dinar.synth.skin import skin_picture
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
-from dinar.synth.wigs import fitted, follows, gives_way, lifted
+from dinar.synth.wigs import BALD, bald_share, fitted, follows, gives_way, lifted
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -178,7 +178,9 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
     outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
     shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
-    if wardrobe.wigs and rng.random() < WIGS:
+    if rng.random() < bald_share(female, years):
+        hair = BALD
+    elif wardrobe.wigs and rng.random() < WIGS:
         hair = wardrobe.wigs.random(rng, female, tone)
     else:
         hair = str(rng.choice([name for name in hairs if name in wardrobe.files["hair"]]))
@@ -229,7 +231,9 @@ def dress(
         distance, _ = cloth.query(parts[k].rest, distance_upper_bound=_NEAR)
         parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
     worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
-    if hair in wardrobe.wigs:
+    if hair == BALD:
+        del worn[0]
+    elif hair in wardrobe.wigs:
         parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, shape, parts[1], hair_colour, _small(texture)))
         scalp = gives_way(parts[-1].rest, parts[0].rest, model)
         parts[0] = replace(parts[0], under=np.maximum(scalp, parts[0].under))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -15,6 +16,7 @@ _STEPS = 4  # kinds between straight and 1.2, of waves and of curls each
 _MOST = 1.2
 _LAYERS = ((140, 1.0, 1.0), (60, 0.8, 0.65), (18, 0.7, 0.4))  # lengths, widths (of 1024 texels), strengths
 _CONTRAST = 0.5  # of the pigment between strands
+_SOFT = 110  # ranks, of 256, over which strands go from dark to pale
 _SHADE = 0.42  # of light and shade between strands
 
 
@@ -29,19 +31,24 @@ def strands(colour: HairColour, wave: float, curl: float, variant: int, size: in
     level = np.linspace(-1, 1, 256)
     shade = np.exp(_SHADE * level)[:, None]
     dark = np.exp(-_CONTRAST * level)  # where less light gets in, a strand looks as if it held more
-    picture = cv2.LUT(cv2.merge([field] * 3), _bytes(colour.strand(dark) * shade))
+    planes = cv2.merge([field] * 3)
+    light = cv2.LUT(planes, np.float32(colour.strand(dark) * shade)[:, None])
     if colour.grey > 0:
-        pale = cv2.LUT(cv2.merge([field] * 3), _bytes(GREY * shade))
-        share = np.clip((colour.grey * 366 - ranks.astype(np.float32)) / 110, 0, 1)[..., None]
-        picture = np.rint(picture + (pale.astype(np.float32) - picture) * share).astype(np.uint8)
+        pale = cv2.LUT(planes, np.float32(GREY * shade)[:, None])
+        light += (pale - light) * np.clip((_threshold(colour.grey) - ranks) / np.float32(_SOFT), 0, 1)[..., None]
+    picture = np.empty(light.shape, np.uint8)
+    shading.to_bytes(np.minimum(light, 1).ravel(), picture.ravel())
     return picture, bump
 
 
-def _bytes(light: np.ndarray) -> np.ndarray:
-    """Linear light [256, 3] as a table of sRGB bytes [256, 1, 3]."""
-    out = np.empty(light.size, np.uint8)
-    shading.to_bytes(np.ascontiguousarray(np.clip(light, 0, 1), np.float32).ravel(), out)
-    return out.reshape(256, 1, 3)
+def _threshold(share: float) -> float:
+    """The rank, of 256, about which strands go over into pale ones so that these are a share of all."""
+    end = _SOFT / 512  # of them as many are half way when the threshold is a whole way in
+    if share < end:
+        return math.sqrt(share * 512 * _SOFT)
+    if share > 1 - end:
+        return 256 + _SOFT - math.sqrt((1 - share) * 512 * _SOFT)
+    return 256 * share + _SOFT / 2
 
 
 def _smeared(rng: np.random.Generator, size: int, along: float, across: float) -> np.ndarray:

@@ -40,6 +40,8 @@ STYLES = {
     "fulani_braids": (0.1, 0.5, 8), "half_up": (0.2, 4, 0.5),
 }  # fmt: skip
 
+BALD = "bald"  # the name of no hair at all
+
 _HEAD, _CHEST = 0.66, 0.54  # metres above the open body's origin: all of the head, all of the trunk
 _COLLAR = (0.05, 0.14)  # metres aside: none and half of the collar bone's
 _STEP = 0.025  # metres between the lattice's points
@@ -127,6 +129,11 @@ class Wigs:
                 return [data[name] for name in names]
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self.path} is damaged: {error}") from error
+
+
+def bald_share(female: bool, years: float) -> float:
+    """How many of such people have no hair on their heads, or shave it."""
+    return 0.005 if female else float(np.clip((years - 22) / 400, 0.01, 0.12))
 
 
 def fitted(wig: Wig, model: BodyModel, body: np.ndarray) -> np.ndarray:
