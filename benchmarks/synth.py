@@ -32,6 +32,7 @@ T = TypeVar("T")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--assets", type=Path, required=True)
+    parser.add_argument("--built", type=Path, help="as of `dinar synth`")
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--warm", type=int, default=40)
     parser.add_argument("--views", type=int, default=8)
@@ -41,7 +42,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     plan = shards.Plan(people=args.warm + args.people, views=args.views, size=args.size)
     start = time.process_time()
-    wardrobe = Wardrobe(args.assets)
+    wardrobe = Wardrobe(args.assets, args.built)
     for number in range(args.warm):
         shards.make_sample(wardrobe, plan, number)
     warmed = time.process_time() - start
