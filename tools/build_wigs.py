@@ -49,10 +49,11 @@ MOST_VERTICES = 24_000
 UNLIKE = ("afro_puffs", "liberty_spikes")  # two wheels on the head; spikes of 15 cm
 FALLS = (0.54, 0.63)  # metres above the origin: between them hair goes from its own side to chest or back
 SPLIT, CHEST, BACK = np.radians(
-    (80.0, 48.0, 122.0)
+    (80.0, 45.0, 142.0)
 )  # from ahead: where hair parts, and how far from the sides it falls
 BROW = (0.75, 0.80)  # metres above the origin: between them braids before the face go aside
 FACE, TEMPLE = np.radians((42.0, 62.0))  # from ahead: what braids leave free, and what they may be moved to
+DOWN, STEEP = 0.015, 0.7  # hair comes out over what is below it, steps of metres down, by so much a metre
 HANGS = 0.115  # metres from the head's axis to hair that nothing pushes away
 
 
@@ -175,7 +176,9 @@ def divided(vertices: np.ndarray, faces: np.ndarray, head: object) -> tuple[np.n
         flat = radius[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1) + middle[[0, 2]]
         return np.stack([flat[:, 0], vertices[:, 1], flat[:, 1]], axis=1)
 
-    clear = head.body_clearance(placed(radius)) + 0.14 * head.scale  # the gap that make-wig leaves
+    below = [placed(radius) - [0, k * DOWN, 0] for k in range(7)]
+    clear = np.max([head.body_clearance(at) - k * STEEP * DOWN for k, at in enumerate(below)], axis=0)
+    clear += 0.14 * head.scale  # the gap that make-wig leaves
     moved = placed(radius + share * (np.maximum(clear, np.minimum(radius, HANGS)) - radius))
     torn = (behind[faces].any(1) != behind[faces].all(1)) & (share[faces].max(1) > 0.05)
     return moved, faces[~torn]

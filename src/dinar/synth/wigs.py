@@ -50,6 +50,7 @@ _NEIGHBOURS = 24
 _REACH, _GAP = 0.08, 0.008  # metres: how far under clothes hair may be to be lifted, and how far above them it is then
 _ROUND = 72  # steps round the neck
 _ARMS = 0.28  # metres from the neck, beyond which clothes are sleeves
+_STEEP = 0.013  # metres that hair comes out a step
 _SHOULDER = 28.0  # degrees about straight aside
 _EVENED = 6
 _EAR = 0.0715  # metres aside, on the mean person: a head without ears is narrower
@@ -162,6 +163,8 @@ def lifted(wig: Wig, hair: np.ndarray, cloth: np.ndarray, axis: np.ndarray, top:
     reach = np.zeros((_ROUND, int(level[kept].max(initial=0)) + 3), np.float32)
     np.maximum.at(reach, (around[kept], level[kept] + 1), radius[kept])
     reach = np.max([np.roll(np.roll(reach, i, 0), j, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
+    for row in range(1, reach.shape[1]):  # hair comes out over what is below it by and by
+        reach[:, row] = np.maximum(reach[:, row], reach[:, row - 1] - _STEEP)
     around, level, radius = _polar(hair, axis)
     row = np.clip(level + 1, 0, reach.shape[1] - 1)
     need = reach[around, row] + _GAP - radius
