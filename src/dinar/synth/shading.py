@@ -488,13 +488,16 @@ def _lit(shadow, reach, point, bias, phase):
 
 @_compiled
 def _environment(lamps, direction, sharpen):
-    """Light (r, g, b) from a direction: a gradient and soft lamps [., 7] (direction, colour, focus)."""
+    """Light (r, g, b) from a direction: a gradient and soft lamps [., 7] (direction, colour, focus).
+
+    sharpen: times as narrow are lamps; wider ones are as much darker, since they send the same light
+    """
     lobes = lamps.lobes
     t = min(max(np.float32(0.5) + np.float32(0.9) * direction[1], np.float32(0)), np.float32(1))
     light = _between3(lamps.ground, lamps.sky, t)
     for k in range(len(lobes)):
         cosine = _dot(_row(lobes, k, 0), direction)
-        strength = math.exp((cosine - np.float32(1)) * lobes[k, 6] * sharpen)
+        strength = math.exp((cosine - np.float32(1)) * lobes[k, 6] * sharpen) * min(sharpen, np.float32(1))
         light = _moved(light, strength, _row(lobes, k, 3))
     return light
 
