@@ -23,7 +23,7 @@ from dinar.synth.shading import LINEAR
 from dinar.synth.skin import skin_picture
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
-from dinar.synth.wigs import BALD, bald_share, fitted, follows, gives_way, lifted
+from dinar.synth.wigs import BALD, bald_share, beneath_hair, collar_height, fitted, follows, lifted, scalp_beneath
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -55,7 +55,6 @@ _NEUTRALS = (
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
 _GREY = np.full((1, 3), 1 / 3, np.float32)
-_COLLAR = 0.07  # metres above the shoulders that clothes reach at most
 WIGS = 0.85  # of people, the share that wears one where there are any; the others wear MakeHuman's hair
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
@@ -209,7 +208,7 @@ def dress(
 ) -> Person:
     """A person of given looks. Raises InputError where the wardrobe lacks a thing."""
     model = wardrobe.model
-    body = model.rest(shape)[0][0].numpy()
+    body, joints = (rest[0].numpy() for rest in model.rest(shape))
     clothes = [wardrobe.get("clothes", outfit), wardrobe.get("clothes", shoes)]
     hair_colour = random_hair(rng, tone, years)
     covered = np.zeros(len(body), bool)
@@ -234,11 +233,11 @@ def dress(
     if hair == BALD:
         del worn[0]
     elif hair in wardrobe.wigs:
-        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, shape, parts[1], hair_colour, _small(texture)))
-        scalp = gives_way(parts[-1].rest, parts[0].rest, model)
-        parts[0] = replace(parts[0], under=np.maximum(scalp, parts[0].under))
-        distance, _ = cKDTree(parts[-1].rest).query(parts[1].rest, distance_upper_bound=_NEAR)
-        parts[1] = replace(parts[1], under=np.where(distance < _NEAR, 0.015, 0.0))
+        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, joints, parts[1].rest, hair_colour, _small(texture)))
+        over, top = cKDTree(parts[-1].rest), collar_height(model, joints)
+        parts[0] = replace(parts[0], under=parts[0].under + scalp_beneath(over, parts[0].rest, model))
+        for k in (0, 1):
+            parts[k] = replace(parts[k], under=parts[k].under + beneath_hair(over, parts[k].rest, top))
     for kind, name in worn:
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
@@ -429,15 +428,15 @@ def _bytes(light: np.ndarray) -> np.ndarray:
 
 
 def _wig(
-    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, shape: Tensor, cloth: _Part,
-    colour: HairColour, texture: int,
+    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, joints: np.ndarray,
+    cloth: np.ndarray, colour: HairColour, texture: int,
 ) -> _Part:  # fmt: skip
     wig = wardrobe.wigs.get(name)
     picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
     index, weight = follows(wig, wardrobe.model)
     rest = fitted(wig, wardrobe.model, body)
-    joints = dict(zip(wardrobe.model.joint_names, wardrobe.model.rest(shape)[1][0].numpy(), strict=True))
-    rest = lifted(wig, rest, cloth.rest, joints["neck02"], float(joints["shoulder01.L"][1]) + _COLLAR)
+    neck = joints[wardrobe.model.joint_names.index("neck02")]
+    rest = lifted(wig, rest, cloth, neck, collar_height(wardrobe.model, joints))
     return _Part(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, bump)
 
 

@@ -53,8 +53,10 @@ _ARMS = 0.28  # metres from the neck, beyond which clothes are sleeves
 _STEEP = 0.013  # metres that hair comes out a step
 _SHOULDER = 28.0  # degrees about straight aside
 _EVENED = 6
+_COLLARS = 0.07  # metres above the shoulders that clothes reach at most
 _EAR = 0.0715  # metres aside, on the mean person: a head without ears is narrower
-_UNDER = (0.012, 0.006)  # metres: how near hair has to be for the scalp to give way, and by how much it does
+_SCALP = (0.012, 0.006)  # metres: how near hair has to be for the scalp to give way, and by how much it does
+_ON_CLOTH = (0.03, 0.012)  # likewise for clothes
 HANGING = 0.5  # how far below the shoulders elbows are where arms hang, as a share of the upper arm
 
 
@@ -187,13 +189,21 @@ def _polar(points: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return around, np.floor((y + 0.9) / 0.01).astype(np.int64), np.hypot(x, z)
 
 
-def gives_way(wig_rest: np.ndarray, skin: np.ndarray, model: BodyModel) -> np.ndarray:
+def scalp_beneath(hair: cKDTree, skin: np.ndarray, model: BodyModel) -> np.ndarray:
     """Metres by which vertices of the skin [N, 3], the body's first ones, count as deeper than they are: the scalp
     under thin hair, but no ears, which stand out from it."""
-    distance, _ = cKDTree(wig_rest).query(skin, distance_upper_bound=_UNDER[0])
+    near, depth = _SCALP
+    distance, _ = hair.query(skin, distance_upper_bound=near)
     template = model.template.numpy()[: len(skin)]
-    ears = (np.abs(template[:, 0]) > _EAR) & (template[:, 1] > _CHEST)
-    return np.where((distance < _UNDER[0]) & ~ears, _UNDER[1], 0.0)
+    return np.where((distance < near) & (np.abs(template[:, 0]) < _EAR) & (template[:, 1] > _CHEST), depth, 0.0)
+
+
+def beneath_hair(hair: cKDTree, points: np.ndarray, top: float) -> np.ndarray:
+    """Metres by which clothes, and skin below them [N, 3], count as deeper than they are where hair lies on them; top:
+    the height up to which clothes reach."""
+    near, depth = _ON_CLOTH
+    distance, _ = hair.query(points, distance_upper_bound=near)
+    return np.where((distance < near) & (points[:, 1] < top), depth, 0.0)
 
 
 def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
@@ -207,6 +217,11 @@ def follows(wig: Wig, model: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     index = np.stack([np.full(len(y), scalp), trunk[0][level], np.where(x > 0, *shoulders)], axis=1)
     weight = np.stack([head, (1 - head) * (1 - collar), (1 - head) * collar], axis=1)
     return index.astype(np.int64), weight.astype(np.float32)
+
+
+def collar_height(model: BodyModel, joints: np.ndarray) -> float:
+    """The height up to which clothes reach on a body with joints [J, 3] at rest, collars too, metres."""
+    return float(joints[model.joint_names.index("shoulder01.L"), 1]) + _COLLARS
 
 
 def lies_on_shoulders(hair: np.ndarray, model: BodyModel, shape: Tensor) -> bool:
