@@ -34,10 +34,10 @@ STYLES = {
     "taper_waves": (4, 0.3, 2), "slick_back": (5, 2, 0.4), "comb_over": (6, 0.7, 0.3), "pompadour": (3, 0.4, 0.4),
     "receding": (5, 0.1, 0.6), "bald_crown": (4, 0, 0.6), "pigtails": (0, 2.5, 0.6), "space_buns": (0, 1, 1),
     "bantu_knots": (0.1, 0.4, 5), "man_bun": (2, 1, 0.6), "mullet": (2, 0.7, 0.3), "bowl_cut": (1, 0.7, 0.3),
-    "shag": (1, 4, 0.3), "wolf_cut": (0.7, 3, 0.3), "hime": (0.1, 2.5, 0.2), "curtain_bangs": (0.4, 5, 0.3),
+    "shag": (1, 4, 0.3), "wolf_cut": (0.7, 3, 0.3), "hime": (0.1, 1, 0.2), "curtain_bangs": (0.4, 5, 0.3),
     "beehive": (0, 0.6, 0.3), "flat_top": (1, 0.1, 2.5),
     "senegalese_twists": (0.1, 0.7, 8), "knotless_braids": (0.1, 0.7, 8), "faux_locs": (0.3, 0.7, 8),
-    "fulani_braids": (0.1, 0.5, 8), "half_up": (0.2, 4, 0.5),
+    "fulani_braids": (0.1, 0.5, 8), "half_up": (0.2, 2, 0.5),
 }  # fmt: skip
 
 BALD = "bald"  # the name of no hair at all
