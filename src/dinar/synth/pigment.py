@@ -62,7 +62,7 @@ def random_hair(rng: np.random.Generator, tone: float, years: float) -> HairColo
     if rng.random() < 0.07 * (1 - dark):
         melanin, redness = rng.uniform(0.12, 0.35), rng.uniform(0.75, 1.0)
     grey = 0.0
-    onset = rng.normal(48, 9)
+    onset = max(rng.normal(48, 9), 32.0)
     if years > onset:
         grey = float(np.clip((years - onset) / 28 + rng.normal(0, 0.1), 0, 1))
     return HairColour(float(melanin), float(redness), grey)
