@@ -20,7 +20,9 @@ from dinar.photo.blazepose import BlazePose, Person
 from dinar.photo.face import SAME_IN_FACE, Face
 from dinar.photo.hands import Hands
 from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
-from dinar.photo.segmentation import in_front, matted, segment
+from dinar.photo.masks import person_mask
+from dinar.photo.modnet import load_modnet
+from dinar.photo.segmentation import in_front, segment
 from dinar.photo.tflite import Network
 from dinar.store import Store
 
@@ -122,11 +124,15 @@ def look(
     x, y, side, scale = _window(_extent(landmarks, given_mask, seen, picture.size))
     pixels = _cut(picture.bytes, x, y, (side, side), scale)
     if given_mask is None:
-        solid = segment(picture.pixels, (x, y, scale), pixels.shape[-1], perception.pose, seen, others)
         if picture.alpha is not None and (picture.alpha < 128).mean() > CUT_OUT:
+            solid = segment(picture.pixels, (x, y, scale), pixels.shape[-1], perception.pose, seen, others)
             soft = _cut_out(_cut(torch.from_numpy(picture.alpha)[None], x, y, (side, side), scale, outside=0), solid)
         else:
-            soft = torch.from_numpy(matted(images.to_bytes(pixels), solid))[None]
+            networks = perception.pose, load_modnet(store)
+            found_mask = person_mask(
+                picture.pixels, images.to_bytes(pixels), (x, y, scale), *networks, seen, others, landmarks
+            )
+            soft = torch.from_numpy(found_mask)[None]
     else:
         soft = _cut(given_mask, x, y, (side, side), scale, outside=0)
     rows, columns = (

@@ -1,0 +1,144 @@
+"""A person's mask out of what three looks say: MODNet's fine one, which loses limbs and takes in strangers, a second of
+it in a mirror, and BlazePose's coarse one, which knows whose limbs are where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from dinar.photo.blazepose import BlazePose, Person
+from dinar.photo.landmarks import Landmarks
+from dinar.photo.modnet import AREA, Modnet
+from dinar.photo.segmentation import connected, continued, in_front, matted, without_others
+
+MARGIN = 0.1          # around the person, part of the longer side of their box: what MODNet looks at
+SECOND = AREA // 2    # pixels of its second look
+REACH = 0.09          # of the crop's side: held things, hair and cloth reach so far beyond the coarse mask
+OUTVOTED = 1 / 130    # of the crop's side: half the width of what two of three masks say against the fine one
+LOST = 0.3            # of a bone that lies where the coarse mask says person and the fine one does not
+WIDE = 0.4            # of a bone's length: half a limb's width, with its clothes
+SURE = 0.5            # least trust in the ends of a bone that tells a lost limb
+
+BONES = (
+    ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("hip", "knee"), ("knee", "ankle"),
+    ("ankle", "heel"), ("ankle", "foot_index"),
+)  # fmt: skip
+
+
+def person_mask(
+    pixels: np.ndarray,
+    crop: np.ndarray,
+    window: tuple[float, float, float],
+    pose: BlazePose,
+    modnet: Modnet,
+    person: Person,
+    others: Sequence[Person],
+    landmarks: Landmarks,
+) -> np.ndarray:
+    """Soft mask float32 [S, S] of a person in a crop uint8 [S, S, 3], the window (x, y, scale) of a picture
+    uint8 [H, W, 3], in whose pixels `person`, `others` and `landmarks` are given.
+    """
+    size = crop.shape[0]
+    coarse = pose.mask(pixels, person, window, size)
+    theirs = strangers(coarse, person, others, window)
+    points = (person.xy[person.confidence > 0.5] - window[:2]) * window[2]
+    solid = connected(without_others(coarse, person, others, window) > 0.5, points)
+    fine, second = looks(pixels, window, size, modnet, person, landmarks)
+    alpha = held(voted(fine, second, coarse) * ~theirs, solid)
+    lost = lost_limbs(alpha, solid, landmarks.moved(*window))
+    if not lost.any():
+        return alpha
+    whole = continued(solid | (alpha > 0.5), pixels.shape[:2], window)
+    return np.maximum(alpha, matted(crop, whole) * cv2.dilate(lost.astype(np.uint8), disc(size / 60)))
+
+
+def looks(
+    pixels: np.ndarray,
+    window: tuple[float, float, float],
+    size: int,
+    modnet: Modnet,
+    person: Person,
+    landmarks: Landmarks,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What MODNet sees in the person's box, and again smaller and in a mirror: two alphas float32 [S, S]."""
+    points = np.concatenate([person.pixels, landmarks.xy[landmarks.confidence > 0.3].numpy()])
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin, limits = MARGIN * (high - low).max(), pixels.shape[1::-1]
+    left, top = np.floor(low - margin).astype(int).clip(0, limits)
+    right, bottom = np.ceil(high + margin).astype(int).clip(0, limits)
+    box = np.ascontiguousarray(pixels[top:bottom, left:right])
+    x, y, scale = window
+    matrix = np.array([[scale, 0, (left + 0.5 - x) * scale - 0.5], [0, scale, (top + 0.5 - y) * scale - 0.5]])
+    found = (modnet(box), modnet(box[:, ::-1], SECOND)[:, ::-1])
+    return tuple(_warped(alpha, matrix, size) for alpha in found)
+
+
+def _warped(alpha: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """An alpha in the crop; what lies beyond its box is nobody."""
+    shrink = matrix[0, 0]
+    if shrink < 1:
+        height, width = alpha.shape
+        small = max(1, round(width * shrink)), max(1, round(height * shrink))
+        alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+        ratio = np.array([width / small[0], height / small[1]])
+        offset = matrix[:, 2] + 0.5 - 0.5 * shrink
+        matrix = np.column_stack([np.diag(shrink * ratio), offset + 0.5 * shrink * ratio - 0.5])
+    return cv2.warpAffine(np.ascontiguousarray(alpha), matrix, (size, size), flags=cv2.INTER_CUBIC).clip(0, 1)
+
+
+def strangers(
+    coarse: np.ndarray, person: Person, others: Sequence[Person], window: tuple[float, float, float]
+) -> np.ndarray:
+    """Pixels bool [S, S] of those who stand in front, and of those behind where the coarse mask [S, S] says nothing."""
+    out = np.zeros(coarse.shape, bool)
+    for other in others:
+        theirs = other.region.seen_in(*window).paste(other.mask, coarse.shape) > 0.5
+        out |= theirs if in_front(other, person) else theirs & (coarse < 0.5)
+    return out
+
+
+def voted(fine: np.ndarray, second: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    """The fine alpha [S, S], and what the majority of the three says where two are against it in more than an edge."""
+    middle = np.median([fine, second, coarse], axis=0)
+    against = ((middle > 0.5) != (fine > 0.5)).astype(np.uint8)
+    radius = OUTVOTED * fine.shape[0]
+    core = cv2.erode(against, disc(radius))
+    return np.where(cv2.dilate(core, disc(2 * radius)) > 0, middle, fine).astype(np.float32)
+
+
+def held(alpha: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """The alpha [S, S] of what is connected with the coarse mask bool [S, S] and does not reach far beyond it."""
+    size = alpha.shape[0]
+    near = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) < REACH * size
+    _, labels = cv2.connectedComponents(((alpha > 0.5) & near).astype(np.uint8))
+    theirs = np.unique(labels[solid])
+    kept = np.isin(labels, theirs[theirs > 0])
+    return alpha * cv2.dilate(kept.astype(np.uint8), disc(size / 80))
+
+
+def lost_limbs(alpha: np.ndarray, solid: np.ndarray, landmarks: Landmarks) -> np.ndarray:
+    """Limbs bool [S, S] that the coarse mask bool [S, S] has and the alpha [S, S] lost; landmarks are the crop's."""
+    size = alpha.shape[0]
+    gone = solid & (alpha < 0.5)
+    limbs = np.zeros((size, size), np.uint8)
+    for side in ("left", "right"):
+        for ends in BONES:
+            names = [f"{side}_{end}" for end in ends]
+            if not all(landmarks.seen(name, SURE) for name in names):
+                continue
+            start, end = landmarks.select(names).xy.numpy().astype(np.float64)
+            points = np.floor(start + (end - start) * np.linspace(0, 1, 21)[:, None]).astype(int).clip(0, size - 1)
+            if gone[points[:, 1], points[:, 0]].mean() >= LOST:
+                width = max(round(2 * WIDE * float(np.linalg.norm(end - start))), size // 40)
+                cv2.line(limbs, *(tuple(int(v) for v in np.floor(p)) for p in (start, end)), 1, width)
+    core = cv2.erode(gone.astype(np.uint8), disc(size / 120))
+    return (core > 0) & (limbs > 0)
+
+
+def disc(radius: float) -> np.ndarray:
+    """A round structuring element."""
+    reach = max(1, round(radius))
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
