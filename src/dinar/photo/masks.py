@@ -11,21 +11,23 @@ import numpy as np
 
 from dinar.photo.blazepose import BlazePose, Person
 from dinar.photo.landmarks import Landmarks
-from dinar.photo.modnet import AREA, Modnet
+from dinar.photo.modnet import Modnet
 from dinar.photo.segmentation import connected, continued, in_front, matted, without_others
 
 MARGIN = 0.1          # around the person, part of the longer side of their box: what MODNet looks at
-SECOND = AREA // 2    # pixels of its second look
+AREAS = 448**2, 352**2   # pixels of its two looks: both together take as long as one of 570 x 570
 REACH = 0.09          # of the crop's side: held things, hair and cloth reach so far beyond the coarse mask
-OUTVOTED = 1 / 130    # of the crop's side: half the width of what two of three masks say against the fine one
-LOST = 0.3            # of a bone that lies where the coarse mask says person and the fine one does not
-WIDE = 0.4            # of a bone's length: half a limb's width, with its clothes
+OUTVOTED = 1 / 400    # of the crop's side: half the width of what two of three masks say against the fine one
+CERTAIN = 0.9         # the coarse mask where it tells a lost limb: it is hazy before strangers
+LOST = 0.3            # of a bone that lies where the coarse mask is certain and the fine one says nobody
+WIDE, NARROW = 0.4, 0.15   # of a bone's length: half a limb's width, with its clothes and without
 SURE = 0.5            # least trust in the ends of a bone that tells a lost limb
 
 BONES = (
     ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("hip", "knee"), ("knee", "ankle"),
-    ("ankle", "heel"), ("ankle", "foot_index"),
+    ("ankle", "heel"), ("ankle", "foot_index"), ("heel", "foot_index"),
 )  # fmt: skip
+TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
 def person_mask(
@@ -48,7 +50,7 @@ def person_mask(
     solid = connected(without_others(coarse, person, others, window) > 0.5, points)
     fine, second = looks(pixels, window, size, modnet, person, landmarks)
     alpha = held(voted(fine, second, coarse) * ~theirs, solid)
-    lost = lost_limbs(alpha, solid, landmarks.moved(*window))
+    lost = lost_limbs(alpha, coarse * solid, landmarks.moved(*window))
     if not lost.any():
         return alpha
     whole = continued(solid | (alpha > 0.5), pixels.shape[:2], window)
@@ -72,7 +74,7 @@ def looks(
     box = np.ascontiguousarray(pixels[top:bottom, left:right])
     x, y, scale = window
     matrix = np.array([[scale, 0, (left + 0.5 - x) * scale - 0.5], [0, scale, (top + 0.5 - y) * scale - 0.5]])
-    found = (modnet(box), modnet(box[:, ::-1], SECOND)[:, ::-1])
+    found = (modnet(box, AREAS[0]), modnet(box[:, ::-1], AREAS[1])[:, ::-1])
     return tuple(_warped(alpha, matrix, size) for alpha in found)
 
 
@@ -119,11 +121,14 @@ def held(alpha: np.ndarray, solid: np.ndarray) -> np.ndarray:
     return alpha * cv2.dilate(kept.astype(np.uint8), disc(size / 80))
 
 
-def lost_limbs(alpha: np.ndarray, solid: np.ndarray, landmarks: Landmarks) -> np.ndarray:
-    """Limbs bool [S, S] that the coarse mask bool [S, S] has and the alpha [S, S] lost; landmarks are the crop's."""
+def lost_limbs(alpha: np.ndarray, coarse: np.ndarray, landmarks: Landmarks) -> np.ndarray:
+    """Parts bool [S, S] that the coarse mask [S, S] has and the alpha [S, S] lost; landmarks are the crop's.
+
+    Close to bones, and in the trunk, whatever is missing; as wide as limbs are where a good part of the bone is missing.
+    """
     size = alpha.shape[0]
-    gone = solid & (alpha < 0.5)
-    limbs = np.zeros((size, size), np.uint8)
+    missing, certain = (((coarse > least) & (alpha < 0.5)).astype(np.uint8) for least in (0.5, CERTAIN))
+    limbs, bones = (np.zeros((size, size), np.uint8) for _ in range(2))
     for side in ("left", "right"):
         for ends in BONES:
             names = [f"{side}_{end}" for end in ends]
@@ -131,11 +136,14 @@ def lost_limbs(alpha: np.ndarray, solid: np.ndarray, landmarks: Landmarks) -> np
                 continue
             start, end = landmarks.select(names).xy.numpy().astype(np.float64)
             points = np.floor(start + (end - start) * np.linspace(0, 1, 21)[:, None]).astype(int).clip(0, size - 1)
-            if gone[points[:, 1], points[:, 0]].mean() >= LOST:
-                width = max(round(2 * WIDE * float(np.linalg.norm(end - start))), size // 40)
-                cv2.line(limbs, *(tuple(int(v) for v in np.floor(p)) for p in (start, end)), 1, width)
-    core = cv2.erode(gone.astype(np.uint8), disc(size / 120))
-    return (core > 0) & (limbs > 0)
+            lost = certain[points[:, 1], points[:, 0]].mean() >= LOST
+            width = 2 * (WIDE if lost else NARROW) * float(np.linalg.norm(end - start))
+            ends = (tuple(int(v) for v in np.floor(point)) for point in (start, end))
+            cv2.line(limbs if lost else bones, *ends, 1, max(round(width), size // 80))
+    if all(landmarks.seen(name, SURE) for name in TRUNK):
+        cv2.fillPoly(bones, [np.floor(landmarks.select(TRUNK).xy.numpy()).astype(np.int32)], 1)
+    thin = disc(size / 120)
+    return (cv2.erode(missing, thin) & limbs | cv2.erode(certain, thin) & bones) > 0
 
 
 def disc(radius: float) -> np.ndarray:

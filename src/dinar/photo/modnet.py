@@ -11,7 +11,6 @@ import numpy as np
 
 from dinar.store import Store
 
-AREA = 512 * 512   # pixels that it looks at; its training's
 STRIDE = 32        # its sides are multiples of this
 
 
@@ -21,7 +20,7 @@ class Modnet:
     def __init__(self, path: Path) -> None:
         self._network = cv2.dnn.readNetFromONNX(str(path))
 
-    def __call__(self, pixels: np.ndarray, area: int = AREA) -> np.ndarray:
+    def __call__(self, pixels: np.ndarray, area: int) -> np.ndarray:
         """Alpha float32 [H, W] in [0, 1] of a picture uint8 [H, W, 3], looked at as about `area` pixels.
 
         It takes whoever is in the picture for the person: the better the less there is of others.
