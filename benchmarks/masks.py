@@ -20,7 +20,7 @@ from benchmarks.street import EVERY, Street, StreetPhotos, overlap
 from dinar import images
 from dinar.errors import InputError
 from dinar.parts import BodyPart
-from dinar.photo import photo as looking
+from dinar.photo.photo import Photo, look
 from dinar.store import Store
 
 
@@ -41,15 +41,16 @@ def main() -> None:
         street = photos.read(name)
         start = time.process_time()
         try:
-            seen = looking.look(photos.path(name), store=store)
+            seen = look(photos.path(name), store=store)
         except InputError as error:
             print(f"| {name} | {error} | | | |", flush=True)
             continue
         seconds = time.process_time() - start
-        mask = in_picture(seen)
+        mask = to_picture(seen.mask[0].numpy(), seen)
         row = measured(mask > 0.5, street)
         rows.append((*row, seconds))
-        print(f"| {name} | " + " | ".join("" if np.isnan(v) else f"{v:.3f}" for v in row) + f" | {seconds:.2f} |", flush=True)
+        cells = ["" if np.isnan(value) else f"{value:.3f}" for value in row]
+        print(" | ".join(["|", name, *cells, f"{seconds:.2f} |"]), flush=True)
         if args.save:
             images.save(args.save / f"{name}.png", torch.from_numpy(mask)[None])
     table = np.array(rows)
@@ -58,12 +59,12 @@ def main() -> None:
     print(f"| worst | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.3f} | |")
 
 
-def in_picture(seen: looking.Photo) -> np.ndarray:
-    """The mask float32 [H, W] in pixels of the picture."""
+def to_picture(values: np.ndarray, seen: Photo, kind: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Something of a crop [S, S] in pixels of the picture [H, W]."""
     x, y, scale = seen.window
     height, width = seen.source_size
     matrix = np.array([[1 / scale, 0, x + 0.5 / scale - 0.5], [0, 1 / scale, y + 0.5 / scale - 0.5]])
-    return cv2.warpAffine(seen.mask[0].numpy(), matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(values, matrix, (width, height), flags=kind)
 
 
 def measured(mask: np.ndarray, street: Street) -> tuple[float, float, float]:

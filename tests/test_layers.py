@@ -36,6 +36,7 @@ NEIGHBOURS = {
     ("train", "synth"),
     ("evaluate", "data"),
     ("evaluate", "synth"),
+    ("photo", "networks"),     # the parser
     ("texture", "networks"),   # a network draws the texture: its type alone
     ("texture", "perceptual"), # what refinement minimises
 }

@@ -25,10 +25,13 @@ from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.networks.parser import shipped as shipped_parser
 from dinar.networks.pretrained import moved
 from dinar.parallel import beside
 from dinar.perceptual.lpips import LPIPS, load_lpips
+from dinar.photo.parsing import shown
 from dinar.photo.photo import Photo, look
+from dinar.photo.understanding import Said, understood
 from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture import generated_tuning, refinement, residuals
@@ -50,12 +53,13 @@ MATCHED = 256        # pixels of a photo's larger side when the painting's colou
 
 @dataclass(frozen=True)
 class Source:
-    """A photo, and what its owner says about it (see `photo.photo.look`)."""
+    """A photo, and what its owner says about it (see `photo.photo.look` and `photo.understanding.understood`)."""
 
     photo: Path
     person: int | None = None
     mask: Path | None = None
     keypoints: Path | None = None
+    said: Said = Said()    # noqa: RUF009 (frozen)
 
 
 @dataclass(frozen=True)
@@ -249,20 +253,27 @@ def overlay_of(
     store: Store | None = None,
     progress: Progress | None = None,
 ) -> tuple[Tensor, Shot]:
-    """The fitted body drawn over the photo's crop [3, H, W], and how well it fits."""
+    """The fitted body drawn over the photo's crop [3, H, W], beside it the parts where they are known, and how well it
+    fits.
+    """
     model, progress = model or open_body(), progress or Progress()
     with progress.stage("look"):
         view = look_at(source, store or Store())
     with progress.stage("fit"):
         (found,) = fit([view], model, progress=lambda part: progress.advance("fit", part))
-    return overlay(view, found, model), _shot(view, found)
+    picture = overlay(view, found, model)
+    if view.parts is not None:
+        picture = torch.cat([picture, shown(view.image, view.parts)], dim=2)
+    return picture, _shot(view, found)
 
 
 def look_at(source: Path | str | Source, store: Store) -> Photo:
     """What one photo tells."""
     if not isinstance(source, Source):
         source = Source(Path(source))
-    return look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
+    seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
+    alone = source.mask is not None and source.keypoints is not None       # no network of the store looks at it
+    return understood(seen, source.said, shipped_parser(), None if alone else store)
 
 
 def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> BodyModel:

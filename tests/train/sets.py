@@ -14,11 +14,15 @@ from dinar.avatar import open_body
 from dinar.body.model import Body
 from dinar.body.uv import load_layout
 from dinar.camera import framing
+from dinar.parts import BodyPart
 from dinar.texture.drawing import draw
 
 
-def write_set(folder: Path, people: int = 3, side: int = 160) -> Path:
-    """One shard: two poses and four views a person, with a mask that is a little wider than the body."""
+def write_set(folder: Path, people: int = 3, side: int = 160, *, parts: bool = False) -> Path:
+    """One shard: two poses and four views a person, with a mask that is a little wider than the body.
+
+    With `parts` their label maps too: skin, a shirt and trousers, as high as each other.
+    """
     model, rng = open_body(), torch.Generator().manual_seed(3)
     layout = load_layout("front", model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +45,10 @@ def write_set(folder: Path, people: int = 3, side: int = 160) -> Path:
                     drawn = draw(texture, vertices, model.faces, layout, camera)
                     mask = torch.nn.functional.max_pool2d(drawn.mask, 3, 1, 1)
                     name = f"{len(views):03d}"
-                    for kind, picture in (("image.jpg", drawn.over(0.7)[0]), ("mask.png", mask[0])):
+                    pictures = [("image.jpg", drawn.over(0.7)[0]), ("mask.png", mask[0])]
+                    if parts:
+                        pictures.append(("parts.png", _labels(mask[0])))
+                    for kind, picture in pictures:
                         path = folder / f"scratch.{kind[-3:]}"
                         images.save(path, picture)
                         files[f"{name}.{kind}"] = path.read_bytes()
@@ -54,3 +61,12 @@ def write_set(folder: Path, people: int = 3, side: int = 160) -> Path:
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
     return folder
+
+
+def _labels(mask: torch.Tensor) -> torch.Tensor:
+    """Labels of a mask [1, H, W] from top to bottom, as a grey picture in [0, 1] holds them."""
+    there = mask[0] > 0.5
+    rows = there.any(1).nonzero().flatten()
+    bands = ((torch.arange(len(there)) - rows[0]) * 3 // len(rows)).clamp(0, 2)
+    parts = torch.tensor([BodyPart.SKIN, BodyPart.UPPER, BodyPart.LOWER])[bands]
+    return (parts[:, None] * there)[None] / 255

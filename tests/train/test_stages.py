@@ -16,7 +16,7 @@ from dinar.train import autoencoder as module
 from dinar.train.inpainting import InpaintingStage
 from dinar.train.stages import Plan, StageName, numbers, opened
 
-LATER = get_args(StageName)[1:]
+LATER = [name for name in get_args(StageName) if name not in ("appearance", "parser")]
 CONFIGS = {part: getattr(TINY, part) for part in ("encoder", "generator", "renderer")}
 
 
@@ -60,7 +60,7 @@ def test_a_stage_without_the_one_before(plan, tmp_path, name) -> None:
 
 
 def test_the_papers_numbers() -> None:
-    found = {name: numbers(name, PAPER)[:2] for name in get_args(StageName)}
+    found = {name: numbers(name, PAPER)[:2] for name in ("appearance", *LATER)}
     assert found == {
         "appearance": (100_000, 4), "autoencoder": (300_000, 4), "finetune": (20_000, 4), "inpainting": (50_000, 128),
     }  # section 4.1

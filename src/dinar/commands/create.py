@@ -10,7 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from dinar.commands.loading import load_body
-from dinar.commands.options import Device, Inpaint, Json, Positional, Refine, Seed, Seeds, Smplx, option, out_option
+from dinar.commands.options import (
+    Device,
+    Held,
+    Inpaint,
+    Json,
+    PartsKind,
+    Positional,
+    Refine,
+    Seed,
+    Seeds,
+    Sex,
+    Smplx,
+    option,
+    out_option,
+)
 from dinar.commands.reporting import fit_in_words, report_files, residuals
 from dinar.commands.saving import paths_of, save_all
 from dinar.commands.values import check_picture, set_seed, usable_device, within
@@ -30,6 +44,10 @@ def create(
     ] = (),
     mask: Annotated[tuple[Path, ...], option("your own masks, one a photo, white on the person", "FILE")] = (),
     keypoints: Annotated[tuple[Path, ...], option("your own landmarks, one OpenPose JSON a photo", "FILE")] = (),
+    parts: Annotated[tuple[Path, ...], option("your own label maps, one a photo", "FILE")] = (),
+    parts_kind: PartsKind = "dinar",
+    held: Held = "keep",
+    sex: Sex = None,
     renderer: Annotated[
         Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
     ] = "neural",
@@ -47,11 +65,12 @@ def create(
     """Make an avatar from one or more photos of a person, or one from each of many photos."""
     from dinar.terminal import Bars
 
+    about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex}
     if out.endswith(("/", os.sep)):
         if seeds != 1:
             raise InputError("--seeds shows several backs of one person; leave it, or give -o without the slash")
         options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "seed": seed}
-        sources, where = sources_of(photos, person, mask, keypoints), usable_device(device)
+        sources, where = sources_of(photos, person, mask, keypoints, **about), usable_device(device)
         _create_each(sources, Path(out), options | {"device": where}, jobs, ray, as_json)
         return
     if jobs != 1 or ray is not None:
@@ -60,7 +79,7 @@ def create(
         from dinar import pipeline
 
         paths = paths_of(Path(out), seeds)
-        sources = sources_of(photos, person, mask, keypoints)
+        sources = sources_of(photos, person, mask, keypoints, **about)
         where = usable_device(device)
         set_seed(seed)
         avatars = pipeline.create_several(
@@ -83,18 +102,23 @@ def fit(
     person: Annotated[int | None, option("whom, counted from the left (default: the largest)", "N")] = None,
     mask: Annotated[Path | None, option("your own mask, white on the person", "FILE")] = None,
     keypoints: Annotated[Path | None, option("your own landmarks, OpenPose JSON", "FILE")] = None,
+    parts: Annotated[Path | None, option("your own label map", "FILE")] = None,
+    parts_kind: PartsKind = "dinar",
+    held: Held = "keep",
+    sex: Sex = None,
     smplx: Smplx = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Draw the body that fits a photo over it."""
+    """Draw the body that fits a photo over it, and beside it the parts of the person."""
     from dinar.terminal import Bars
 
     with Bars() as progress:
         from dinar import images, pipeline
 
         check_picture(out)
-        source, model = pipeline.Source(photo, person, mask, keypoints), load_body(smplx)
+        said = pipeline.Said(held, None if parts is None else (parts, parts_kind), sex)
+        source, model = pipeline.Source(photo, person, mask, keypoints, said), load_body(smplx)
         set_seed(seed)
         picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
         images.save(out, picture)
@@ -130,17 +154,29 @@ def _create_each(
 
 
 def sources_of(
-    photos: Sequence[Path], persons: Sequence[int], masks: Sequence[Path], keypoints: Sequence[Path]
+    photos: Sequence[Path],
+    persons: Sequence[int],
+    masks: Sequence[Path],
+    keypoints: Sequence[Path],
+    *,
+    label_maps: Sequence[Path] = (),
+    parts_kind: str = "dinar",
+    held: Literal["keep", "cut"] = "keep",
+    sex: Literal["f", "m", "unsure"] | None = None,
 ) -> list[Source]:
     """Each photo with what belongs to it. Raises InputError where the numbers differ."""
-    from dinar.pipeline import Source
+    from dinar.pipeline import Said, Source
 
     if not photos:
         raise InputError("create needs a photo")
     if len(persons) == 1:
         persons = [persons[0]] * len(photos)
-    for name, values in {"--person": persons, "--mask": masks, "--keypoints": keypoints}.items():
+    given = {"--person": persons, "--mask": masks, "--keypoints": keypoints, "--parts": label_maps}
+    for name, values in given.items():
         if len(values) not in (0, len(photos)):
             raise InputError(f"{name} needs one value a photo: there are {len(values)} for {len(photos)} photos")
-    columns = ((values or [None] * len(photos)) for values in (persons, masks, keypoints))
-    return [Source(*row) for row in zip(photos, *columns, strict=True)]
+    columns = ((values or [None] * len(photos)) for values in given.values())
+    return [
+        Source(photo, person, mask, points, Said(held, None if labels is None else (labels, parts_kind), sex))
+        for photo, person, mask, points, labels in zip(photos, *columns, strict=True)
+    ]

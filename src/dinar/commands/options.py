@@ -34,6 +34,15 @@ Seeds = Annotated[
 Device = Annotated[str, option("cpu (default), or cuda where there is one", "NAME")]
 Size = Annotated[str | None, option("image size in pixels (default: 768, for the photo view the photo's)", "N|WxH")]
 Background = Annotated[str, option("white (default), #rrggbb, ..., or transparent (not in .mp4 and .jpg)", "COLOUR")]
+Held = Annotated[
+    Literal["keep", "cut"], option("bags and what hands hold: keep (default) as theirs, or cut them out of the mask")
+]
+PartsKind = Annotated[
+    Literal["dinar", "lip", "atr"], option("whose labels --parts has: our own (default), or LIP's or ATR's (SCHP)")
+]
+Sex = Annotated[
+    Literal["f", "m", "unsure"] | None, option("the person's sex, a hint for the body (default: what the face says)")
+]
 Renderer = Annotated[
     Literal["neural", "texture"] | None,
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),

@@ -55,7 +55,7 @@ class Wear:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """pixels uint8 [H, W, 3], labels uint8 [H, W] (`parts.BodyPart`), mask float32 [H, W] or None where none is told."""
+    """pixels uint8 [H, W, 3], labels uint8 [H, W] (`parts.BodyPart`), mask float32 [H, W] or None if none is told."""
 
     pixels: np.ndarray
     labels: np.ndarray
@@ -103,7 +103,7 @@ class LabelledPeople(Dataset):
         canvas: tuple[int, int],                # height and width of samples
         *,
         seed: int = 0,
-        wear: Wear | None = Wear(),             # noqa: B008 (frozen)
+        wear: Wear | None = Wear(),
     ) -> None:
         self.sources: list[_Source] = [_source(Path(place)) for place in places]
         self.canvas, self.seed, self.wear = canvas, seed, wear

@@ -124,7 +124,7 @@ def held(alpha: np.ndarray, solid: np.ndarray) -> np.ndarray:
 def lost_limbs(alpha: np.ndarray, coarse: np.ndarray, landmarks: Landmarks) -> np.ndarray:
     """Parts bool [S, S] that the coarse mask [S, S] has and the alpha [S, S] lost; landmarks are the crop's.
 
-    Close to bones, and in the trunk, whatever is missing; as wide as limbs are where a good part of the bone is missing.
+    Close to bones, and in the trunk, whatever is missing; as wide as limbs are where much of the bone is missing.
     """
     size = alpha.shape[0]
     missing, certain = (((coarse > least) & (alpha < 0.5)).astype(np.uint8) for least in (0.5, CERTAIN))

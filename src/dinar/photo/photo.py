@@ -23,6 +23,7 @@ from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
 from dinar.photo.masks import person_mask
 from dinar.photo.modnet import load_modnet
 from dinar.photo.segmentation import in_front, segment
+from dinar.photo.sex import Guess
 from dinar.photo.tflite import Network
 from dinar.store import Store
 
@@ -44,6 +45,8 @@ class Photo:
     focal        float or None      focal length in pixels of this crop, where EXIF tells it
     source_size  (H, W)             of the upright picture
     window       (x, y, scale)      crop pixel p = (picture pixel - (x, y)) * scale
+    parts        uint8 [S, S] or None   what each pixel shows of the person (`parts.BodyPart`), where something tells it
+    face         Guess or None      the person's sex and age, where a face is seen or somebody tells it
     """
 
     image: Tensor
@@ -52,6 +55,8 @@ class Photo:
     focal: float | None
     source_size: tuple[int, int]
     window: tuple[float, float, float]
+    parts: Tensor | None = None
+    face: Guess | None = None
 
 
 @dataclass(frozen=True)

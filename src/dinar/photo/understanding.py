@@ -1,0 +1,79 @@
+"""What a photo's person wears, and what their face tells: added to what `photo.look` saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from dinar import images
+from dinar.errors import InputError
+from dinar.networks.parser import HumanParser
+from dinar.photo import label_maps, parsing, sex
+from dinar.photo.photo import Photo
+from dinar.store import Store
+
+Held = Literal["keep", "cut"]
+Sex = Literal["f", "m", "unsure"]
+FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the photo's owner says of the person.
+
+    held     whether bags and what hands hold belong to them
+    labels   a label map of the upright photo, and whose labels it has (`label_maps.LABELS`)
+    sex      None: their face is asked
+    """
+
+    held: Held = "keep"
+    labels: tuple[Path, str] | None = None
+    sex: Sex | None = None
+
+
+def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Store | None) -> Photo:
+    """The photo with parts, where there is a parser or a label map, and with what its face tells.
+
+    store  where the networks that read faces come from; None: no face is read
+
+    Raises InputError where the label map does not fit, held things are to be cut and nothing tells them, or a network
+    is not to be had.
+    """
+    parts = None
+    if said.labels is not None:
+        parts = _in_crop(label_maps.read(*said.labels, photo.source_size), photo)
+        if parser is not None:                   # the mask may hold more of the person than the map
+            found = parsing.parse(parser.network, photo.image, photo.mask)
+            parts = torch.where((photo.mask[0] > 0.5) & (parts == 0), found, parts * (photo.mask[0] > 0.5))
+    elif parser is not None:
+        parts = parsing.parse(parser.network, photo.image, photo.mask)
+    mask = photo.mask
+    if said.held == "cut":
+        if parts is None:
+            raise InputError("held things can be cut only where the parser's weights or a label map tell them")
+        mask, parts = parsing.without_held(mask, parts)
+    return replace(photo, mask=mask, parts=parts, face=_face(photo, said, store))
+
+
+def _face(photo: Photo, said: Said, store: Store | None) -> sex.Guess | None:
+    guess = None
+    if store is not None and all(photo.landmarks.seen(name) for name in sex.CORNERS):
+        guess = sex.load_reader(store)(images.to_bytes(photo.image), photo.landmarks)
+    if said.sex is None:
+        return guess
+    return sex.Guess(FEMALE[said.sex], guess.years if guess else None)
+
+
+def _in_crop(labels: np.ndarray, photo: Photo) -> Tensor:
+    """A label map [H, W] of the picture in the crop [S, S]."""
+    x, y, scale = photo.window
+    size = photo.image.shape[-1]
+    matrix = np.array([[1 / scale, 0, x + 0.5 / scale - 0.5], [0, 1 / scale, y + 0.5 / scale - 0.5]])
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return torch.from_numpy(cv2.warpAffine(labels, matrix, (size, size), flags=flags))
