@@ -5,7 +5,7 @@
     python benchmarks/parser.py clothing-co-parsing --weights state/parser/weights
     python benchmarks/parser.py clothing-co-parsing --program                         # with the masks that `look` finds
 
-Without `--program` people's boxes are the labels', and the network tells the background too, which is how the reference in
+Without `--program` boxes are the labels' and the network tells the background too: so the reference in
 docs/measurements.md was measured. `benchmarks/street.py` has the table of labels. Faces are told from other skin by
 BlazeFace's box; where it finds none, skin of the head is left out.
 """
