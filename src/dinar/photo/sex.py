@@ -19,7 +19,7 @@ MEANS = 122.782, 117.001, 104.298
 PADDING = 0.2                # of a face's size, around it
 
 CORNERS = ("face_45", "face_42", "face_36", "face_39", "face_33")
-_PLACES = np.array([
+PLACES = np.array([
     [0.8595674595992, 0.2134981538014], [0.6460604764104, 0.2289674387677], [0.1205750620789, 0.2137274526848],
     [0.3340850613712, 0.2290642403242], [0.4901123135679, 0.6277975316475],
 ])  # fmt: skip
@@ -53,7 +53,7 @@ class FaceReader:
         if not all(landmarks.seen(name) for name in CORNERS):
             return None
         points = landmarks.select(CORNERS).xy.numpy().astype(np.float64)
-        sex, age = (self._asked(network, _chip(pixels, points, side))
+        sex, age = (self._asked(network, face_chip(pixels, points, side))
                     for network, side in zip((self._gender, self._age), SIDES, strict=True))  # fmt: skip
         years = np.maximum(np.arange(len(age)), 0.25)
         return Guess(float(sex[0]), float(age @ years))
@@ -74,9 +74,9 @@ def _reader(gender: Path, age: Path) -> FaceReader:
     return FaceReader(gender, age)
 
 
-def _chip(pixels: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
+def face_chip(pixels: np.ndarray, points: np.ndarray, side: int) -> np.ndarray:
     """The face as the networks know it, float32 [side, side, 3] in 0 to 255: five points brought near their places."""
-    places = (PADDING + _PLACES) / (2 * PADDING + 1) * side
+    places = (PADDING + PLACES) / (2 * PADDING + 1) * side
     source, target = points - points.mean(axis=0), places - places.mean(axis=0)
     a = (source * target).sum() / (source**2).sum()
     b = (source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum() / (source**2).sum()
