@@ -335,7 +335,7 @@ PAPER = Preset(
     ),
     parser=ParserConfig(parts=12, width=64, scale=1.0),   # the paper has none; these are the same in all but `tiny`
     parsing=ParserTraining(
-        canvas=(320, 192),             # a standing person with some background: a step in a second on a core
+        canvas=(320, 256),             # a standing person; of stretched arms the most
         learning_rate=1e-3,
         encoder_learning_rate=2e-4,
         weight_decay=1e-3,
