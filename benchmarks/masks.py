@@ -50,7 +50,7 @@ def main() -> None:
         row = measured(mask > 0.5, street)
         rows.append((*row, seconds))
         cells = ["" if np.isnan(value) else f"{value:.3f}" for value in row]
-        print(" | ".join(["|", name, *cells, f"{seconds:.2f} |"]), flush=True)
+        print("| " + " | ".join([name, *cells, f"{seconds:.2f}"]) + " |", flush=True)
         if args.save:
             images.save(args.save / f"{name}.png", torch.from_numpy(mask)[None])
     table = np.array(rows)
