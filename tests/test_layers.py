@@ -14,7 +14,7 @@ import dinar
 PACKAGE = Path(dinar.__file__).parent
 
 FLOORS = (
-    ("errors", "threads"),
+    ("errors", "parts", "threads"),
     ("files", "parallel", "progress", "sdist", "unpickling"),
     ("raster", "body", "camera", "gltf", "images", "store"),
     ("texture", "networks", "perceptual", "photo"),
