@@ -17,6 +17,8 @@ from torch import Tensor
 
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import load_layout
+from dinar.parts import BodyPart
+from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
 from dinar.synth.shading import LINEAR
@@ -46,6 +48,10 @@ _LOGOS = {  # left, top, right, bottom in UV
     "male_casualsuit04": [(0.48, 0.095, 0.64, 0.245)],
     "shoes06": [(0.45, 0.785, 0.525, 0.84)],
     "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
+}
+_PIECES = {  # pieces of outfits that are neither UPPER nor LOWER
+    "female_casualsuit02": {0: BodyPart.DRESS},
+    "female_elegantsuit01": {0: BodyPart.DRESS},
 }
 _NEUTRALS = (
     (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
@@ -93,6 +99,7 @@ class Person:
     skin_weights           sparse float32 [N, J]
     faces, uv, uv_faces    int32 [F, 3], float32 [T, 2], int32 [F, 3]; transparent ones from `opaque` on
     part                   int32 [F]        the face's image and material
+    label                  uint8 [F]        which part of a person it is: a BodyPart
     detail                 float32 [F]      log2 of the root of a face's area in texels
     dots                   int32 [M, 3]     three vertices each, whose middles lie 1 to 2 cm apart all over the person
     kind                   int64 [N]        0 skin, 1 clothes, 2 hair, 3 eyes and the like
@@ -117,12 +124,17 @@ class Person:
     uv_faces: np.ndarray
     opaque: int
     part: np.ndarray
+    label: np.ndarray
     detail: np.ndarray
     dots: np.ndarray
     kind: np.ndarray
     images: Images
     materials: np.ndarray
     under: np.ndarray
+
+    def at_rest(self) -> Body:
+        """The body in which the person was dressed."""
+        return replace(self.model.neutral(), shape=self.shape)
 
     def posed(self, body: Body) -> np.ndarray:
         """All vertices float32 [N, 3] on one body of this person's shape, metres."""
@@ -159,6 +171,7 @@ class _Part:
     picture: np.ndarray  # uint8 [s, s, 3 or 4]
     material: tuple[float, ...]
     kind: int
+    label: int | np.ndarray  # of all faces, or uint8 [F]
     bump: np.ndarray | None = None  # uint8 [s, s, 3]
     transparent: bool = False
     under: np.ndarray | float = 0.0
@@ -215,8 +228,9 @@ def dress(
         _outfit_picture(wardrobe, clothes[0], rng, texture, skin),
         _shoe_picture(wardrobe, clothes[1], rng, texture),
     )
-    for asset, picture, material in zip(clothes, pictures, (_CLOTH, _LEATHER), strict=True):
-        parts.append(_worn(asset, body, picture, material, 1, wardrobe, texture))
+    labels = (outfit_labels(wardrobe, clothes[0]), BodyPart.SHOES)
+    for asset, picture, material, label in zip(clothes, pictures, (_CLOTH, _LEATHER), labels, strict=True):
+        parts.append(_worn(asset, body, picture, material, 1, label, wardrobe, texture))
     if parts[1].bump is None:
         parts[1] = replace(parts[1], bump=_folds(rng, texture))
     cloth = cKDTree(parts[1].rest)
@@ -228,8 +242,8 @@ def dress(
         size = texture if kind == "hair" else _small(texture)
         colour = hair_colour if kind != "eyelashes" else np.full(3, 0.01)
         picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
-        material, number = (_HAIR, 2) if kind == "hair" else (_BROW, 3)
-        parts.append(_worn(asset, body, picture, material, number, wardrobe, texture, transparent=True))
+        look = (_HAIR, 2, BodyPart.HAIR) if kind == "hair" else (_BROW, 3, BodyPart.FACE_SKIN)
+        parts.append(_worn(asset, body, picture, *look, wardrobe, texture, transparent=True))
     parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
     wears = (outfit, shoes, hair, brow, lash)
     return _assemble(parts, model, female, years, tone, wears, shape)
@@ -263,7 +277,7 @@ def _assemble(
     parts: list[_Part], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
 ) -> Person:
     parts = sorted(parts, key=lambda part: part.transparent)
-    rows, faces, uv, uv_faces, owner = [], [], [], [], []
+    rows, faces, uv, uv_faces, owner, labels = [], [], [], [], [], []
     vertex = texel = 0
     pictures = [part.picture for part in parts]
     materials = np.zeros((len(parts), shading.MATERIAL_COLUMNS), np.float32)
@@ -272,6 +286,7 @@ def _assemble(
         uv.append(part.uv)
         uv_faces.append(part.uv_faces + texel)
         owner.append(np.full(len(part.faces), k))
+        labels.append(np.broadcast_to(np.uint8(part.label), len(part.faces)))
         materials[k, : len(part.material)] = part.material
         materials[k, shading.NORMAL_MAP] = -1
         if part.bump is not None:
@@ -311,6 +326,7 @@ def _assemble(
         uv_faces=uv_faces,
         opaque=sum(len(p.faces) for p in parts if not p.transparent),
         part=owner,
+        label=np.concatenate(labels),
         detail=detail_of(uv, uv_faces, images.sizes[owner, 0]),
         dots=dots_of(rest, faces, kind),
         kind=kind,
@@ -362,13 +378,14 @@ def pyramids(pictures: list[np.ndarray]) -> Images:
 
 
 def _worn(
-    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, wardrobe: Wardrobe,
-    texture: int, transparent: bool = False,
+    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, label: int | np.ndarray,
+    wardrobe: Wardrobe, texture: int, transparent: bool = False,
 ) -> _Part:  # fmt: skip
     bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
     return _Part(
         rest=asset.fit(body), index=asset.index, weight=asset.weight, faces=asset.faces, uv=asset.uv,
-        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, bump=bump, transparent=transparent,
+        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, label=label, bump=bump,
+        transparent=transparent,
     )  # fmt: skip
 
 
@@ -392,7 +409,15 @@ def _skin(
     index = np.repeat(np.arange(int(faces.max()) + 1)[:, None], 3, axis=1)
     weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
     picture = skin_picture(wardrobe, rng, female, tone, years, texture)
-    return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0)
+    label = np.where(_on_head(wardrobe.model)[faces].all(1), BodyPart.FACE_SKIN, BodyPart.SKIN)[seen]
+    return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0, label)
+
+
+@lru_cache(maxsize=2)
+def _on_head(model: BodyModel) -> np.ndarray:
+    """Whether a vertex belongs to the head, bool [N]: above the line from the chin to the nape."""
+    joints = [model.joint_names.index(name) for name in ("head", "eye.L", "eye.R")]
+    return model.skin_weights[:, joints].sum(1).numpy() > 0.5
 
 
 def skin_picture(
@@ -487,14 +512,14 @@ def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: 
     eye = _bytes(np.float32(0.7) * light * share + iris * (1 - share))
     middle = (asset.uv[asset.uv_faces].mean(1) % 1 * size).astype(int)
     solid = picture[middle[:, 1], middle[:, 0], 3] > 128
-    part = _worn(asset, body, eye, _EYE, 3, wardrobe, size)
+    part = _worn(asset, body, eye, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, size)
     return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
 
 
 def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> _Part:
     asset = wardrobe.get("teeth", "teeth_base")
     picture = _bytes(_linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
-    return _worn(asset, body, picture, _EYE, 3, wardrobe, 256)
+    return _worn(asset, body, picture, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, 256)
 
 
 @dataclass(frozen=True)
@@ -511,6 +536,25 @@ class _Piece:
     place: np.ndarray | None
 
 
+@lru_cache(maxsize=32)
+def _tops(wardrobe: Wardrobe, asset: Asset) -> tuple[np.ndarray, np.ndarray]:
+    """Of each face of an outfit: the number of the piece it belongs to, and whether that is worn above, bool [F]."""
+    label = _components(asset.faces)
+    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
+        label = _components(asset.uv_faces)
+    height = asset.fit(wardrobe.model.template.numpy())[asset.faces, 1].mean(1)
+    return label, (np.bincount(label, height) / np.bincount(label) > WAIST)[label]
+
+
+def outfit_labels(wardrobe: Wardrobe, asset: Asset) -> np.ndarray:
+    """The BodyPart of each face of an outfit, uint8 [F]."""
+    piece, top = _tops(wardrobe, asset)
+    label = np.where(top, BodyPart.UPPER, BodyPart.LOWER).astype(np.uint8)
+    for number, part in _PIECES.get(asset.name, {}).items():
+        label[piece == number] = part
+    return label
+
+
 @lru_cache(maxsize=16)
 def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tuple[_Piece, ...]]:
     """An outfit as painted, without logos, linear light [size, size, 3], and its pieces."""
@@ -518,12 +562,9 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
     if "diffuse" in asset.images:
         light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     grey = _grey(light)
-    label = _components(asset.faces)
-    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
-        label = _components(asset.uv_faces)
     vertices = asset.fit(wardrobe.model.template.numpy())
     places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
-    top = (np.bincount(label, vertices[asset.faces, 1].mean(1)) / np.bincount(label) > WAIST)[label]
+    _, top = _tops(wardrobe, asset)
     corners = torch.from_numpy(np.pad(asset.uv * size, ((0, 0), (0, 1)), constant_values=1).astype(np.float32))[None]
     pieces = []
     for chosen, is_top in ((top, True), (~top, False)):
