@@ -82,7 +82,8 @@ def flattened(points: np.ndarray, triangles: np.ndarray, first: np.ndarray) -> n
             np.add.at(right, e[:, 0], force)
             np.add.at(right, e[:, 1], -force)
         flat = solve(right + 1e-8 * flat)
-    return flat
+    u, _, v = np.linalg.svd((flat - flat.mean(0)).T @ (first - first.mean(0)))
+    return (flat - flat.mean(0)) @ u @ v
 
 
 def pattern(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,7 +114,7 @@ def pattern(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarr
             local = local.reshape(-1, 4)
             triangles = np.concatenate([local[:, :3], local[:, [0, 2, 3]]])
             first = points[used][:, :2] * [1 if is_front else -1, -1]
-            if (np.linalg.det((first[triangles[:, 1:]] - first[triangles[:, :1]])) > 0).mean() > 0.5:
+            if (np.linalg.det((first[triangles[:, 1:]] - first[triangles[:, :1]])) > 0).mean() < 0.5:
                 triangles = triangles[:, ::-1]
             flat = flattened(points[used], triangles, first)
             if len(rows) > len(quads) / 4:  # a panel: beside the one before
@@ -143,7 +144,8 @@ def main() -> None:
         uv, uv_quads, front = pattern(points, quads)
         a, b, c, d = (uv[uv_quads[:, k]] for k in range(4))
         flat = np.abs((c - a)[:, 0] * (d - b)[:, 1] - (c - a)[:, 1] * (d - b)[:, 0]) / 2
-        true = np.linalg.norm(np.cross(points[quads[:, 2]] - points[quads[:, 0]], points[quads[:, 3]] - points[quads[:, 1]]), axis=1) / 2  # fmt: skip
+        one, two = points[quads[:, 2]] - points[quads[:, 0]], points[quads[:, 3]] - points[quads[:, 1]]
+        true = np.linalg.norm(np.cross(one, two), axis=1) / 2
         print(f"{name}: {len(quads)} quads, area in the pattern / on the body: 5 % {np.quantile(flat / true, 0.05):.2f}, "
               f"median {np.median(flat / true):.2f}, 95 % {np.quantile(flat / true, 0.95):.2f}; "
               f"{uv.min(0).round(2)} to {uv.max(0).round(2)}")  # fmt: skip
