@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import ndimage
 from scipy.sparse import coo_matrix, csr_matrix, identity
 
 from dinar.body.model import BodyModel
@@ -158,7 +159,7 @@ def sheet(model: BodyModel, name: str, region: str, size: int) -> Sheet:
     if region == "upper":
         inside = height > _UPPER
     elif region == "lower":
-        inside = height < _LOWER
+        inside = (height < _LOWER) & (whole.arm[whole.faces].max(1) < 0.5)
     uv = whole.uv.copy()
     boxes = []
     for front in (True, False):
@@ -176,8 +177,6 @@ def sheet(model: BodyModel, name: str, region: str, size: int) -> Sheet:
     faces, uv_faces = whole.faces[inside], whole.uv_faces[inside]
     seen = rasterize(corners, torch.from_numpy(uv_faces), (size, size))
     face, share = seen.face[0].numpy(), seen.barycentric[0].numpy()
-    from scipy import ndimage
-
     y, x = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     face, share = face[y, x], share[y, x]
     return Sheet(uv, side, faces[face], share, whole.front[inside][face])
