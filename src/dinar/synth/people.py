@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -21,6 +21,9 @@ from dinar.parts import BodyPart
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
+from dinar.synth.garments.outfits import Tailor, Worn
+from dinar.synth.garments.sewing import covered
+from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.shading import LINEAR
 from dinar.synth.wardrobe import Asset, Wardrobe
 
@@ -28,6 +31,8 @@ DATA = Path(__file__).parent / "data"
 LEVELS = 7
 DOTS = 0.012  # metres between a person's dots, at least
 _NEAR = 0.03  # metres within which clothes lie over skin and shoes
+_UNDER_CLOTH, _IN_TROUSERS = 0.008, 0.02  # metres by which those give way
+_MADE_UP, _BOOTS = 0.65, 0.18  # shares of people whose clothes and shoes are cut here
 WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
 
 _EYEBALL = 72  # vertices of each of the body's own eyes; MakeHuman's are worn instead
@@ -65,8 +70,6 @@ _HAIR_COLOURS = (       # linear light
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
-_CLOTH = (0.0, 0.0, 1.0, 0.12, 1.0, 1, 0.006)
-_LEATHER = (0.0, 0.035, 22.0, 0.0, 1.0, 1, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
 _BROW = (0.0, 0.0, 1.0, 0.0, 0.0, 1, 0.012)
 _EYE = (0.1, 0.040, 120.0, 0.0, 0.0, 0, 0.010)
@@ -158,25 +161,6 @@ def _rig(model: BodyModel) -> BodyModel:
     return model.only_landmarks()
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One asset (or the skin) on its way into a Person."""
-
-    rest: np.ndarray
-    index: np.ndarray
-    weight: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-    uv_faces: np.ndarray
-    picture: np.ndarray  # uint8 [s, s, 3 or 4]
-    material: tuple[float, ...]
-    kind: int
-    label: int | np.ndarray  # of all faces, or uint8 [F]
-    bump: np.ndarray | None = None  # uint8 [s, s, 3]
-    transparent: bool = False
-    under: np.ndarray | float = 0.0
-
-
 def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Person:
     """Somebody: women and men evenly, adults of every age, every skin tone evenly, always fully dressed.
 
@@ -189,12 +173,13 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
     outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
     shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
+    made = rng.random(2) < (_MADE_UP, _BOOTS)
     hair = str(rng.choice([name for name in hairs if name in wardrobe.files["hair"]]))
     brow = str(rng.choice(list(wardrobe.files["eyebrows"])))
     lash = "eyelashes01" if female and rng.random() < 0.7 else "eyelashes04"
     return dress(
-        wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=outfit, shoes=shoes, hair=hair,
-        brow=brow, lash=lash, texture=texture,
+        wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=None if made[0] else outfit,
+        shoes=None if made[1] else shoes, hair=hair, brow=brow, lash=lash, texture=texture,
     )  # fmt: skip
 
 
@@ -206,8 +191,8 @@ def dress(
     years: float,
     tone: float,  # 0 light to 1 dark
     shape: Tensor,  # [1, S]
-    outfit: str,
-    shoes: str,
+    outfit: str | None,  # None: made up
+    shoes: str | None,  # None: boots, made up
     hair: str,
     brow: str,
     lash: str,
@@ -216,27 +201,31 @@ def dress(
     """A person of given looks. Raises InputError where the wardrobe lacks a thing."""
     model = wardrobe.model
     body = model.rest(shape)[0][0].numpy()
-    clothes = [wardrobe.get("clothes", outfit), wardrobe.get("clothes", shoes)]
-    hair_colour = _hair_colour(rng, tone, years)
-    covered = np.zeros(len(body), bool)
-    for asset in clothes:
-        covered[asset.hidden] = True
-
-    parts = [_skin(wardrobe, rng, body, covered, female, tone, years, texture)]
-    skin = np.float32(cv2.mean(_linear(parts[0].picture))[:3])
-    pictures = (
-        _outfit_picture(wardrobe, clothes[0], rng, texture, skin),
-        _shoe_picture(wardrobe, clothes[1], rng, texture),
+    skin = skin_picture(wardrobe, rng, female, tone, years, texture)
+    usual = np.float32(cv2.mean(_linear(skin))[:3])
+    tailor = Tailor(
+        model, rng, lambda quiet: _random_colour(rng, quiet, usual), lambda: _fabric(wardrobe, rng)
     )
-    labels = (outfit_labels(wardrobe, clothes[0]), BodyPart.SHOES)
-    for asset, picture, material, label in zip(clothes, pictures, (_CLOTH, _LEATHER), labels, strict=True):
-        parts.append(_worn(asset, body, picture, material, 1, label, wardrobe, texture))
-    if parts[1].bump is None:
-        parts[1] = replace(parts[1], bump=_folds(rng, texture))
-    cloth = cKDTree(parts[1].rest)
-    for k, depth in ((0, 0.008), (2, 0.02)):
-        distance, _ = cloth.query(parts[k].rest, distance_upper_bound=_NEAR)
-        parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
+    worn = tailor.clothes(female) if outfit is None else []
+    if shoes is None:
+        worn.insert(0, tailor.boots())
+    hidden = covered([each.garment for each in worn], model)
+    clothes = [each.piece(model, body, rng, texture) for each in worn]
+    if outfit is not None:
+        asset = wardrobe.get("clothes", outfit)
+        hidden[asset.hidden] = True
+        picture = _outfit_picture(wardrobe, asset, rng, texture, usual)
+        piece = _worn(asset, body, picture, CLOTH, 1, outfit_labels(wardrobe, asset), wardrobe, texture)
+        clothes.append(piece if piece.bump is not None else replace(piece, bump=_folds(rng, texture)))
+    if shoes is not None:
+        asset = wardrobe.get("clothes", shoes)
+        hidden[asset.hidden] = True
+        picture = _shoe_picture(wardrobe, asset, rng, texture)
+        clothes.insert(0, _worn(asset, body, picture, LEATHER, 1, BodyPart.SHOES, wardrobe, texture))
+    near = cKDTree(np.concatenate([piece.rest for piece in clothes[1:]]))
+    bare = _skin(wardrobe, body, hidden, skin)
+    parts = [_giving_way(bare, near, _UNDER_CLOTH), _giving_way(clothes[0], near, _IN_TROUSERS), *clothes[1:]]
+    hair_colour = _hair_colour(rng, tone, years)
     for kind, name in (("hair", hair), ("eyebrows", brow), ("eyelashes", lash)):
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
@@ -245,8 +234,20 @@ def dress(
         look = (_HAIR, 2, BodyPart.HAIR) if kind == "hair" else (_BROW, 3, BodyPart.FACE_SKIN)
         parts.append(_worn(asset, body, picture, *look, wardrobe, texture, transparent=True))
     parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
-    wears = (outfit, shoes, hair, brow, lash)
-    return _assemble(parts, model, female, years, tone, wears, shape)
+    wears = (*((outfit,) if outfit else ()), *((shoes,) if shoes else ()), *(w.garment.name for w in worn))
+    return _assemble(parts, model, female, years, tone, (*wears, hair, brow, lash), shape)
+
+
+def _giving_way(piece: Piece, cloth: cKDTree, depth: float) -> Piece:
+    """A piece that stays under the cloth which lies about it."""
+    distance, _ = cloth.query(piece.rest, distance_upper_bound=_NEAR)
+    return replace(piece, under=np.maximum(np.where(distance < _NEAR, depth, 0.0), piece.under))
+
+
+def _fabric(wardrobe: Wardrobe, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Some fabric, linear light [s, s, 3], and how many metres of it the picture shows."""
+    tile = _linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
+    return tile, float(rng.uniform(0.08, 0.28))
 
 
 def _small(texture: int) -> int:
@@ -274,7 +275,7 @@ def _random_shape(rng: np.random.Generator, female: bool, tone: float) -> tuple[
 
 
 def _assemble(
-    parts: list[_Part], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
+    parts: list[Piece], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
 ) -> Person:
     parts = sorted(parts, key=lambda part: part.transparent)
     rows, faces, uv, uv_faces, owner, labels = [], [], [], [], [], []
@@ -303,9 +304,7 @@ def _assemble(
     uv_faces = np.concatenate(uv_faces).astype(np.int32)
     owner = np.concatenate(owner).astype(np.int32)
     images = pyramids(pictures)
-    mix = np.clip(weight, 0, None)
-    mix /= mix.sum(1, keepdims=True)
-    corner = csr_matrix((mix.ravel(), index.ravel(), np.arange(len(index) + 1) * 3), (len(index), len(model.template)))
+    corner = vstack([part.shares(len(model.template)) for part in parts], "csr")
     in_face = np.zeros(len(model.template), bool)
     in_face[model.expression_index.numpy()] = True
     moving = np.flatnonzero(in_face[index].any(1) & (kind != 1))
@@ -380,9 +379,9 @@ def pyramids(pictures: list[np.ndarray]) -> Images:
 def _worn(
     asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, label: int | np.ndarray,
     wardrobe: Wardrobe, texture: int, transparent: bool = False,
-) -> _Part:  # fmt: skip
+) -> Piece:  # fmt: skip
     bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
-    return _Part(
+    return Piece(
         rest=asset.fit(body), index=asset.index, weight=asset.weight, faces=asset.faces, uv=asset.uv,
         uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, label=label, bump=bump,
         transparent=transparent,
@@ -400,17 +399,13 @@ def _body_mesh(model: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return faces[keep], layout.uv.numpy(), layout.faces.numpy()[keep]
 
 
-def _skin(
-    wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, covered: np.ndarray, female: bool, tone: float,
-    years: float, texture: int,
-) -> _Part:  # fmt: skip
+def _skin(wardrobe: Wardrobe, body: np.ndarray, hidden: np.ndarray, picture: np.ndarray) -> Piece:
     faces, uv, uv_faces = _body_mesh(wardrobe.model)
-    seen = ~covered[faces].all(1)
+    seen = ~hidden[faces].all(1)
     index = np.repeat(np.arange(int(faces.max()) + 1)[:, None], 3, axis=1)
     weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
-    picture = skin_picture(wardrobe, rng, female, tone, years, texture)
     label = np.where(_on_head(wardrobe.model)[faces].all(1), BodyPart.FACE_SKIN, BodyPart.SKIN)[seen]
-    return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0, label)
+    return Piece(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0, label)
 
 
 @lru_cache(maxsize=2)
@@ -496,7 +491,7 @@ def _strands(wardrobe: Wardrobe, path: Path, size: int) -> tuple[np.ndarray, np.
     return np.clip(shade, 0.12, 4)[..., None] ** np.float32(1.15), picture[..., 3]
 
 
-def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> _Part:
+def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> Piece:
     """MakeHuman's eyes without their clear corneas."""
     asset = wardrobe.get("eyes", "high-poly")
     brown = tone > 0.45 or rng.random() < 0.4
@@ -516,7 +511,7 @@ def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: 
     return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
 
 
-def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> _Part:
+def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> Piece:
     asset = wardrobe.get("teeth", "teeth_base")
     picture = _bytes(_linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
     return _worn(asset, body, picture, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, 256)

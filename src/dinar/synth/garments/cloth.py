@@ -98,9 +98,7 @@ def folds(rng: np.random.Generator, size: int, strength: float = 1.0) -> np.ndar
     height = np.zeros((side, side), np.float32)
     for along, across, weight in ((11, 4, 1.0), (5, 8, 0.7), (2.5, 1.5, 0.2)):
         stretch = rng.uniform(0.7, 1.5)
-        wave = cv2.GaussianBlur(rng.standard_normal((side, side), np.float32), (0, 0), along * stretch,
-                                sigmaY=across * stretch, borderType=cv2.BORDER_WRAP)  # fmt: skip
-        wave /= wave.std()
+        wave = prints.waves(rng, side, along * stretch, across * stretch)
         height += weight * across * (wave - 0.6 * np.abs(wave))
     dy, dx = np.gradient(height)
     scale = strength * rng.uniform(0.08, 0.2) / max(float(dx.std()), float(dy.std()))

@@ -93,10 +93,18 @@ def repeated(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarr
         return np.clip((rng.uniform(0.12, 0.4) - r) * 8 + 0.5, 0, 1).astype(np.float32)
     if kind == "zigzag":
         return _wave(y / step + 0.5 * np.abs((x / step) % 2 - 1), rng.uniform(0.3, 0.6))
-    noise = cv2.GaussianBlur(rng.standard_normal((256, 256), np.float32), (0, 0), rng.uniform(2.5, 9), borderType=cv2.BORDER_WRAP)
-    noise = np.clip(noise / noise.std() * 3 + rng.uniform(-1, 1), 0, 1)
+    noise = waves(rng, 256, rng.uniform(2.5, 9))
+    noise = np.clip(noise * 3 + rng.uniform(-1, 1), 0, 1)
     u, v = (np.mod(c * 256 / 0.5, 256).astype(np.float32) for c in (x, y))
     return cv2.remap(noise, u, v, cv2.INTER_NEAREST)
+
+
+def waves(rng: np.random.Generator, side: int, across: float, down: float | None = None) -> np.ndarray:
+    """Smooth noise of spread 1 that repeats, float32 [side, side], by standard deviations in pixels."""
+    border = min(int(3 * max(across, down or 0)) + 1, side)
+    noise = np.pad(rng.standard_normal((side, side), np.float32), border, mode="wrap")
+    noise = cv2.GaussianBlur(noise, (0, 0), across, sigmaY=down or across)[border:-border, border:-border]
+    return noise / noise.std()
 
 
 def _wave(at: np.ndarray, share: float) -> np.ndarray:
