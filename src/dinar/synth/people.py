@@ -21,8 +21,8 @@ from dinar.parts import BodyPart
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
-from dinar.synth.garments.outfits import Tailor, Worn
-from dinar.synth.garments.sewing import covered
+from dinar.synth.garments.outfits import Tailor
+from dinar.synth.garments.sewing import covered, layered
 from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.shading import LINEAR
 from dinar.synth.wardrobe import Asset, Wardrobe
@@ -55,7 +55,6 @@ _LOGOS = {  # left, top, right, bottom in UV
     "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
 }
 _PIECES = {  # pieces of outfits that are neither UPPER nor LOWER
-    "female_casualsuit02": {0: BodyPart.DRESS},
     "female_elegantsuit01": {0: BodyPart.DRESS},
 }
 _NEUTRALS = (
@@ -210,7 +209,8 @@ def dress(
     if shoes is None:
         worn.insert(0, tailor.boots())
     hidden = covered([each.garment for each in worn], model)
-    clothes = [each.piece(model, body, rng, texture) for each in worn]
+    shapes = layered([each.garment for each in worn], model, body)
+    clothes = [each.piece(model, body, form, rng, texture) for each, form in zip(worn, shapes, strict=True)]
     if outfit is not None:
         asset = wardrobe.get("clothes", outfit)
         hidden[asset.hidden] = True

@@ -13,6 +13,7 @@ from dinar.synth.garments.sewing import Garment
 from dinar.synth.garments.surfaces import Sheet, sheet, surface
 
 _BRIGHTEST = np.float32(0.85)
+_SOLE = -0.803      # metres: the mean body stands at -0.82
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Look:
     pockets   "", "chest", "sides", "jeans"
     bands     whether hems, cuffs and necklines are of another colour
     belt      whether there is one
+    sole      whether there is one
     """
 
     colour: np.ndarray
@@ -43,6 +45,7 @@ class Look:
     pockets: str = ""
     bands: bool = False
     belt: bool = False
+    sole: bool = False
 
 
 def pictured(garment: Garment, model: BodyModel, look: Look, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -84,6 +87,8 @@ def pictured(garment: Garment, model: BodyModel, look: Look, rng: np.random.Gene
         _mix(out, strap, look.ink[1] * 0.5)
         buckle = ((np.abs(x) < 0.022) & (at < 0.036) & flat.front).astype(np.float32)
         _mix(out, buckle, np.float32([0.5, 0.48, 0.42]))
+    if look.sole:
+        _mix(out, (y < _SOLE).astype(np.float32), look.colour * 0.25)
     return np.minimum(out, _BRIGHTEST)
 
 

@@ -149,6 +149,7 @@ def strip(
     uv: np.ndarray,  # float32 [T, 2] of the cloth
     profile: np.ndarray,  # float32 [R, 2]: metres onwards along the cloth, and outwards, of each row
     scale: np.ndarray | float = 1.0,  # of the profile, at each of the cloth's vertices
+    turn: int | None = None,  # the row at which the cloth folds back, so that its inside is seen
     per_metre: float = 1.0,  # uv a metre
 ) -> Strip:
     """Rows of cloth that go on from a rim."""
@@ -175,7 +176,11 @@ def strip(
     last, uv_last = used, uv_used
     reach = 0.0
     previous = np.zeros(2)
-    for r, step in enumerate(np.asarray(profile, np.float32)):
+    steps = [(np.float32(step), r) for r, step in enumerate(profile)]
+    if turn is not None:  # the crest twice: each side has its own normals
+        steps.insert(turn + 1, (np.float32(profile[turn]), -1))
+    folded = False
+    for r, (step, row) in enumerate(steps):
         rows.append(vertices[used] + size * (step[0] * onward + step[1] * normals[used]))
         reach += float(np.linalg.norm(step - previous))
         previous = step
@@ -183,11 +188,14 @@ def strip(
         now = len(vertices) + r * len(used) + np.arange(len(used))
         uv_now = len(uv) + r * len(uv_used) + np.arange(len(uv_used))
         for corners, table, old, new in ((local, faces, last, now), (uv_local, uv_faces, uv_last, uv_now)):
-            i, j = corners.T
+            if row < 0:
+                continue
+            i, j = corners.T[::-1] if folded else corners.T
             table.append(np.stack([old[j], old[i], new[i]], 1))
             table.append(np.stack([old[j], new[i], new[j]], 1))
         last, uv_last = now, uv_now
-    count = len(profile)
+        folded |= row < 0
+    count = len(steps)
     return Strip(
         np.concatenate(rows).astype(np.float32), np.tile(used, count), np.concatenate(coordinates).astype(np.float32),
         np.concatenate(faces), np.concatenate(uv_faces),

@@ -27,12 +27,14 @@ class Worn:
     look: Look
     folds: float
 
-    def piece(self, model: BodyModel, body: np.ndarray, rng: np.random.Generator, size: int) -> Piece:
-        """It on a resting body [V, 3], with a picture of `size` texels a side."""
+    def piece(
+        self, model: BodyModel, body: np.ndarray, shape: np.ndarray, rng: np.random.Generator, size: int
+    ) -> Piece:
+        """It on a resting body [V, 3], its whole surface being `shape`, with a picture of `size` texels a side."""
         light = pictured(self.garment, model, self.look, rng, size)
         picture = np.empty(light.shape, np.uint8)
         to_bytes(light.ravel(), picture.ravel())
-        return sewn(self.garment, model, body, picture, folds(rng, size, self.folds))
+        return sewn(self.garment, model, body, shape, picture, folds(rng, size, self.folds))
 
 
 class Tailor:
@@ -64,7 +66,8 @@ class Tailor:
 
     def boots(self) -> Worn:
         garment = patterns.boots(self.model, height=float(self.rng.uniform(0.13, 0.42)))
-        return Worn(garment, self._plain(0.9, leather=True), 0.5)
+        dark = np.float32([0.05, 0.032, 0.02]) * self.rng.uniform(0.15, 1.5) * np.exp(self.rng.normal(0, 0.2, 3))
+        return Worn(garment, replace(self._plain(0.9), colour=dark.astype(np.float32), sole=True), 0.5)
 
     def socks(self) -> Worn:
         garment = patterns.boots(self.model, height=float(self.rng.uniform(0.12, 0.40)), tight=True)
@@ -83,7 +86,7 @@ class Tailor:
         hem = 0.06 if tucked else float(rng.uniform(-0.10, 0.04))
         if female and not tucked and kind in ("tee", "tank") and rng.random() < 0.15:
             hem = float(rng.uniform(0.08, 0.2))  # cropped
-        loose = float(rng.uniform(0.0, 0.35) ** 1.3)
+        loose = float(rng.uniform(0.0, 0.13))
         v = bool(rng.random() < 0.25)
         depth = float(rng.uniform(0.0, 0.10)) * (1.3 if female else 0.8)
         cut = dict(hem=hem, loose=loose, v=v, depth=depth, width=float(rng.uniform(0.075, 0.13)))
@@ -107,7 +110,7 @@ class Tailor:
                 look = replace(look, pattern="all")
         elif kind == "hoodie":
             garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.25, 1.6)),
-                                   collar="hood", offset=0.012, smooth=12, **(cut | {"depth": 0.02, "v": False}))  # fmt: skip
+                                   collar="hood", offset=0.012, smooth=24, **(cut | {"depth": 0.02, "v": False}))  # fmt: skip
             look = replace(self._printed(look, 0.5), bands=bool(rng.random() < 0.15), pockets="sides" if rng.random() < 0.3 else "")
             if rng.random() < 0.4:
                 look = replace(look, fasten="zip", motif=None)
@@ -115,12 +118,12 @@ class Tailor:
             collar = str(rng.choice(["rib", "roll", "stand", ""], p=[0.6, 0.2, 0.05, 0.15]))
             depth = 0.0 if collar in ("roll", "stand") else depth
             garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.15, 1.6)),
-                                   collar=collar, offset=0.011, smooth=10, **(cut | {"depth": depth, "v": v and not collar}))  # fmt: skip
+                                   collar=collar, offset=0.011, smooth=24, **(cut | {"depth": depth, "v": v and not collar}))  # fmt: skip
             look = self._printed(look, 0.35)
         elif kind == "tunic":
             garment = patterns.top(self.model, name="tunic", sleeve=float(rng.choice([0.0, 0.2, 0.6])),
                                    sleeve_wide=float(rng.uniform(1.1, 1.7)),
-                                   **(cut | {"hem": -0.14, "loose": float(rng.uniform(0.25, 0.5))}))  # fmt: skip
+                                   **(cut | {"hem": -0.14, "loose": float(rng.uniform(0.08, 0.2))}))  # fmt: skip
             look = replace(look, pattern="all" if rng.random() < 0.5 else "", bands=bool(rng.random() < 0.4))
         else:
             garment = patterns.top(self.model, name="blouse", sleeve=float(rng.choice([0.12, 0.3, 0.6])),
@@ -140,7 +143,7 @@ class Tailor:
             look = replace(look, belt=False)
         elif kind == "shorts":
             garment = patterns.trousers(self.model, waist=waist, hem=float(rng.uniform(-0.40, -0.16)),
-                                        thigh=float(rng.uniform(1.02, 1.3)), ankle=float(rng.uniform(1.2, 2.2)))  # fmt: skip
+                                        thigh=float(rng.uniform(1.02, 1.15)), ankle=float(rng.uniform(1.2, 2.0)))  # fmt: skip
         else:
             ankle = {"jeans": (1.08, 1.6), "suit": (1.4, 1.75), "wide": (1.8, 2.6), "joggers": (1.05, 1.3)}[str(kind)]
             garment = patterns.trousers(
@@ -211,8 +214,8 @@ class Tailor:
         offset = float(rng.uniform(0.020, 0.028))
         upper = patterns.top(
             self.model, label=BodyPart.OUTER, name=str(kind), sleeve=sleeve, hem=0.08 if kind == "coat" else hem,
-            loose=0.06 if kind == "coat" else float(rng.uniform(0.05, 0.25)), sleeve_wide=float(rng.uniform(1.25, 1.5)),
-            depth=0.0, width=0.10, offset=offset, smooth=12, collar=collar, open_to=open_to, lapel=lapel, material=material,
+            loose=0.06 if kind == "coat" else float(rng.uniform(0.03, 0.14)), sleeve_wide=float(rng.uniform(1.25, 1.5)),
+            depth=0.0, width=0.10, offset=offset, smooth=24, collar=collar, open_to=open_to, lapel=lapel, material=material,
         )  # fmt: skip
         fasten = {"jacket": "zip", "zipped": "zip"}.get(str(kind), "buttons")
         look = replace(look, fasten="" if is_open else fasten, pockets="sides" if rng.random() < 0.6 else "", motif=None)

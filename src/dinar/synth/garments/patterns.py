@@ -69,7 +69,7 @@ def top(
     collar: str = "",
     open_to: float | None = None,  # metres that each side of an open front is from the middle
     lapel: float | None = None,  # the height down to which a closed front is open in a V
-    smooth: int = 6,
+    smooth: int = 16,
     under: float = 0.0,
     material: tuple[float, ...] = CLOTH,
 ) -> Garment:
@@ -87,12 +87,14 @@ def top(
     collars = []
     near_neck = _smooth(y, 0.36, 0.50)
     if collar == "hood":
-        collars.append(Collar(0, HOOD_DOWN, _smooth(-z, -0.10, 0.0) * 0.85 + 0.15))
+        collars.append(Collar(0, HOOD_DOWN, 1, _smooth(-z, -0.10, 0.0) * 0.85 + 0.15))
     elif collar:
-        shape = {"shirt": SHIRT_COLLAR, "stand": STAND_COLLAR, "rib": RIB, "roll": ROLL_NECK, "lapel": LAPEL}[collar]
-        collars.append(Collar(0, shape))
+        shapes = {
+            "shirt": (SHIRT_COLLAR, 1), "stand": (STAND_COLLAR, 1), "rib": (RIB, None), "roll": (ROLL_NECK, 1), "lapel": (LAPEL, 0)
+        }  # fmt: skip
+        collars.append(Collar(0, *shapes[collar]))
         if collar == "lapel" and len(cuts) > 3:
-            collars.append(Collar(3, LAPEL, near_neck))
+            collars.append(Collar(3, LAPEL, 0, near_neck))
     return Garment(
         name, label, "tights", "upper", tuple(np.float32(c) for c in cuts), offset, wide.astype(np.float32),
         smooth=smooth, collars=tuple(collars), under=under, material=material,
@@ -145,6 +147,6 @@ def boots(model: BodyModel, *, height: float, label: BodyPart = BodyPart.SHOES, 
     wide = 1.0 if tight else (1.0 + 0.12 * ankle + 0.05).astype(np.float32)
     return Garment(
         "socks" if tight else "boots", label, "tights", "lower", (np.float32(-0.82 + height - y),),
-        0.003 if tight else 0.008, wide, smooth=1 if tight else 2, material=CLOTH if tight else LEATHER,
+        0.003 if tight else 0.010, wide, smooth=1 if tight else 5, material=CLOTH if tight else LEATHER,
         under=0.012 if tight else 0.006,
     )  # fmt: skip

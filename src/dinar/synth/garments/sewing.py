@@ -17,6 +17,7 @@ from dinar.synth.garments.surfaces import sheet, surface
 from dinar.synth.piece import CLOTH, Piece
 
 _APART = 0.007      # metres that each leg's cloth keeps from the middle
+_GAP, _FADE = 0.005, 0.03  # metres between layers, and beyond a layer's hem over which that fades
 _BENEATH = 0.03     # metres from the tights that skin lies under them
 
 
@@ -26,11 +27,13 @@ class Collar:
 
     cut      the number of the garment's value that makes the cut
     profile  float32 [R, 2]  metres onwards along the cloth and outwards
+    turn     the row at which it folds back; None: nowhere
     scale    of the profile, at each of the surface's vertices; None: 1
     """
 
     cut: int
     profile: np.ndarray
+    turn: int | None = None
     scale: np.ndarray | None = None
 
 
@@ -78,8 +81,10 @@ def hung(garment: Garment, model: BodyModel, body: np.ndarray) -> np.ndarray:
     for _ in range(garment.smooth):
         even = base.mean @ even
     normals = base.normals(even)
-    stands = np.maximum(((tight - even) * normals).sum(1), 0) + garment.offset
-    out = even + normals * stands[:, None]
+    stands = np.maximum(((tight - even) * normals).sum(1), 0)
+    for _ in range(garment.smooth // 2):
+        stands = base.mean @ stands
+    out = even + normals * (stands + garment.offset)[:, None]
     wide = np.broadcast_to(np.float32(garment.wide), len(out))
     radial = out - base.ring @ tight
     radial[:, 1] *= base.arm
@@ -97,17 +102,36 @@ def hung(garment: Garment, model: BodyModel, body: np.ndarray) -> np.ndarray:
     return out.astype(np.float32)
 
 
+def layered(garments: Sequence[Garment], model: BodyModel, body: np.ndarray) -> list[np.ndarray]:
+    """The garments' whole surfaces [M, 3], innermost first, each outside those under it."""
+    found: list[np.ndarray] = []
+    for k, garment in enumerate(garments):
+        base, out = surface(model, garment.base), hung(garment, model, body)
+        normals = base.normals(out)
+        for below, under in zip(garments[:k], found, strict=True):
+            if below.base == garment.base:
+                there = np.clip(below.inside / _FADE + 1, 0, 1)
+                out = out + normals * (np.maximum(((under - out) * normals).sum(1) + _GAP, 0) * there)[:, None]
+        found.append(out.astype(np.float32))
+    return found
+
+
 def sewn(
-    garment: Garment, model: BodyModel, body: np.ndarray, picture: np.ndarray, bump: np.ndarray | None
+    garment: Garment,
+    model: BodyModel,
+    body: np.ndarray,  # at rest, [V, 3]
+    shape: np.ndarray,  # the garment's whole surface on it [M, 3]
+    picture: np.ndarray,  # of `garment.region` of the pattern
+    bump: np.ndarray | None,
 ) -> Piece:
-    """A garment on a resting body [V, 3]; its picture is of `garment.region` of the pattern."""
+    """A garment, cut out of its surface."""
     base = surface(model, garment.base)
     flat = sheet(model, garment.base, garment.region, len(picture))
     cloth = uncut(base.faces, base.uv_faces)
     for value in garment.cuts:
         cloth = cut(cloth, value)
     cloth = tidy(cloth)
-    vertices = (cloth.mix @ hung(garment, model, body)).astype(np.float32)
+    vertices = (cloth.mix @ shape).astype(np.float32)
     uv = (cloth.uv_mix @ flat.uv).astype(np.float32)
     faces, uv_faces, follows = cloth.faces, cloth.uv_faces, (cloth.mix @ base.mix).tocsr()
     if garment.collars:
@@ -119,7 +143,7 @@ def sewn(
             if not len(edge.edges):
                 continue
             scale = 1.0 if collar.scale is None else cloth.mix @ collar.scale
-            sewn_on = strip(edge, vertices, normals, uv, collar.profile, scale, 1 / flat.side)
+            sewn_on = strip(edge, vertices, normals, uv, collar.profile, scale, collar.turn, 1 / flat.side)
             shift, uv_shift = sum(map(len, rows)) - len(vertices), sum(map(len, uvs)) - len(uv)
             all_faces.append(np.where(sewn_on.faces >= len(vertices), sewn_on.faces + shift, sewn_on.faces))
             all_uv.append(np.where(sewn_on.uv_faces >= len(uv), sewn_on.uv_faces + uv_shift, sewn_on.uv_faces))
