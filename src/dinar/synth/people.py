@@ -32,6 +32,7 @@ LEVELS = 7
 DOTS = 0.012  # metres between a person's dots, at least
 _NEAR = 0.03  # metres within which clothes lie over skin and shoes
 _UNDER_CLOTH, _IN_TROUSERS = 0.008, 0.02  # metres by which those give way
+_LOW = 0.13  # metres: boots that trousers hide
 _MADE_UP, _BOOTS = 0.65, 0.18  # shares of people whose clothes and shoes are cut here
 WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
 
@@ -207,7 +208,7 @@ def dress(
     )
     worn = tailor.clothes(female) if outfit is None else []
     if shoes is None:
-        worn.insert(0, tailor.boots())
+        worn.insert(0, tailor.boots() if outfit is None else tailor.boots(_LOW))
     hidden = covered([each.garment for each in worn], model)
     shapes = layered([each.garment for each in worn], model, body)
     clothes = [each.piece(model, body, form, rng, texture) for each, form in zip(worn, shapes, strict=True)]

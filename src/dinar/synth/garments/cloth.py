@@ -32,6 +32,7 @@ class Look:
     bands     whether hems, cuffs and necklines are of another colour
     belt      whether there is one
     sole      whether there is one
+    seed      of what is drawn: garments of one look and seed are of one cloth
     """
 
     colour: np.ndarray
@@ -46,12 +47,14 @@ class Look:
     bands: bool = False
     belt: bool = False
     sole: bool = False
+    seed: int = 0
 
 
-def pictured(garment: Garment, model: BodyModel, look: Look, rng: np.random.Generator, size: int) -> np.ndarray:
+def pictured(garment: Garment, model: BodyModel, look: Look, size: int) -> np.ndarray:
     """A garment's picture, linear light float32 [size, size, 3]."""
     base, flat = surface(model, garment.base), sheet(model, garment.base, garment.region, size)
     metre = size / flat.side
+    rng = np.random.default_rng(look.seed)
     place = flat.at_texels(base.place)
     x, y = place[..., 0], place[..., 1]
     out = np.empty((size, size, 3), np.float32)
@@ -62,7 +65,7 @@ def pictured(garment: Garment, model: BodyModel, look: Look, rng: np.random.Gene
         out *= _grain(rng, size)[..., None]
     if look.pattern:
         v, u = np.mgrid[0:size, 0:size].astype(np.float32) / metre
-        ink = prints.repeated(rng, u, y if garment.region == "upper" and rng.random() < 0.7 else v)
+        ink = prints.repeated(rng, u, y if garment.region != "lower" else v)
         if look.pattern != "all":
             ink *= flat.front == (look.pattern == "front")
         _mix(out, ink, look.ink[0])

@@ -31,7 +31,7 @@ class Worn:
         self, model: BodyModel, body: np.ndarray, shape: np.ndarray, rng: np.random.Generator, size: int
     ) -> Piece:
         """It on a resting body [V, 3], its whole surface being `shape`, with a picture of `size` texels a side."""
-        light = pictured(self.garment, model, self.look, rng, size)
+        light = pictured(self.garment, model, self.look, size)
         picture = np.empty(light.shape, np.uint8)
         to_bytes(light.ravel(), picture.ravel())
         return sewn(self.garment, model, body, shape, picture, folds(rng, size, self.folds))
@@ -64,8 +64,9 @@ class Tailor:
             worn += self._outer()
         return worn
 
-    def boots(self) -> Worn:
-        garment = patterns.boots(self.model, height=float(self.rng.uniform(0.13, 0.42)))
+    def boots(self, most: float = 0.42) -> Worn:
+        """Boots that reach `most` metres up."""
+        garment = patterns.boots(self.model, height=float(self.rng.uniform(0.11, most)))
         dark = np.float32([0.05, 0.032, 0.02]) * self.rng.uniform(0.15, 1.5) * np.exp(self.rng.normal(0, 0.2, 3))
         return Worn(garment, replace(self._plain(0.9), colour=dark.astype(np.float32), sole=True), 0.5)
 
@@ -241,7 +242,7 @@ class Tailor:
         if leather:
             colour = np.float32([0.05, 0.035, 0.025]) * self.rng.uniform(0.3, 4) * np.exp(self.rng.normal(0, 0.25, 3)) if self.rng.random() < 0.7 else colour
         ink = np.stack([self.colour(0.4) for _ in range(3)])
-        return Look(colour.astype(np.float32), np.float32(ink))
+        return Look(colour.astype(np.float32), np.float32(ink), seed=int(self.rng.integers(1 << 31)))
 
     def _look(self) -> Look:
         rng = self.rng

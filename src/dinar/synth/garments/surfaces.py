@@ -18,6 +18,7 @@ from dinar.synth import shading
 DATA = Path(__file__).parents[1] / "data"
 _RING = 0.015       # metres: what lies at one height, or as far along an arm, is a ring
 _ARM = ("shoulder01", "upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist", "finger", "metacarpal")
+_NAPE, _BROAD = 0.44, 0.23  # metres on the mean body: how low and how broad a headscarf reaches
 _UPPER, _LOWER = -0.22, 0.24  # metres on the mean body: how low tops reach in their pattern, how high trousers
 
 
@@ -83,7 +84,9 @@ class Sheet:
 
 @lru_cache(maxsize=4)
 def surface(model: BodyModel, name: str) -> Surface:
-    """`tights`, `skirt` or `hair`, each quad made four."""
+    """`tights` or `skirt`, each quad made four, or `head`."""
+    if name == "head":
+        return _head(model)
     with np.load(DATA / "helpers.npz", allow_pickle=False) as data:
         quads, uv_quads = (data[f"{name}_{k}"].astype(np.int64) for k in ("quads", "uv_quads"))
         flat, front = data[f"{name}_uv"], data[f"{name}_front"]
@@ -112,7 +115,7 @@ def surface(model: BodyModel, name: str) -> Surface:
         along[own] = (place[own] - start) @ ((end - start) / np.linalg.norm(end - start))
     return Surface(
         faces, uv_faces, front, uv, uv_front, mix, place, arm.astype(np.float32), along, leg.astype(np.float32),
-        _means(faces, len(place)), _rings(place, arm, along),
+        _means(faces, len(place)), _rings(place, arm, along) if name == "tights" else _levels(place),
     )  # fmt: skip
 
 
@@ -150,6 +153,37 @@ def _rings(place: np.ndarray, arm: np.ndarray, along: np.ndarray) -> csr_matrix:
     return mean.astype(np.float32)
 
 
+def _levels(place: np.ndarray) -> csr_matrix:
+    """Middles that change slowly with height, alike on both sides: of a skirt, whose rings lie aslant."""
+    near = np.exp(-0.5 * ((place[:, None, 1] - place[None, :, 1]) / (3 * _RING)) ** 2)
+    near[near < 1e-3] = 0
+    angle = np.arctan2(place[:, 0], place[:, 2] - place[:, 2].mean())
+    sector = np.floor(angle / (np.pi / 9)).astype(int)
+    crowd = near @ np.eye(18)[sector % 18]  # how many there are around, by sector: each counts as much
+    near /= np.maximum(crowd[:, sector % 18], 1e-6)
+    return csr_matrix((near / near.sum(1, keepdims=True)).astype(np.float32))
+
+
+def _head(model: BodyModel) -> Surface:
+    """The skin of head, neck and shoulders, for what is laid about it; its pattern is a cylinder's."""
+    skin = model.faces.numpy().astype(np.int64)
+    place = model.template.numpy()
+    inside = (place[skin, 1] > _NAPE).all(1) & (np.abs(place[skin, 0]) < _BROAD).all(1)
+    eyes = [model.joint_names.index(name) for name in ("eye.L", "eye.R")]
+    inside &= (model.skin_weights[:, eyes].sum(1).numpy() < 0.5)[skin].all(1)
+    used, faces = np.unique(skin[inside], return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    rows = np.arange(len(used))
+    mix = csr_matrix((np.ones(len(used), np.float32), (rows, used)), (len(used), len(place)))
+    place = place[used].astype(np.float32)
+    uv = np.stack([0.1 * np.arctan2(place[:, 0], place[:, 2] - 0.03), -place[:, 1]], axis=1).astype(np.float32)
+    zero = np.zeros(len(used), np.float32)
+    none = csr_matrix((len(used), len(used)), dtype=np.float32)
+    front = np.ones(len(faces), bool)
+    mean = _means(faces, len(used))
+    return Surface(faces, faces, front, uv, np.ones(len(used), bool), mix, place, zero, zero, zero, mean, none)
+
+
 @lru_cache(maxsize=8)
 def sheet(model: BodyModel, name: str, region: str, size: int) -> Sheet:
     """A surface's pattern in a picture of `size` texels a side; region: `upper`, `lower` or `whole`."""
@@ -163,7 +197,8 @@ def sheet(model: BodyModel, name: str, region: str, size: int) -> Sheet:
     uv = whole.uv.copy()
     boxes = []
     for front in (True, False):
-        own = whole.uv[np.unique(whole.uv_faces[inside & (whole.front == front)])]
+        chosen = inside & (whole.front == front)
+        own = whole.uv[np.unique(whole.uv_faces[chosen])] if chosen.any() else np.zeros((1, 2), np.float32)
         boxes.append((np.quantile(own, 0.001, axis=0), np.quantile(own, 0.999, axis=0)))
     extent = np.array([high - low for low, high in boxes])
     gap = 0.03
