@@ -21,8 +21,9 @@ from dinar.parts import BodyPart
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
-from dinar.synth.garments.outfits import Tailor
+from dinar.synth.garments.outfits import Extras, Tailor
 from dinar.synth.garments.sewing import covered, layered
+from dinar.synth.garments.things import Anchors, beneath
 from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.shading import LINEAR
 from dinar.synth.wardrobe import Asset, Wardrobe
@@ -179,7 +180,7 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     lash = "eyelashes01" if female and rng.random() < 0.7 else "eyelashes04"
     return dress(
         wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=None if made[0] else outfit,
-        shoes=None if made[1] else shoes, hair=hair, brow=brow, lash=lash, texture=texture,
+        shoes=None if made[1] else shoes, hair=hair, brow=brow, lash=lash, extras=True, texture=texture,
     )  # fmt: skip
 
 
@@ -196,11 +197,12 @@ def dress(
     hair: str,
     brow: str,
     lash: str,
+    extras: bool = False,  # hats, glasses, bags and the like, now and then
     texture: int = 1024,
 ) -> Person:
     """A person of given looks. Raises InputError where the wardrobe lacks a thing."""
     model = wardrobe.model
-    body = model.rest(shape)[0][0].numpy()
+    body, joints = (rest[0].numpy() for rest in model.rest(shape))
     skin = skin_picture(wardrobe, rng, female, tone, years, texture)
     usual = np.float32(cv2.mean(_linear(skin))[:3])
     tailor = Tailor(
@@ -209,6 +211,8 @@ def dress(
     worn = tailor.clothes(female) if outfit is None else []
     if shoes is None:
         worn.insert(0, tailor.boots() if outfit is None else tailor.boots(_LOW))
+    added = tailor.extras(Anchors.of(model, body, joints), female, worn) if extras else Extras()
+    worn += added.worn
     hidden = covered([each.garment for each in worn], model)
     shapes = layered([each.garment for each in worn], model, body)
     clothes = [each.piece(model, body, form, rng, texture) for each, form in zip(worn, shapes, strict=True)]
@@ -223,6 +227,7 @@ def dress(
         hidden[asset.hidden] = True
         picture = _shoe_picture(wardrobe, asset, rng, texture)
         clothes.insert(0, _worn(asset, body, picture, LEATHER, 1, BodyPart.SHOES, wardrobe, texture))
+    clothes += added.pieces
     near = cKDTree(np.concatenate([piece.rest for piece in clothes[1:]]))
     bare = _skin(wardrobe, body, hidden, skin)
     parts = [_giving_way(bare, near, _UNDER_CLOTH), _giving_way(clothes[0], near, _IN_TROUSERS), *clothes[1:]]
@@ -233,9 +238,13 @@ def dress(
         colour = hair_colour if kind != "eyelashes" else np.full(3, 0.01)
         picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
         look = (_HAIR, 2, BodyPart.HAIR) if kind == "hair" else (_BROW, 3, BodyPart.FACE_SKIN)
-        parts.append(_worn(asset, body, picture, *look, wardrobe, texture, transparent=True))
+        if kind == "hair" and added.hides_hair:
+            continue
+        piece = _worn(asset, body, picture, *look, wardrobe, texture, transparent=True)
+        parts.append(beneath(piece, added.dome) if kind == "hair" and added.dome is not None else piece)
     parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
-    wears = (*((outfit,) if outfit else ()), *((shoes,) if shoes else ()), *(w.garment.name for w in worn))
+    names = (*(w.garment.name for w in worn), *added.names)
+    wears = (*((outfit,) if outfit else ()), *((shoes,) if shoes else ()), *names)
     return _assemble(parts, model, female, years, tone, (*wears, hair, brow, lash), shape)
 
 

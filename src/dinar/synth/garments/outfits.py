@@ -12,10 +12,12 @@ from dinar.parts import BodyPart
 from dinar.synth.garments import patterns
 from dinar.synth.garments.cloth import Look, folds, pictured
 from dinar.synth.garments.sewing import Garment, sewn
+from dinar.synth.garments.things import Anchors, Dome, bag, glasses, hat, held, scarf
 from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.shading import to_bytes
 
 Colour = Callable[[float], np.ndarray]  # a colour, linear light [3], quiet with some chance
+_EXTRAS = (0.2, 0.2, 0.16, 0.13)  # shares of people with headwear, glasses, bags, held things
 Fabric = Callable[[], tuple[np.ndarray, float]]  # a fabric, linear light [s, s, 3], and metres a side
 
 
@@ -37,6 +39,23 @@ class Worn:
         return sewn(self.garment, model, body, shape, picture, folds(rng, size, self.folds))
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What somebody wears and carries besides clothes and shoes: cut garments, and things that are whole."""
+
+    worn: tuple[Worn, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    names: tuple[str, ...] = ()
+    dome: Dome | None = None
+    hides_hair: bool = False
+
+
+def _srgb(light: np.ndarray) -> np.ndarray:
+    out = np.empty(3, np.uint8)
+    to_bytes(np.float32(light), out)
+    return out.astype(np.float64)
+
+
 class Tailor:
     """Makes garments up from random numbers."""
 
@@ -53,15 +72,21 @@ class Tailor:
         else:
             tucked = bool(rng.random() < (0.6 if kind == "skirt" else 0.3))
             below = self._trousers(female) if kind == "trousers" else self._skirt()
-            above = self._top(female, tucked)
+            waist = below.garment.waist
+            above = self._top(female, waist - 0.03 if tucked else None)
             worn += [above, below] if tucked else [below, above]
+            if not tucked and kind == "skirt":
+                worn[0] = replace(worn[0], garment=replace(worn[0].garment, under=0.015))
             if tucked:
-                worn[0] = replace(worn[0], garment=replace(worn[0].garment, under=0.012))
+                worn[0] = replace(worn[0], garment=replace(worn[0].garment, under=0.02))
                 worn[1] = replace(worn[1], garment=replace(worn[1].garment, under=0.0, offset=0.011))
             if kind == "skirt" and rng.random() < 0.35:
                 worn.insert(0, self._tights())
         if rng.random() < 0.36:
-            worn += self._outer()
+            outer = self._outer()
+            if len(outer) > 1:  # under a coat's tails all gives way
+                worn = [replace(w, garment=replace(w.garment, under=w.garment.under + 0.02)) for w in worn]
+            worn += outer
         return worn
 
     def boots(self, most: float = 0.42) -> Worn:
@@ -77,15 +102,57 @@ class Tailor:
             look = replace(look, pattern="all")
         return Worn(garment, look, 0.2)
 
-    def _top(self, female: bool, tucked: bool) -> Worn:
+    def extras(self, anchors: Anchors, female: bool, worn: list[Worn]) -> Extras:
+        """Now and then headwear, glasses, a bag, something held."""
+        rng = self.rng
+        wanted = rng.random(4) < _EXTRAS
+        added, pieces, names, dome, hides = [], [], [], None, False
+        hoods = [each for each in worn if each.garment.name in ("hoodie", "zipped")]
+        if wanted[0]:
+            shares = [0.30, 0.18, 0.09, 0.13, 0.30] if female else [0.52, 0.30, 0.12, 0.06, 0.0]
+            kind = str(rng.choice(["cap", "beanie", "fedora", "sunhat", "headscarf"], p=shares))
+            if hoods and rng.random() < 0.7:
+                garment = scarf(self.model, rng, hood=True)
+                added.append(Worn(garment, replace(hoods[-1].look, motif=None, back=None, fasten="", pockets=""), 0.4))
+                hides = True
+            elif kind == "headscarf":
+                look = self._plain(0.5)
+                look = replace(look, pattern="all") if rng.random() < 0.3 else look
+                added.append(Worn(scarf(self.model, rng), look, 0.6))
+                hides = True
+            else:
+                piece, dome = hat(anchors, rng, self._paint(0.6), kind)
+                pieces.append(piece)
+                names.append(kind)
+        if wanted[1]:
+            pieces += glasses(anchors, rng)
+            names.append("glasses")
+        if wanted[2]:
+            colour = self._plain(0.8)
+            bags, straps = bag(anchors, rng, _srgb(colour.colour))
+            pieces += bags
+            away = 0.012 if worn else 0.03  # over clothes that are no garments of ours
+            added += [Worn(replace(strap, offset=away), replace(colour, seed=0), 0.0) for strap in straps]
+            names.append("bag")
+        if wanted[3]:
+            pieces += held(anchors, rng, self._paint(0.5))
+            names.append("held")
+        return Extras(tuple(added), tuple(pieces), tuple(names), dome, hides)
+
+    def _paint(self, quiet: float) -> np.ndarray:
+        """A colour in sRGB, 0 to 255."""
+        return _srgb(self.colour(quiet))
+
+    def _top(self, female: bool, tucked: float | None) -> Worn:
+        """Something worn above; tucked: the height down to which it goes into what is worn below."""
         rng = self.rng
         kind = rng.choice(
             ["tee", "tank", "shirt", "jumper", "hoodie", "polo", "tunic", "blouse"],
             p=[0.30, 0.08 if female else 0.04, 0.18, 0.16, 0.10, 0.07, 0.03, 0.08] if female
             else [0.33, 0.04, 0.23, 0.17, 0.12, 0.08, 0.03, 0.0],
         )  # fmt: skip
-        hem = 0.06 if tucked else float(rng.uniform(-0.10, 0.04))
-        if female and not tucked and kind in ("tee", "tank") and rng.random() < 0.15:
+        hem = tucked if tucked is not None else float(rng.uniform(-0.10, 0.04))
+        if female and tucked is None and kind in ("tee", "tank") and rng.random() < 0.15:
             hem = float(rng.uniform(0.08, 0.2))  # cropped
         loose = float(rng.uniform(0.0, 0.13))
         v = bool(rng.random() < 0.25)
@@ -110,7 +177,7 @@ class Tailor:
             if kind == "shirt" and rng.random() < 0.5:
                 look = replace(look, pattern="all")
         elif kind == "hoodie":
-            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.25, 1.6)),
+            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.15, 1.45)),
                                    collar="hood", offset=0.012, smooth=24, **(cut | {"depth": 0.02, "v": False}))  # fmt: skip
             look = replace(self._printed(look, 0.5), bands=bool(rng.random() < 0.15), pockets="sides" if rng.random() < 0.3 else "")
             if rng.random() < 0.4:
@@ -118,14 +185,14 @@ class Tailor:
         elif kind == "jumper":
             collar = str(rng.choice(["rib", "roll", "stand", ""], p=[0.6, 0.2, 0.05, 0.15]))
             depth = 0.0 if collar in ("roll", "stand") else depth
-            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.15, 1.6)),
+            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.1, 1.4)),
                                    collar=collar, offset=0.011, smooth=24, **(cut | {"depth": depth, "v": v and not collar}))  # fmt: skip
             look = self._printed(look, 0.35)
         elif kind == "tunic":
             garment = patterns.top(self.model, name="tunic", sleeve=float(rng.choice([0.0, 0.2, 0.6])),
                                    sleeve_wide=float(rng.uniform(1.1, 1.7)),
-                                   **(cut | {"hem": -0.14, "loose": float(rng.uniform(0.08, 0.2))}))  # fmt: skip
-            look = replace(look, pattern="all" if rng.random() < 0.5 else "", bands=bool(rng.random() < 0.4))
+                                   **(cut | {"hem": -0.14 if tucked is None else hem, "loose": float(rng.uniform(0.08, 0.2))}))  # fmt: skip
+            look = replace(look, pattern="all" if rng.random() < 0.5 else "", bands=tucked is None and bool(rng.random() < 0.4))
         else:
             garment = patterns.top(self.model, name="blouse", sleeve=float(rng.choice([0.12, 0.3, 0.6])),
                                    sleeve_wide=float(rng.uniform(1.2, 1.9)), **(cut | {"depth": depth + 0.03}))  # fmt: skip
@@ -215,7 +282,7 @@ class Tailor:
         offset = float(rng.uniform(0.020, 0.028))
         upper = patterns.top(
             self.model, label=BodyPart.OUTER, name=str(kind), sleeve=sleeve, hem=0.08 if kind == "coat" else hem,
-            loose=0.06 if kind == "coat" else float(rng.uniform(0.03, 0.14)), sleeve_wide=float(rng.uniform(1.25, 1.5)),
+            loose=0.06 if kind == "coat" else float(rng.uniform(0.03, 0.14)), sleeve_wide=float(rng.uniform(1.12, 1.3)),
             depth=0.0, width=0.10, offset=offset, smooth=24, collar=collar, open_to=open_to, lapel=lapel, material=material,
         )  # fmt: skip
         fasten = {"jacket": "zip", "zipped": "zip"}.get(str(kind), "buttons")

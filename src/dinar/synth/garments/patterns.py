@@ -113,7 +113,7 @@ def trousers(
     wide = 1 + (thigh - 1) * _smooth(-y, -0.05, 0.15) * (1 - down) + (ankle - 1) * down
     return Garment(
         name, label, "tights", "lower", tuple(np.float32(c) for c in cuts), offset, wide.astype(np.float32),
-        smooth=smooth, under=under,
+        smooth=smooth, under=under, waist=waist,
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def skirt(
     wide = (1 + (flare - 1) * down).astype(np.float32)
     return Garment(
         name, label, "skirt", "whole", tuple(np.float32(c) for c in cuts), offset, wide, pleats, smooth=2, under=under,
-        material=material,
+        material=material, waist=waist,
     )  # fmt: skip
 
 

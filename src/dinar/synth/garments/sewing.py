@@ -51,6 +51,7 @@ class Garment:
     pleats    metres that folds stand out, [M], how many there are about the body, and radians of turn
     smooth    rounds of evening out: the body's forms show less
     collars   strips sewn on
+    waist     of what is worn below: its upper edge's height, metres on the mean body
     under     metres by which it gives way to what is worn over it
     """
 
@@ -66,6 +67,7 @@ class Garment:
     collars: Sequence[Collar] = ()
     material: tuple[float, ...] = CLOTH
     under: float = 0.0
+    waist: float = 0.0
 
     @property
     def inside(self) -> np.ndarray:
@@ -110,7 +112,7 @@ def layered(garments: Sequence[Garment], model: BodyModel, body: np.ndarray) -> 
         normals = base.normals(out)
         for below, under in zip(garments[:k], found, strict=True):
             if below.base == garment.base:
-                there = np.clip(below.inside / _FADE + 1, 0, 1)
+                there = np.clip(below.inside / _FADE + 1, 0, 1) if garment.label != BodyPart.BAG else 1
                 out = out + normals * (np.maximum(((under - out) * normals).sum(1) + _GAP, 0) * there)[:, None]
         found.append(out.astype(np.float32))
     return found

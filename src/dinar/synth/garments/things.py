@@ -238,7 +238,7 @@ def held(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> list
         handle = np.array([top + across * 0.06, grip + across * 0.03, grip - across * 0.03, top - across * 0.06])
         tubes = _tubes([(handle, False)], 0.005)
         return [*made, anchors.piece(*tubes, "wrist" + side, colour * 0.7, BodyPart.BAG, material)]
-    frame = np.stack([ahead, across, palm]) if kind in ("phone", "book") else np.stack([ahead, across, palm])
+    frame = np.stack([across, ahead, palm])
     middle = knuckle + palm * (0.022 + half[2]) + ahead * 0.01
     return [anchors.piece(points @ frame + middle, quads, "wrist" + side, colour, BodyPart.BAG, material)]
 
@@ -252,7 +252,7 @@ def bag(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> tuple
     if rng.random() < 0.4:  # a backpack
         half = np.array([0.14, 0.20, 0.075]) * rng.uniform(0.8, 1.15)
         points, quads = box(half, 4.5)
-        back = float(anchors.body[: len(anchors.body)][np.abs(anchors.body[:, 1] - chest[1]) < 0.05][:, 2].min())
+        back = float(anchors.body[np.abs(anchors.body[:, 1] - chest[1]) < 0.05][:, 2].min())
         middle = np.array([0, chest[1] + 0.02, back - half[2] * 0.9])
         band = 0.020 - np.abs(np.abs(x) - 0.095)
         straps = [(band, np.where(z > -0.06, y - 0.24, -1.0))]
@@ -261,7 +261,8 @@ def bag(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> tuple
         sign = float(rng.choice([-1, 1]))
         half = np.array([0.05, 0.11, 0.14]) * rng.uniform(0.7, 1.3)
         points, quads = box(half, 5.0)
-        hip = float(np.abs(anchors.body[np.abs(anchors.body[:, 1] - pelvis[1]) < 0.06][:, 0]).clip(0, 0.25).max())
+        sides = (base.mix @ anchors.body)[base.arm < 0.2]
+        hip = float(np.abs(sides[np.abs(sides[:, 1] - pelvis[1]) < 0.08][:, 0]).max())
         low = float(rng.uniform(-0.06, 0.08))
         middle = np.array([sign * (hip + half[0] + 0.015), pelvis[1] + low, pelvis[2]])
         if rng.random() < 0.65:  # across
