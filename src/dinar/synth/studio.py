@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 import torch
+from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from dinar.body.model import Body
@@ -118,6 +119,12 @@ class Scene:
     patch: np.ndarray
     facing: np.ndarray
     seen: np.ndarray
+
+    @cached_property
+    def outermost(self) -> np.ndarray:
+        """The corners of the person's convex hull, float32 [M, 3]: what a picture has to hold."""
+        points = self.vertices[::4]  # neighbours are next to one another
+        return points[ConvexHull(points).vertices]
 
 
 @dataclass(frozen=True)
@@ -453,7 +460,7 @@ def frame_camera(
 ) -> Camera:
     """A camera that has all of a person in its picture, as close as its margins let it."""
     a = math.radians(azimuth)
-    points = scene.vertices[::8]  # neighbours are next to one another
+    points = scene.outermost
     middle = _bounds(points).mean(0)
     focal = size[0] / 2 / math.tan(math.radians(fov) / 2)
     wanted = np.float32([size[1] * (1 - 1.2 * margin), size[0] * (1 - 2 * margin)])

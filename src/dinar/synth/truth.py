@@ -17,8 +17,8 @@ from dinar.synth.people import Person
 from dinar.synth.studio import mesh_of
 
 SIDE = 256           # texels
-_WAYS = 18           # directions that a person is looked at from
-_PIXELS = 288        # a side of what is seen from there
+_WAYS = 14           # directions that a person is looked at from
+_PIXELS = 224        # a side of what is seen from there
 _GRAZING = 0.3       # least cosine between a texel's normal and such a direction
 _INSIDE = 0.025      # metres that a texel may stand out before what is worn over it
 _REACH = 0.10        # metres over the skin that clothes are
@@ -48,25 +48,27 @@ def surface_parts(person: Person, size: int = SIDE) -> np.ndarray:
     reach = np.full(256, _REACH, np.float32)
     for part, far in _FAR.items():
         reach[part] = far
-    votes = np.zeros((len(points), 256), np.float32)
+    names, number = np.unique(np.append(person.label, 0), return_inverse=True)  # 0 first: nothing is seen
+    number = number.astype(np.uint8)
+    votes = np.zeros((len(points), len(names)), np.float32)
     mesh = mesh_of(person, np.zeros((len(vertices), shading.SURFACE_COLUMNS), np.float32))
     face, near = np.empty((_PIXELS, _PIXELS), np.int32), np.empty((_PIXELS, _PIXELS), np.float32)
     thin, before = np.empty((_PIXELS, _PIXELS, 1), np.int32), np.empty((_PIXELS, _PIXELS, 1), np.float32)
     for way in _ways():
         frame = _frame(way)
         screen = _seen_along(vertices - middle, frame, scale)
-        place = _seen_along(points - middle, frame, scale)
         shading.draw(screen, mesh, face, near)
         shading.layers(screen, mesh, near.copy(), thin, before)
+        found, nearness = np.where(thin[..., 0] >= 0, thin[..., 0], face), np.maximum(before[..., 0], near)
         cosine = facing @ way
-        column, row = place[:, 0].astype(int), place[:, 1].astype(int)
-        found = np.where(thin[..., 0] >= 0, thin[..., 0], face)[row, column]
-        gap = np.maximum(before[..., 0], near)[row, column] - place[:, 2]
-        label = np.where(found >= 0, person.label[found], 0)
-        good = (found >= 0) & (cosine > _GRAZING) & (gap > -_INSIDE) & (gap < reach[label])
-        rows = np.flatnonzero(good)
-        votes[rows, label[rows]] += cosine[rows] ** 4
-    label = votes.argmax(1).astype(np.uint8)
+        rows = np.flatnonzero(cosine > _GRAZING)
+        place = _seen_along(points[rows] - middle, frame, scale)
+        column, row = place[:, 0].astype(np.int32), place[:, 1].astype(np.int32)
+        hit, gap = found[row, column], nearness[row, column] - place[:, 2]
+        good = np.flatnonzero((hit >= 0) & (gap > -_INSIDE))
+        good = good[gap[good] < reach[person.label[hit[good]]]]
+        votes[rows[good], number[hit[good]]] += cosine[rows[good]] ** 4
+    label = names[votes.argmax(1)]
     known = label > 0
     if not known.all():
         label[~known] = label[known][cKDTree(points[known]).query(points[~known])[1]]

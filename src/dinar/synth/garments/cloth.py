@@ -10,7 +10,7 @@ import numpy as np
 from dinar.body.model import BodyModel
 from dinar.synth.garments import prints
 from dinar.synth.garments.sewing import Garment
-from dinar.synth.garments.surfaces import Sheet, sheet, surface
+from dinar.synth.garments.surfaces import Sheet, sheet
 
 _BRIGHTEST = np.float32(0.85)
 _SOLE = -0.803      # metres: the mean body stands at -0.82
@@ -52,11 +52,10 @@ class Look:
 
 def pictured(garment: Garment, model: BodyModel, look: Look, size: int) -> np.ndarray:
     """A garment's picture, linear light float32 [size, size, 3]."""
-    base, flat = surface(model, garment.base), sheet(model, garment.base, garment.region, size)
+    flat = sheet(model, garment.base, garment.region, size)
     metre = size / flat.side
     rng = np.random.default_rng(look.seed)
-    place = flat.at_texels(base.place)
-    x, y = place[..., 0], place[..., 1]
+    x, y, _ = flat.place
     out = np.empty((size, size, 3), np.float32)
     out[:] = look.colour
     if look.tile is not None:

@@ -65,8 +65,9 @@ class Sheet:
 
     uv       float32 [T, 2]        in [0, 1]
     side     metres a side
-    corner   int64   [S, S, 3]     the surface's vertices about each texel; those next to the panels too
+    corner   int32   [S, S, 3]     the surface's vertices about each texel; those next to the panels too
     share    float32 [S, S, 3]     their shares
+    place    float32 [3, S, S]     where texels are on the mean body, metres
     front    bool    [S, S]        the front's panels
     """
 
@@ -74,12 +75,13 @@ class Sheet:
     side: float
     corner: np.ndarray
     share: np.ndarray
+    place: np.ndarray
     front: np.ndarray
 
     def at_texels(self, values: np.ndarray) -> np.ndarray:
-        """Values [N] or [N, C] of vertices at each texel: float32 [S, S] or [S, S, C]."""
-        share = self.share if values.ndim == 1 else self.share[..., None]
-        return (values[self.corner] * share).sum(2, dtype=np.float32)
+        """Values [N] of vertices at each texel: float32 [S, S]."""
+        values = np.float32(values)
+        return sum(np.take(values, self.corner[..., k]) * self.share[..., k] for k in range(3))
 
 
 @lru_cache(maxsize=4)
@@ -214,4 +216,6 @@ def sheet(model: BodyModel, name: str, region: str, size: int) -> Sheet:
     face, share = seen.face[0].numpy(), seen.barycentric[0].numpy()
     y, x = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     face, share = face[y, x], share[y, x]
-    return Sheet(uv, side, faces[face], share, whole.front[inside][face])
+    corner = faces[face].astype(np.int32)
+    place = np.einsum("hwkc,hwk->chw", whole.place[corner], share)
+    return Sheet(uv, side, np.ascontiguousarray(corner), share, np.ascontiguousarray(place), whole.front[inside][face])
