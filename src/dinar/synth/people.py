@@ -18,7 +18,6 @@ from torch import Tensor
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import load_layout
 from dinar.parts import BodyPart
-from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
 from dinar.synth.garments.outfits import Extras, Tailor
@@ -387,8 +386,8 @@ def pyramids(pictures: list[np.ndarray]) -> Images:
 
 
 def _worn(
-    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, label: int | np.ndarray,
-    wardrobe: Wardrobe, texture: int, transparent: bool = False,
+    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int,
+    label: int | np.ndarray, wardrobe: Wardrobe, texture: int, transparent: bool = False,
 ) -> Piece:  # fmt: skip
     bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
     return Piece(

@@ -41,7 +41,7 @@ VALID_FACE = (
     (0.2909, 0.3782),
 )  # fmt: skip
 
-_JACKETS = "_Busi"  # VALID's outfits with one
+_TOPS = {"Busi": "jackets", "Medi": "coats"}  # of VALID's outfits
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
 _CLOTH = (0.0, 0.0, 1.0, 0.08, 0.0, 1, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
@@ -530,8 +530,8 @@ def _person(
     owner = _bone_of_joint(rig, bones)
     kinds = _kinds(parts, owner)
     valid = any(part.name == VALID_MESH for part in parts)
-    jacket = Path(rig.source).stem.endswith(_JACKETS)
-    labels = rigged_labels(parts, kinds, owner, VALID_FACE if valid else None, worn_over=valid and jacket)
+    tops = _TOPS.get(Path(rig.source).stem.rpartition("_")[2], "") if valid else ""
+    labels = rigged_labels(parts, kinds, owner, VALID_FACE if valid else None, tops)
     surfaces = (_SKIN, _CLOTH, _HAIR, _EYE)
     faces, uv_faces, of_face, materials, picture = [], [], [], [], []
     vertex = texel = 0

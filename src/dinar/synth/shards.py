@@ -2,8 +2,9 @@
 
 A sample `000012` of `people-00000.tar` is `000012.json`, `000012.texels.png` (the part of a person that each texel of
 the front-cut layout shows) and, for each view, `000012.<view>.image.jpg`, `000012.<view>.mask.png` and
-`000012.<view>.parts.png` (the part at each pixel; both are `dinar.parts.BodyPart`). The JSON holds `seed`, `female`, `years`, `tone`, `wears`, `model`, `shape`, `poses` (each
-with pose, expression and translation) and `views` (each with the number of its pose and its camera's K, R, t, size).
+`000012.<view>.parts.png` (the part at each pixel; both are `dinar.parts.BodyPart`). The JSON holds `seed`, `female`,
+`years`, `tone`, `wears`, `model`, `shape`, `poses` (each with pose, expression and translation) and `views` (each with
+the number of its pose and its camera's K, R, t, size).
 Of people out of files `wears` is the file's name, what is not known is null, and `registration` holds how far the body
 and their mesh are apart at rest, metres (see `rigged.Distances`).
 """

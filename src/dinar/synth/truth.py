@@ -16,12 +16,12 @@ from dinar.synth import shading
 from dinar.synth.people import Person
 from dinar.synth.studio import mesh_of
 
-SIDE = 256           # texels
-_WAYS = 14           # directions that a person is looked at from
-_PIXELS = 224        # a side of what is seen from there
-_GRAZING = 0.3       # least cosine between a texel's normal and such a direction
-_INSIDE = 0.025      # metres that a texel may stand out before what is worn over it
-_REACH = 0.10        # metres over the skin that clothes are
+SIDE = 256  # texels
+_WAYS = 14  # directions that a person is looked at from
+_PIXELS = 224  # a side of what is seen from there
+_GRAZING = 0.3  # least cosine between a texel's normal and such a direction
+_INSIDE = 0.025  # metres that a texel may stand out before what is worn over it
+_REACH = 0.10  # metres over the skin that clothes are
 _FAR = {BodyPart.DRESS: 0.30, BodyPart.HAIR: 0.16, BodyPart.OUTER: 0.16, BodyPart.LOWER: 0.14, BodyPart.BAG: 0.2}
 _BASE = np.float32(10.0)  # metres: nearer than all that is drawn
 
@@ -102,7 +102,7 @@ def _frame(way: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _texels(model: BodyModel, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The layout's texels: triangle [M], shares of its corners float32 [M, 3], and where they are, bool [size, size]."""
+    """The layout's texels: triangles [M], shares of their corners [M, 3], and where they are, bool [size, size]."""
     texels = texel_map(load_layout("front", model), size)
     where = (texels.face >= 0).numpy()
     return texels.face.numpy()[where], texels.barycentric.numpy()[where], where

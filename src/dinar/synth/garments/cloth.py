@@ -13,7 +13,7 @@ from dinar.synth.garments.sewing import Garment
 from dinar.synth.garments.surfaces import Sheet, sheet
 
 _BRIGHTEST = np.float32(0.85)
-_SOLE = -0.803      # metres: the mean body stands at -0.82
+_SOLE = -0.803  # metres: the mean body stands at -0.82
 
 
 @dataclass(frozen=True)
@@ -169,13 +169,17 @@ def _pockets(
     out: np.ndarray, x: np.ndarray, y: np.ndarray, front: np.ndarray, look: Look, rng: np.random.Generator
 ) -> None:
     boxes = {
-        "chest": [(sign * 0.085, 0.36, 0.05, 0.06, True) for sign in rng.choice([-1, 1], int(rng.integers(1, 3)), False)],
+        "chest": [
+            (sign * 0.085, 0.36, 0.05, 0.06, True) for sign in rng.choice([-1, 1], int(rng.integers(1, 3)), False)
+        ],
         "sides": [(sign * 0.095, 0.10, 0.065, 0.07, True) for sign in (-1, 1)],
         "jeans": [(sign * 0.08, -0.06, 0.065, 0.07, False) for sign in (-1, 1)],
     }.get(look.pockets, [])
     for cx, cy, w, h, ahead in boxes:
         inside = np.maximum(np.abs(x - cx) - w, np.abs(y - cy) - h)
-        line = np.where((inside > -0.004) & (inside < 0), 0.72, 1) * np.where((inside < 0) & (y > cy + h - 0.02), 0.88, 1)
+        line = np.where((inside > -0.004) & (inside < 0), 0.72, 1) * np.where(
+            (inside < 0) & (y > cy + h - 0.02), 0.88, 1
+        )
         out *= np.where(front == ahead, line, 1)[..., None]
     if look.pockets == "jeans":
         slit = np.abs(np.abs(x) - 0.10 - 0.35 * (0.10 - y)) < 0.003

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_matrix, identity, vstack
 
-_LEAST = 0.03       # of an edge: cuts keep this far from its ends
+_LEAST = 0.03  # of an edge: cuts keep this far from its ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,10 @@ def _with_points(mix: csr_matrix, pairs: np.ndarray, share: np.ndarray) -> tuple
     _, first, number = np.unique(key, return_index=True, return_inverse=True)
     one, two, s = pairs[first, 0], pairs[first, 1], share[first]
     rows = np.arange(len(first))
-    new = csr_matrix((np.concatenate([1 - s, s]).astype(np.float32), (np.tile(rows, 2), np.concatenate([one, two]))),
-                     (len(first), mix.shape[0]))  # fmt: skip
+    new = csr_matrix(
+        (np.concatenate([1 - s, s]).astype(np.float32), (np.tile(rows, 2), np.concatenate([one, two]))),
+        (len(first), mix.shape[0]),
+    )
     return vstack([mix, new @ mix], "csr"), mix.shape[0] + number.reshape(-1)
 
 
@@ -94,9 +96,12 @@ def tidy(cloth: Cloth) -> Cloth:
     used, faces = np.unique(cloth.faces, return_inverse=True)
     uv_used, uv_faces = np.unique(cloth.uv_faces, return_inverse=True)
     return replace(
-        cloth, mix=cloth.mix[used], uv_mix=cloth.uv_mix[uv_used], faces=faces.reshape(-1, 3),
+        cloth,
+        mix=cloth.mix[used],
+        uv_mix=cloth.uv_mix[uv_used],
+        faces=faces.reshape(-1, 3),
         uv_faces=uv_faces.reshape(-1, 3),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,9 @@ def strip(
         folded |= row < 0
     count = len(steps)
     return Strip(
-        np.concatenate(rows).astype(np.float32), np.tile(used, count), np.concatenate(coordinates).astype(np.float32),
-        np.concatenate(faces), np.concatenate(uv_faces),
-    )  # fmt: skip
+        np.concatenate(rows).astype(np.float32),
+        np.tile(used, count),
+        np.concatenate(coordinates).astype(np.float32),
+        np.concatenate(faces),
+        np.concatenate(uv_faces),
+    )

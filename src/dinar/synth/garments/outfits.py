@@ -10,33 +10,15 @@ import numpy as np
 from dinar.body.model import BodyModel
 from dinar.parts import BodyPart
 from dinar.synth.garments import patterns
-from dinar.synth.garments.cloth import Look, folds, pictured
-from dinar.synth.garments.sewing import Garment, sewn
+from dinar.synth.garments.cloth import Look
+from dinar.synth.garments.sewing import Garment
 from dinar.synth.garments.things import Anchors, Dome, bag, glasses, hat, held, scarf
+from dinar.synth.garments.wearing import Worn, srgb
 from dinar.synth.piece import CLOTH, LEATHER, Piece
-from dinar.synth.shading import to_bytes
 
 Colour = Callable[[float], np.ndarray]  # a colour, linear light [3], quiet with some chance
 _EXTRAS = (0.2, 0.2, 0.16, 0.13)  # shares of people with headwear, glasses, bags, held things
 Fabric = Callable[[], tuple[np.ndarray, float]]  # a fabric, linear light [s, s, 3], and metres a side
-
-
-@dataclass(frozen=True, eq=False)
-class Worn:
-    """A garment, its look, and how deep its folds are."""
-
-    garment: Garment
-    look: Look
-    folds: float
-
-    def piece(
-        self, model: BodyModel, body: np.ndarray, shape: np.ndarray, rng: np.random.Generator, size: int
-    ) -> Piece:
-        """It on a resting body [V, 3], its whole surface being `shape`, with a picture of `size` texels a side."""
-        light = pictured(self.garment, model, self.look, size)
-        picture = np.empty(light.shape, np.uint8)
-        to_bytes(light.ravel(), picture.ravel())
-        return sewn(self.garment, model, body, shape, picture, folds(rng, size, self.folds))
 
 
 @dataclass(frozen=True)
@@ -48,12 +30,6 @@ class Extras:
     names: tuple[str, ...] = ()
     dome: Dome | None = None
     hides_hair: bool = False
-
-
-def _srgb(light: np.ndarray) -> np.ndarray:
-    out = np.empty(3, np.uint8)
-    to_bytes(np.float32(light), out)
-    return out.astype(np.float64)
 
 
 class Tailor:
@@ -129,7 +105,7 @@ class Tailor:
             names.append("glasses")
         if wanted[2]:
             colour = self._plain(0.8)
-            bags, straps = bag(anchors, rng, _srgb(colour.colour))
+            bags, straps = bag(anchors, rng, srgb(colour.colour))
             pieces += bags
             away = 0.012 if worn else 0.03  # over clothes that are no garments of ours
             added += [Worn(replace(strap, offset=away), replace(colour, seed=0), 0.0) for strap in straps]
@@ -141,16 +117,17 @@ class Tailor:
 
     def _paint(self, quiet: float) -> np.ndarray:
         """A colour in sRGB, 0 to 255."""
-        return _srgb(self.colour(quiet))
+        return srgb(self.colour(quiet))
 
     def _top(self, female: bool, tucked: float | None) -> Worn:
         """Something worn above; tucked: the height down to which it goes into what is worn below."""
         rng = self.rng
         kind = rng.choice(
             ["tee", "tank", "shirt", "jumper", "hoodie", "polo", "tunic", "blouse"],
-            p=[0.30, 0.08 if female else 0.04, 0.18, 0.16, 0.10, 0.07, 0.03, 0.08] if female
+            p=[0.30, 0.08 if female else 0.04, 0.18, 0.16, 0.10, 0.07, 0.03, 0.08]
+            if female
             else [0.33, 0.04, 0.23, 0.17, 0.12, 0.08, 0.03, 0.0],
-        )  # fmt: skip
+        )
         hem = tucked if tucked is not None else float(rng.uniform(-0.10, 0.04))
         if female and tucked is None and kind in ("tee", "tank") and rng.random() < 0.15:
             hem = float(rng.uniform(0.08, 0.2))  # cropped
@@ -160,9 +137,16 @@ class Tailor:
         cut = dict(hem=hem, loose=loose, v=v, depth=depth, width=float(rng.uniform(0.075, 0.13)))
         look = self._look()
         if kind == "tee":
-            sleeve = float(rng.choice([0.08, patterns.SHORT, 0.21, patterns.HALF, patterns.LONG], p=[0.1, 0.5, 0.2, 0.08, 0.12]))
-            garment = patterns.top(self.model, sleeve=sleeve, sleeve_wide=float(rng.uniform(1.05, 1.5)),
-                                   collar="rib" if rng.random() < 0.7 else "", **cut)  # fmt: skip
+            sleeve = float(
+                rng.choice([0.08, patterns.SHORT, 0.21, patterns.HALF, patterns.LONG], p=[0.1, 0.5, 0.2, 0.08, 0.12])
+            )
+            garment = patterns.top(
+                self.model,
+                sleeve=sleeve,
+                sleeve_wide=float(rng.uniform(1.05, 1.5)),
+                collar="rib" if rng.random() < 0.7 else "",
+                **cut,
+            )
             look = self._printed(look, 0.55)
         elif kind == "tank":
             garment = patterns.top(self.model, sleeve=0.0, **(cut | {"depth": float(rng.uniform(0.05, 0.14))}))
@@ -170,39 +154,76 @@ class Tailor:
         elif kind in ("shirt", "polo"):
             sleeve = patterns.LONG if kind == "shirt" and rng.random() < 0.7 else float(rng.uniform(0.15, 0.25))
             lapel = float(rng.uniform(0.40, 0.55)) if rng.random() < 0.5 else None
-            garment = patterns.top(self.model, sleeve=sleeve, sleeve_wide=float(rng.uniform(1.1, 1.35)), collar="shirt",
-                                   lapel=lapel, **(cut | {"depth": 0.0, "v": False, "width": 0.09}))  # fmt: skip
+            garment = patterns.top(
+                self.model,
+                sleeve=sleeve,
+                sleeve_wide=float(rng.uniform(1.1, 1.35)),
+                collar="shirt",
+                lapel=lapel,
+                **(cut | {"depth": 0.0, "v": False, "width": 0.09}),
+            )
             tie = kind == "shirt" and lapel is None and rng.random() < (0.06 if female else 0.3)
             look = replace(look, fasten="tie" if tie else "buttons", pockets="chest" if rng.random() < 0.35 else "")
             if kind == "shirt" and rng.random() < 0.5:
                 look = replace(look, pattern="all")
         elif kind == "hoodie":
-            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.15, 1.45)),
-                                   collar="hood", offset=0.012, smooth=24, **(cut | {"depth": 0.02, "v": False}))  # fmt: skip
-            look = replace(self._printed(look, 0.5), bands=bool(rng.random() < 0.15), pockets="sides" if rng.random() < 0.3 else "")
+            garment = patterns.top(
+                self.model,
+                sleeve=patterns.LONG,
+                sleeve_wide=float(rng.uniform(1.15, 1.45)),
+                collar="hood",
+                offset=0.012,
+                smooth=24,
+                **(cut | {"depth": 0.02, "v": False}),
+            )
+            look = replace(
+                self._printed(look, 0.5), bands=bool(rng.random() < 0.15), pockets="sides" if rng.random() < 0.3 else ""
+            )
             if rng.random() < 0.4:
                 look = replace(look, fasten="zip", motif=None)
         elif kind == "jumper":
             collar = str(rng.choice(["rib", "roll", "stand", ""], p=[0.6, 0.2, 0.05, 0.15]))
             depth = 0.0 if collar in ("roll", "stand") else depth
-            garment = patterns.top(self.model, sleeve=patterns.LONG, sleeve_wide=float(rng.uniform(1.1, 1.4)),
-                                   collar=collar, offset=0.011, smooth=24, **(cut | {"depth": depth, "v": v and not collar}))  # fmt: skip
+            garment = patterns.top(
+                self.model,
+                sleeve=patterns.LONG,
+                sleeve_wide=float(rng.uniform(1.1, 1.4)),
+                collar=collar,
+                offset=0.011,
+                smooth=24,
+                **(cut | {"depth": depth, "v": v and not collar}),
+            )
             look = self._printed(look, 0.35)
         elif kind == "tunic":
-            garment = patterns.top(self.model, name="tunic", sleeve=float(rng.choice([0.0, 0.2, 0.6])),
-                                   sleeve_wide=float(rng.uniform(1.1, 1.7)),
-                                   **(cut | {"hem": -0.14 if tucked is None else hem, "loose": float(rng.uniform(0.08, 0.2))}))  # fmt: skip
-            look = replace(look, pattern="all" if rng.random() < 0.5 else "", bands=tucked is None and bool(rng.random() < 0.4))
+            garment = patterns.top(
+                self.model,
+                name="tunic",
+                sleeve=float(rng.choice([0.0, 0.2, 0.6])),
+                sleeve_wide=float(rng.uniform(1.1, 1.7)),
+                **(cut | {"hem": -0.14 if tucked is None else hem, "loose": float(rng.uniform(0.08, 0.2))}),
+            )
+            look = replace(
+                look, pattern="all" if rng.random() < 0.5 else "", bands=tucked is None and bool(rng.random() < 0.4)
+            )
         else:
-            garment = patterns.top(self.model, name="blouse", sleeve=float(rng.choice([0.12, 0.3, 0.6])),
-                                   sleeve_wide=float(rng.uniform(1.2, 1.9)), **(cut | {"depth": depth + 0.03}))  # fmt: skip
-            look = replace(look, pattern="all" if rng.random() < 0.6 else "", fasten="buttons" if rng.random() < 0.4 else "")
+            garment = patterns.top(
+                self.model,
+                name="blouse",
+                sleeve=float(rng.choice([0.12, 0.3, 0.6])),
+                sleeve_wide=float(rng.uniform(1.2, 1.9)),
+                **(cut | {"depth": depth + 0.03}),
+            )
+            look = replace(
+                look, pattern="all" if rng.random() < 0.6 else "", fasten="buttons" if rng.random() < 0.4 else ""
+            )
         return Worn(replace(garment, name=str(kind)), look, float(rng.uniform(0.4, 1.2)))
 
     def _trousers(self, female: bool) -> Worn:
         rng = self.rng
-        kind = rng.choice(["jeans", "suit", "wide", "leggings", "shorts", "joggers"],
-                          p=[0.34, 0.18, 0.13, 0.13, 0.12, 0.10] if female else [0.42, 0.22, 0.05, 0.01, 0.17, 0.13])  # fmt: skip
+        kind = rng.choice(
+            ["jeans", "suit", "wide", "leggings", "shorts", "joggers"],
+            p=[0.34, 0.18, 0.13, 0.13, 0.12, 0.10] if female else [0.42, 0.22, 0.05, 0.01, 0.17, 0.13],
+        )
         waist = float(rng.uniform(0.07, 0.16))
         look = replace(self._look(), belt=bool(rng.random() < 0.35))
         hem = float(rng.uniform(-0.755, -0.70))
@@ -210,14 +231,23 @@ class Tailor:
             garment = patterns.trousers(self.model, waist=waist, hem=hem, thigh=1.0, ankle=1.02, offset=0.004, smooth=1)
             look = replace(look, belt=False)
         elif kind == "shorts":
-            garment = patterns.trousers(self.model, waist=waist, hem=float(rng.uniform(-0.40, -0.16)),
-                                        thigh=float(rng.uniform(1.02, 1.15)), ankle=float(rng.uniform(1.2, 2.0)))  # fmt: skip
+            garment = patterns.trousers(
+                self.model,
+                waist=waist,
+                hem=float(rng.uniform(-0.40, -0.16)),
+                thigh=float(rng.uniform(1.02, 1.15)),
+                ankle=float(rng.uniform(1.2, 2.0)),
+            )
         else:
             ankle = {"jeans": (1.08, 1.6), "suit": (1.4, 1.75), "wide": (1.8, 2.6), "joggers": (1.05, 1.3)}[str(kind)]
             garment = patterns.trousers(
-                self.model, waist=waist, hem=hem, thigh=float(rng.uniform(1.02, 1.15) + (0.1 if kind == "wide" else 0)),
-                ankle=float(rng.uniform(*ankle)), offset=float(rng.uniform(0.005, 0.012)),
-            )  # fmt: skip
+                self.model,
+                waist=waist,
+                hem=hem,
+                thigh=float(rng.uniform(1.02, 1.15) + (0.1 if kind == "wide" else 0)),
+                ankle=float(rng.uniform(*ankle)),
+                offset=float(rng.uniform(0.005, 0.012)),
+            )
         if kind in ("jeans", "shorts"):
             look = replace(look, pockets="jeans")
         if kind == "jeans" and rng.random() < 0.7:
@@ -239,11 +269,15 @@ class Tailor:
         straight = bool(rng.random() < 0.35)
         folds_ = 0 if straight else int(rng.integers(6, 19))
         return patterns.skirt(
-            self.model, waist=float(rng.uniform(0.10, 0.16)) if waist is None else waist,
-            hem=float(rng.uniform(max(least, -0.74), -0.17)), flare=float(rng.uniform(0.72, 0.9) if straight else rng.uniform(0.9, 1.7)),
-            folds=folds_, depth=float(rng.uniform(0.006, 0.028)) if folds_ else 0.0, phase=float(rng.uniform(0, 6.28)),
+            self.model,
+            waist=float(rng.uniform(0.10, 0.16)) if waist is None else waist,
+            hem=float(rng.uniform(max(least, -0.74), -0.17)),
+            flare=float(rng.uniform(0.72, 0.9) if straight else rng.uniform(0.9, 1.7)),
+            folds=folds_,
+            depth=float(rng.uniform(0.006, 0.028)) if folds_ else 0.0,
+            phase=float(rng.uniform(0, 6.28)),
             label=label,
-        )  # fmt: skip
+        )
 
     def _dress(self, female: bool) -> list[Worn]:
         rng = self.rng
@@ -255,11 +289,19 @@ class Tailor:
         if not female:  # a long shirt
             sleeve = patterns.LONG
         upper = patterns.top(
-            self.model, label=BodyPart.DRESS, name="dress", sleeve=sleeve, hem=0.10, loose=loose,
-            sleeve_wide=float(rng.uniform(1.05, 1.5)), depth=float(rng.uniform(0, 0.12)) if female else 0.0,
-            v=bool(rng.random() < 0.3), width=float(rng.uniform(0.08, 0.14)), offset=0.008,
+            self.model,
+            label=BodyPart.DRESS,
+            name="dress",
+            sleeve=sleeve,
+            hem=0.10,
+            loose=loose,
+            sleeve_wide=float(rng.uniform(1.05, 1.5)),
+            depth=float(rng.uniform(0, 0.12)) if female else 0.0,
+            v=bool(rng.random() < 0.3),
+            width=float(rng.uniform(0.08, 0.14)),
+            offset=0.008,
             collar=str(rng.choice(["", "rib", "shirt"], p=[0.6, 0.2, 0.2])),
-        )  # fmt: skip
+        )
         lower = self._skirt_shape(BodyPart.DRESS, waist=0.155)
         if not female:
             lower = patterns.skirt(self.model, waist=0.155, hem=float(rng.uniform(-0.74, -0.4)), flare=0.9)
@@ -270,10 +312,19 @@ class Tailor:
 
     def _outer(self) -> list[Worn]:
         rng = self.rng
-        kind = rng.choice(["jacket", "blazer", "cardigan", "coat", "zipped", "waistcoat"], p=[0.22, 0.2, 0.18, 0.22, 0.12, 0.06])
+        kind = rng.choice(
+            ["jacket", "blazer", "cardigan", "coat", "zipped", "waistcoat"], p=[0.22, 0.2, 0.18, 0.22, 0.12, 0.06]
+        )
         look = self._look()
         is_open = bool(rng.random() < 0.6) or kind == "cardigan"
-        collar = {"jacket": "stand", "blazer": "lapel", "cardigan": "", "coat": "lapel", "zipped": "hood", "waistcoat": ""}[str(kind)]
+        collar = {
+            "jacket": "stand",
+            "blazer": "lapel",
+            "cardigan": "",
+            "coat": "lapel",
+            "zipped": "hood",
+            "waistcoat": "",
+        }[str(kind)]
         hem = float(rng.uniform(-0.08, 0.02))
         sleeve = 0.0 if kind == "waistcoat" else patterns.LONG
         open_to = float(rng.uniform(0.015, 0.075)) if is_open else None
@@ -281,33 +332,64 @@ class Tailor:
         material = LEATHER if kind == "jacket" and rng.random() < 0.35 else CLOTH
         offset = float(rng.uniform(0.020, 0.028))
         upper = patterns.top(
-            self.model, label=BodyPart.OUTER, name=str(kind), sleeve=sleeve, hem=0.08 if kind == "coat" else hem,
-            loose=0.06 if kind == "coat" else float(rng.uniform(0.03, 0.14)), sleeve_wide=float(rng.uniform(1.12, 1.3)),
-            depth=0.0, width=0.10, offset=offset, smooth=24, collar=collar, open_to=open_to, lapel=lapel, material=material,
-        )  # fmt: skip
+            self.model,
+            label=BodyPart.OUTER,
+            name=str(kind),
+            sleeve=sleeve,
+            hem=0.08 if kind == "coat" else hem,
+            loose=0.06 if kind == "coat" else float(rng.uniform(0.03, 0.14)),
+            sleeve_wide=float(rng.uniform(1.12, 1.3)),
+            depth=0.0,
+            width=0.10,
+            offset=offset,
+            smooth=24,
+            collar=collar,
+            open_to=open_to,
+            lapel=lapel,
+            material=material,
+        )
         fasten = {"jacket": "zip", "zipped": "zip"}.get(str(kind), "buttons")
-        look = replace(look, fasten="" if is_open else fasten, pockets="sides" if rng.random() < 0.6 else "", motif=None)
+        look = replace(
+            look, fasten="" if is_open else fasten, pockets="sides" if rng.random() < 0.6 else "", motif=None
+        )
         if material is LEATHER:
             look = self._plain(0.9, leather=True)
         fold = float(rng.uniform(0.4, 1.0))
         worn = [Worn(upper, look, fold)]
         if kind == "coat":
             lower = patterns.skirt(
-                self.model, waist=0.16, hem=float(rng.uniform(-0.48, -0.18)), flare=float(rng.uniform(0.95, 1.2)), offset=offset,
-                label=BodyPart.OUTER, name="coat tails", open_to=open_to,
-            )  # fmt: skip
-            worn.append(Worn(replace(lower, offset=offset + 0.004), replace(look, fasten="", pockets="", belt=bool(rng.random() < 0.4 and not is_open)), fold))
+                self.model,
+                waist=0.16,
+                hem=float(rng.uniform(-0.48, -0.18)),
+                flare=float(rng.uniform(0.95, 1.2)),
+                offset=offset,
+                label=BodyPart.OUTER,
+                name="coat tails",
+                open_to=open_to,
+            )
+            worn.append(
+                Worn(
+                    replace(lower, offset=offset + 0.004),
+                    replace(look, fasten="", pockets="", belt=bool(rng.random() < 0.4 and not is_open)),
+                    fold,
+                )
+            )
         return worn
 
     def _tights(self) -> Worn:
-        garment = patterns.trousers(self.model, hem=-0.80, waist=0.10, thigh=1.0, ankle=1.0, offset=0.002, smooth=0,
-                                    under=0.014, name="tights")  # fmt: skip
+        garment = patterns.trousers(
+            self.model, hem=-0.80, waist=0.10, thigh=1.0, ankle=1.0, offset=0.002, smooth=0, under=0.014, name="tights"
+        )
         return Worn(garment, self._plain(0.8), 0.0)
 
     def _plain(self, quiet: float, leather: bool = False) -> Look:
         colour = np.float32(self.colour(quiet))
         if leather:
-            colour = np.float32([0.05, 0.035, 0.025]) * self.rng.uniform(0.3, 4) * np.exp(self.rng.normal(0, 0.25, 3)) if self.rng.random() < 0.7 else colour
+            colour = (
+                np.float32([0.05, 0.035, 0.025]) * self.rng.uniform(0.3, 4) * np.exp(self.rng.normal(0, 0.25, 3))
+                if self.rng.random() < 0.7
+                else colour
+            )
         ink = np.stack([self.colour(0.4) for _ in range(3)])
         return Look(colour.astype(np.float32), np.float32(ink), seed=int(self.rng.integers(1 << 31)))
 

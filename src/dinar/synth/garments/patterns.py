@@ -73,7 +73,7 @@ def top(
     under: float = 0.0,
     material: tuple[float, ...] = CLOTH,
 ) -> Garment:
-    """What is worn above: T-shirts, shirts, jumpers, hoodies, jackets; loose: how much wider at the hem than the body."""
+    """What is worn above: T-shirts, shirts, jumpers, hoodies, jackets; loose: how much wider at the hem."""
     base = surface(model, "tights")
     x, y, z = base.place.T
     cuts = [neckline(base, depth, width, v), sleeves(base, sleeve), above(base, hem, 0.015)]
@@ -90,21 +90,43 @@ def top(
         collars.append(Collar(0, HOOD_DOWN, 1, _smooth(-z, -0.10, 0.0) * 0.85 + 0.15))
     elif collar:
         shapes = {
-            "shirt": (SHIRT_COLLAR, 1), "stand": (STAND_COLLAR, 1), "rib": (RIB, None), "roll": (ROLL_NECK, 1), "lapel": (LAPEL, 0)
-        }  # fmt: skip
+            "shirt": (SHIRT_COLLAR, 1),
+            "stand": (STAND_COLLAR, 1),
+            "rib": (RIB, None),
+            "roll": (ROLL_NECK, 1),
+            "lapel": (LAPEL, 0),
+        }
         collars.append(Collar(0, *shapes[collar]))
         if collar == "lapel" and len(cuts) > 3:
             collars.append(Collar(3, LAPEL, 0, near_neck))
     return Garment(
-        name, label, "tights", "upper", tuple(np.float32(c) for c in cuts), offset, wide.astype(np.float32),
-        smooth=smooth, collars=tuple(collars), under=under, material=material,
-    )  # fmt: skip
+        name,
+        label,
+        "tights",
+        "upper",
+        tuple(np.float32(c) for c in cuts),
+        offset,
+        wide.astype(np.float32),
+        smooth=smooth,
+        collars=tuple(collars),
+        under=under,
+        material=material,
+    )
 
 
 def trousers(
-    model: BodyModel, *, waist: float = 0.12, hem: float = -0.735, thigh: float = 1.08, ankle: float = 1.25,
-    offset: float = 0.006, smooth: int = 4, under: float = 0.008, label: BodyPart = BodyPart.LOWER, name: str = "trousers",
-) -> Garment:  # fmt: skip
+    model: BodyModel,
+    *,
+    waist: float = 0.12,
+    hem: float = -0.735,
+    thigh: float = 1.08,
+    ankle: float = 1.25,
+    offset: float = 0.006,
+    smooth: int = 4,
+    under: float = 0.008,
+    label: BodyPart = BodyPart.LOWER,
+    name: str = "trousers",
+) -> Garment:
     """Shorts to trousers, leggings to flares: how wide they are at thighs and ankles, by the legs."""
     base = surface(model, "tights")
     y = base.place[:, 1]
@@ -112,16 +134,35 @@ def trousers(
     down = np.clip((-0.1 - y) / 0.65, 0, 1)
     wide = 1 + (thigh - 1) * _smooth(-y, -0.05, 0.15) * (1 - down) + (ankle - 1) * down
     return Garment(
-        name, label, "tights", "lower", tuple(np.float32(c) for c in cuts), offset, wide.astype(np.float32),
-        smooth=smooth, under=under, waist=waist,
-    )  # fmt: skip
+        name,
+        label,
+        "tights",
+        "lower",
+        tuple(np.float32(c) for c in cuts),
+        offset,
+        wide.astype(np.float32),
+        smooth=smooth,
+        under=under,
+        waist=waist,
+    )
 
 
 def skirt(
-    model: BodyModel, *, waist: float = 0.14, hem: float = -0.35, flare: float = 1.0, folds: int = 0,
-    depth: float = 0.0, phase: float = 0.0, offset: float = 0.008, label: BodyPart = BodyPart.DRESS,
-    name: str = "skirt", open_to: float | None = None, under: float = 0.0, material: tuple[float, ...] = CLOTH,
-) -> Garment:  # fmt: skip
+    model: BodyModel,
+    *,
+    waist: float = 0.14,
+    hem: float = -0.35,
+    flare: float = 1.0,
+    folds: int = 0,
+    depth: float = 0.0,
+    phase: float = 0.0,
+    offset: float = 0.008,
+    label: BodyPart = BodyPart.DRESS,
+    name: str = "skirt",
+    open_to: float | None = None,
+    under: float = 0.0,
+    material: tuple[float, ...] = CLOTH,
+) -> Garment:
     """Skirts and what hangs of dresses and coats; flare: how wide at the ankles, by the helper's A-line."""
     base = surface(model, "skirt")
     x, y, z = base.place.T
@@ -134,9 +175,19 @@ def skirt(
         pleats = (depth * _smooth(down, 0.02, 0.5)).astype(np.float32), folds, phase
     wide = (1 + (flare - 1) * down).astype(np.float32)
     return Garment(
-        name, label, "skirt", "whole", tuple(np.float32(c) for c in cuts), offset, wide, pleats, smooth=2, under=under,
-        material=material, waist=waist,
-    )  # fmt: skip
+        name,
+        label,
+        "skirt",
+        "whole",
+        tuple(np.float32(c) for c in cuts),
+        offset,
+        wide,
+        pleats,
+        smooth=2,
+        under=under,
+        material=material,
+        waist=waist,
+    )
 
 
 def boots(model: BodyModel, *, height: float, label: BodyPart = BodyPart.SHOES, tight: bool = False) -> Garment:
@@ -146,7 +197,14 @@ def boots(model: BodyModel, *, height: float, label: BodyPart = BodyPart.SHOES, 
     ankle = _smooth(y, -0.78, -0.72)
     wide = 1.0 if tight else (1.0 + 0.12 * ankle + 0.05).astype(np.float32)
     return Garment(
-        "socks" if tight else "boots", label, "tights", "lower", (np.float32(-0.82 + height - y),),
-        0.003 if tight else 0.010, wide, smooth=1 if tight else 5, material=CLOTH if tight else LEATHER,
+        "socks" if tight else "boots",
+        label,
+        "tights",
+        "lower",
+        (np.float32(-0.82 + height - y),),
+        0.003 if tight else 0.010,
+        wide,
+        smooth=1 if tight else 5,
+        material=CLOTH if tight else LEATHER,
         under=0.012 if tight else 0.006,
-    )  # fmt: skip
+    )

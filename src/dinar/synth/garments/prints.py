@@ -8,17 +8,22 @@ import cv2
 import numpy as np
 
 _FONTS = (
-    cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX, cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
     cv2.FONT_HERSHEY_SIMPLEX,
-)  # fmt: skip
-_MOTIF = 192        # pixels a side
+)
+_MOTIF = 192  # pixels a side
 
 
 def motif(rng: np.random.Generator) -> np.ndarray:
     """Some picture for a chest: how much ink of three colours there is, float32 [_MOTIF, _MOTIF, 3]."""
     out = np.zeros((3, _MOTIF, _MOTIF), np.uint8)
     for layer in out[: int(rng.choice([1, 1, 2, 3]))]:
-        draw = (_letters, _star, _blob, _bars, _ring, _scribble)[int(rng.choice(6, p=[0.35, 0.15, 0.15, 0.1, 0.1, 0.15]))]
+        draw = (_letters, _star, _blob, _bars, _ring, _scribble)[
+            int(rng.choice(6, p=[0.35, 0.15, 0.15, 0.1, 0.1, 0.15]))
+        ]
         draw(layer, rng)
     return out.transpose(1, 2, 0).astype(np.float32) / 255
 
@@ -68,7 +73,7 @@ def _scribble(layer: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def laid(picture: np.ndarray, x: np.ndarray, y: np.ndarray, wide: float) -> np.ndarray:
-    """A motif [s, s, C] at places x, y (metres right and up from its middle), `wide` metres wide: [H, W, C], 0 beside."""
+    """A motif [s, s, C] `wide` metres wide at places x, y (metres right and up of its middle): [H, W, C]."""
     side = len(picture)
     u = ((x / wide + 0.5) * side - 0.5).astype(np.float32)
     v = ((0.5 - y / wide) * side - 0.5).astype(np.float32)
@@ -77,7 +82,9 @@ def laid(picture: np.ndarray, x: np.ndarray, y: np.ndarray, wide: float) -> np.n
 
 def repeated(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """How much ink a pattern all over has at places (metres on the cloth): float32 in [0, 1], of one colour."""
-    kind = rng.choice(["stripes", "pinstripes", "checks", "dots", "blots", "zigzag"], p=[0.3, 0.1, 0.2, 0.15, 0.17, 0.08])
+    kind = rng.choice(
+        ["stripes", "pinstripes", "checks", "dots", "blots", "zigzag"], p=[0.3, 0.1, 0.2, 0.15, 0.17, 0.08]
+    )
     step = math.exp(rng.uniform(math.log(0.012), math.log(0.10)))
     if kind in ("stripes", "pinstripes"):
         along = y if rng.random() < 0.65 else x

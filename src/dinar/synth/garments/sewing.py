@@ -16,9 +16,9 @@ from dinar.synth.garments.cutting import cut, rim, strip, tidy, uncut
 from dinar.synth.garments.surfaces import sheet, surface
 from dinar.synth.piece import CLOTH, Piece
 
-_APART = 0.007      # metres that each leg's cloth keeps from the middle
+_APART = 0.007  # metres that each leg's cloth keeps from the middle
 _GAP, _FADE = 0.005, 0.03  # metres between layers, and beyond a layer's hem over which that fades
-_BENEATH = 0.03     # metres from the tights that skin lies under them
+_BENEATH = 0.03  # metres from the tights that skin lies under them
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +156,20 @@ def sewn(
         faces, uv_faces, follows = np.concatenate(all_faces), np.concatenate(all_uv), vstack(followed, "csr")
     none = np.zeros((len(vertices), 3))
     return Piece(
-        vertices, none.astype(np.int64), none.astype(np.float32), faces, uv, uv_faces, picture, garment.material, 1,
-        garment.label, bump=bump, under=garment.under, follows=follows,
-    )  # fmt: skip
+        vertices,
+        none.astype(np.int64),
+        none.astype(np.float32),
+        faces,
+        uv,
+        uv_faces,
+        picture,
+        garment.material,
+        1,
+        garment.label,
+        bump=bump,
+        under=garment.under,
+        follows=follows,
+    )
 
 
 def covered(garments: Sequence[Garment], model: BodyModel, margin: float = 0.025) -> np.ndarray:

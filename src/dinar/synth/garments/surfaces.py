@@ -16,7 +16,7 @@ from dinar.raster.rasterize import rasterize
 from dinar.synth import shading
 
 DATA = Path(__file__).parents[1] / "data"
-_RING = 0.015       # metres: what lies at one height, or as far along an arm, is a ring
+_RING = 0.015  # metres: what lies at one height, or as far along an arm, is a ring
 _ARM = ("shoulder01", "upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist", "finger", "metacarpal")
 _NAPE, _BROAD = 0.44, 0.23  # metres on the mean body: how low and how broad a headscarf reaches
 _UPPER, _LOWER = -0.22, 0.24  # metres on the mean body: how low tops reach in their pattern, how high trousers
@@ -94,7 +94,9 @@ def surface(model: BodyModel, name: str) -> Surface:
         flat, front = data[f"{name}_uv"], data[f"{name}_front"]
     used, quads = np.unique(quads, return_inverse=True)
     quads = quads.reshape(-1, 4)
-    picked = csr_matrix((np.ones(len(used), np.float32), (np.arange(len(used)), used)), (len(used), len(model.template)))
+    picked = csr_matrix(
+        (np.ones(len(used), np.float32), (np.arange(len(used)), used)), (len(used), len(model.template))
+    )
     finer, quads = _finer(quads, len(used))
     uv_finer, uv_quads = _finer(uv_quads, len(flat))
     uv = (uv_finer @ flat).astype(np.float32)
@@ -116,9 +118,19 @@ def surface(model: BodyModel, name: str) -> Surface:
         own = place[:, 0] * sign > 0
         along[own] = (place[own] - start) @ ((end - start) / np.linalg.norm(end - start))
     return Surface(
-        faces, uv_faces, front, uv, uv_front, mix, place, arm.astype(np.float32), along, leg.astype(np.float32),
-        _means(faces, len(place)), _rings(place, arm, along) if name == "tights" else _levels(place),
-    )  # fmt: skip
+        faces,
+        uv_faces,
+        front,
+        uv,
+        uv_front,
+        mix,
+        place,
+        arm.astype(np.float32),
+        along,
+        leg.astype(np.float32),
+        _means(faces, len(place)),
+        _rings(place, arm, along) if name == "tights" else _levels(place),
+    )
 
 
 def _finer(quads: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray]:

@@ -15,9 +15,9 @@ from dinar.synth.garments.surfaces import surface
 from dinar.synth.piece import CLOTH, LEATHER, METAL, Piece
 
 _AROUND, _UP = 28, 9  # quads of a dome
-_ROOM = 0.010       # metres between head and hat
-_UNDER_HAT = 0.93   # of a hat's size: hair stays within
-_TILT = 0.16        # radians that a hat's rim rises to the front
+_ROOM = 0.010  # metres between head and hat
+_UNDER_HAT = 0.93  # of a hat's size: hair stays within
+_TILT = 0.16  # radians that a hat's rim rises to the front
 _LENS = 0.026, 0.020  # half of a lens' width and height, metres
 
 
@@ -43,19 +43,34 @@ class Anchors:
         return csr_matrix((np.ones(count, np.float32), (rows, np.full(count, vertex))), (count, len(self.body)))
 
     def piece(
-        self, rest: np.ndarray, quads: np.ndarray, joint: str, colour: np.ndarray, label: BodyPart,
-        material: tuple[float, ...], opacity: int = 255,
-    ) -> Piece:  # fmt: skip
+        self,
+        rest: np.ndarray,
+        quads: np.ndarray,
+        joint: str,
+        colour: np.ndarray,
+        label: BodyPart,
+        material: tuple[float, ...],
+        opacity: int = 255,
+    ) -> Piece:
         """A thing of one colour (sRGB, 0 to 255) of quads [Q, 4]."""
         picture = np.empty((4, 4, 4), np.uint8)
         picture[:] = (*np.uint8(colour), opacity)
         faces = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
         none = np.zeros((len(rest), 3))
         return Piece(
-            rest.astype(np.float32), none.astype(np.int64), none.astype(np.float32), faces,
-            (rest[:, :2] * 4 % 1).astype(np.float32), faces, picture, material, 1, label, transparent=opacity < 255,
+            rest.astype(np.float32),
+            none.astype(np.int64),
+            none.astype(np.float32),
+            faces,
+            (rest[:, :2] * 4 % 1).astype(np.float32),
+            faces,
+            picture,
+            material,
+            1,
+            label,
+            transparent=opacity < 255,
             follows=self.rigid(joint, len(rest)),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,8 @@ def dome_about(anchors: Anchors, height: float) -> Dome:
     high = anchors.head[anchors.head[:, 1] > eyes[1] + height]
     low, top = high.min(0), high.max(0)
     middle = np.array([0, eyes[1] + height - 0.01, (low[2] + top[2]) / 2])
-    radii = np.array([(top[0] - low[0]) / 2, top[1] - middle[1], (top[2] - low[2]) / 2]) + [_ROOM, 1.4 * _ROOM, _ROOM]
+    radii = np.array([(top[0] - low[0]) / 2, top[1] - middle[1], (top[2] - low[2]) / 2])
+    radii += np.array([1, 1.4, 1]) * _ROOM
     return Dome(middle, radii)
 
 
@@ -134,9 +150,14 @@ def scarf(model: BodyModel, rng: np.random.Generator, *, hood: bool = False) -> 
     low = 0.56 if hood else float(rng.uniform(0.47, 0.54))
     end = y - low - (0.0 if hood else 0.03 * np.clip(np.abs(x) / 0.1, 0, 1))
     return Garment(
-        "hood" if hood else "headscarf", BodyPart.HEADWEAR, "head", "whole", (np.float32(face), np.float32(end)),
-        0.032 if hood else 0.022, smooth=50,
-    )  # fmt: skip
+        "hood" if hood else "headscarf",
+        BodyPart.HEADWEAR,
+        "head",
+        "whole",
+        (np.float32(face), np.float32(end)),
+        0.032 if hood else 0.022,
+        smooth=50,
+    )
 
 
 def glasses(anchors: Anchors, rng: np.random.Generator) -> list[Piece]:
@@ -148,17 +169,33 @@ def glasses(anchors: Anchors, rng: np.random.Generator) -> list[Piece]:
     power = float(rng.choice([2.0, 2.6, 4.0]))
     half = np.array(_LENS) * rng.uniform([0.9, 0.8], [1.12, 1.2])
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    loop = np.stack([np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half[0],
-                     np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half[1]], axis=1)  # fmt: skip
+    loop = np.stack(
+        [
+            np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power) * half[0],
+            np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power) * half[1],
+        ],
+        axis=1,
+    )
     paths, lenses = [], []
     for eye, sign in ((left, 1), (right, -1)):
         centre = np.array([eye[0] + sign * 0.001, eye[1] - 0.004, front])
         ring = centre + np.concatenate([loop, -np.abs(loop[:, :1]) * 0.12], axis=1)
         paths.append((ring, True))
         lenses.append(ring)
-        hinge = centre + [sign * half[0], half[1] * 0.35, -0.003]
-        paths.append((np.array([hinge, [sign * ear, hinge[1], front - 0.03], [sign * ear, hinge[1], front - 0.105],
-                                [sign * ear * 0.97, hinge[1] - 0.025, front - 0.125]]), False))  # fmt: skip
+        hinge = centre + np.array([sign * half[0], half[1] * 0.35, -0.003])
+        paths.append(
+            (
+                np.array(
+                    [
+                        hinge,
+                        [sign * ear, hinge[1], front - 0.03],
+                        [sign * ear, hinge[1], front - 0.105],
+                        [sign * ear * 0.97, hinge[1] - 0.025, front - 0.125],
+                    ]
+                ),
+                False,
+            )
+        )
     inner = [lenses[0][12], lenses[1][0] if lenses[1][0][0] > lenses[1][12][0] else lenses[1][12]]
     paths.append((np.array([inner[0], (inner[0] + inner[1]) / 2 + [0, 0.003, 0.003], inner[1]]), False))
     points, quads = _tubes(paths, thick)
@@ -205,8 +242,17 @@ def box(half: np.ndarray, corners: float = 4.0) -> tuple[np.ndarray, np.ndarray]
         return np.sign(x) * np.abs(x) ** (2 / corners)
 
     level = squared(np.cos(rise))[:, None]
-    points = np.stack([level * squared(np.sin(angle)), np.broadcast_to(squared(np.sin(rise))[:, None], (up, around)),
-                       level * squared(np.cos(angle))], axis=2).reshape(-1, 3) * half  # fmt: skip
+    points = (
+        np.stack(
+            [
+                level * squared(np.sin(angle)),
+                np.broadcast_to(squared(np.sin(rise))[:, None], (up, around)),
+                level * squared(np.cos(angle)),
+            ],
+            axis=2,
+        ).reshape(-1, 3)
+        * half
+    )
     i = np.arange(around)
     j = (i + 1) % around
     quads = np.concatenate([np.stack([i, j, j + around, i + around], 1) + k * around for k in range(up - 1)])
@@ -224,9 +270,12 @@ def held(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> list
     palm /= np.linalg.norm(palm)
     kind = str(rng.choice(["phone", "cup", "bottle", "book", "handbag"], p=[0.25, 0.15, 0.15, 0.15, 0.3]))
     half, corners = {
-        "phone": ((0.038, 0.075, 0.005), 8.0), "cup": ((0.04, 0.06, 0.04), 5.0), "bottle": ((0.033, 0.11, 0.033), 3.0),
-        "book": ((0.075, 0.11, 0.012), 12.0), "handbag": ((0.06, 0.10, 0.15), 5.0),
-    }[kind]  # fmt: skip
+        "phone": ((0.038, 0.075, 0.005), 8.0),
+        "cup": ((0.04, 0.06, 0.04), 5.0),
+        "bottle": ((0.033, 0.11, 0.033), 3.0),
+        "book": ((0.075, 0.11, 0.012), 12.0),
+        "handbag": ((0.06, 0.10, 0.15), 5.0),
+    }[kind]
     points, quads = box(np.array(half) * rng.uniform(0.85, 1.2), corners)
     material = LEATHER if kind != "bottle" else METAL
     if kind == "handbag":  # hangs on from the arm's line
@@ -245,7 +294,7 @@ def held(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> list
 
 def bag(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> tuple[list[Piece], list[Garment]]:
     """A bag on the shoulder or across, or a backpack: the bag itself, and its straps as garments."""
-    model, base = anchors.model, surface(anchors.model, "tights")
+    base = surface(anchors.model, "tights")
     x, y, z = base.place.T
     trunk = np.where(base.arm < 0.45, 1.0, -1.0)
     pelvis, chest = anchors.joints["spine05"], anchors.joints["spine02"]
@@ -274,8 +323,15 @@ def bag(anchors: Anchors, rng: np.random.Generator, colour: np.ndarray) -> tuple
         straps = [(0.014 - away, y - 0.02)]
         bags = [anchors.piece(points + middle, quads, "spine05", colour, BodyPart.BAG, LEATHER)]
     made = [
-        Garment("strap", BodyPart.BAG, "tights", "upper", tuple(np.float32(np.minimum(c, trunk)) for c in cuts), 0.012,
-                smooth=24)
+        Garment(
+            "strap",
+            BodyPart.BAG,
+            "tights",
+            "upper",
+            tuple(np.float32(np.minimum(c, trunk)) for c in cuts),
+            0.012,
+            smooth=24,
+        )
         for cuts in straps
-    ]  # fmt: skip
+    ]
     return bags, made
