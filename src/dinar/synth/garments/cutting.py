@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import csr_matrix, identity, vstack
 
+_ON_LINE = 0.004  # of a value: points that make a rim are as near, for cuts keep from corners
 _LEAST = 0.03  # of an edge: cuts keep this far from its ends
 
 
@@ -126,8 +127,7 @@ def rim(cloth: Cloth, value: np.ndarray) -> Rim:
     uv_edges = np.concatenate([cloth.uv_faces[:, o[:2]] for o in order])
     ends = np.sort(edges[:, :2], axis=1)
     _, number, many = np.unique(ends @ [int(cloth.faces.max()) + 1, 1], return_inverse=True, return_counts=True)
-    scale = np.abs(here).max() * 1e-6 + 1e-3
-    chosen = (many[number.reshape(-1)] == 1) & (here[edges[:, :2]] < scale).all(1)
+    chosen = (many[number.reshape(-1)] == 1) & (here[edges[:, :2]] < _ON_LINE).all(1)
     return Rim(edges[chosen, :2], uv_edges[chosen], edges[chosen, 2])
 
 
