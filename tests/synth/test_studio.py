@@ -85,7 +85,8 @@ def _mesh(faces, uv, part, pixels, opaque=0):
     starts, sizes = np.arange(len(pixels))[:, None], np.ones((len(pixels), 1), np.int64)
     materials = np.zeros((len(pixels), shading.MATERIAL_COLUMNS), np.float32)
     detail = np.zeros(len(faces), np.float32)
-    return shading.Mesh(vertices, faces, faces, uv, part, opaque, detail, pixels, starts, sizes, materials)
+    label = np.ones(len(faces), np.uint8)
+    return shading.Mesh(vertices, faces, faces, uv, part, label, opaque, detail, pixels, starts, sizes, materials)
 
 
 def test_transparent_layers_come_nearest_first():

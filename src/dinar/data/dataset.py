@@ -146,8 +146,19 @@ class MultiView(Dataset):
         return Purpose(str(entry["name"]), str(entry["kind"])) if "name" in entry else None
 
     def parts_of(self, number: int, view: int) -> Tensor | None:
-        """Which part of the person each pixel of a view shows, uint8 [H, W], 0 for none; None where no file tells."""
-        sample, name = self._samples[number], f"{view:03d}.parts.png"
+        """Which part of the person each pixel of a view shows, uint8 [H, W], 0 for none; None where no file tells.
+
+        Made-up and rigged people have `dinar.parts.BodyPart` there.
+        """
+        return self._labels(number, f"{view:03d}.parts.png")
+
+    def surface_parts(self, number: int) -> Tensor | None:
+        """Which part of a person each texel of the front-cut layout shows (`dinar.parts.BodyPart`), uint8 [S, S], 0
+        outside its islands; None where no file tells."""
+        return self._labels(number, "texels.png")
+
+    def _labels(self, number: int, name: str) -> Tensor | None:
+        sample = self._samples[number]
         if name not in sample.files:
             return None
         try:
@@ -178,14 +189,17 @@ class MultiView(Dataset):
             image = _decoded(self._bytes(sample, f"{view:03d}.image.jpg"), cv2.IMREAD_COLOR)[..., ::-1]
             mask = _decoded(self._bytes(sample, f"{view:03d}.mask.png"), cv2.IMREAD_GRAYSCALE)
             camera = Camera(*(torch.tensor(entry[name]) for name in "KRt"), size=tuple(entry["size"]))
-            parts = (torch.tensor(pose[name])[None] for name in ("pose", "expression", "translation"))
-            body = Body(torch.tensor(facts["shape"])[None], *parts)
+            moves = (torch.tensor(pose[name])[None] for name in ("pose", "expression", "translation"))
+            body = Body(torch.tensor(facts["shape"])[None], *moves)
             if mask.shape != camera.size or image.shape[:2] != camera.size:
+                raise ValueError("sizes differ")
+            parts = self.parts_of(number, view)
+            if parts is not None and parts.shape != camera.size:
                 raise ValueError("sizes differ")
         except _DAMAGED as error:
             raise InputError(f"{sample.shard} is damaged at {sample.key}; make it anew") from error
         pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
-        return View(pixels, torch.from_numpy(mask)[None].float() / 255, camera, body)
+        return View(pixels, torch.from_numpy(mask)[None].float() / 255, camera, body, parts)
 
     def _person_at(self, position: int) -> int:
         count = len(self._samples)
@@ -247,7 +261,7 @@ def _index(shard: Path) -> list[_Sample]:
     except (tarfile.TarError, OSError, ValueError) as error:
         raise InputError(f"{shard} is damaged or cut short; make it anew") from error
     for key, files in samples.items():
-        views = {name.partition(".")[0] for name in files if name != "json"}
+        views = {name.partition(".")[0] for name in files if name not in ("json", "texels.png")}
         needed = {"json", *(f"{view}.{kind}" for view in views for kind in ("image.jpg", "mask.png"))}
         if not views or not needed <= set(files):
             raise InputError(f"{shard} is damaged or cut short: {key} lacks files; make it anew")

@@ -9,15 +9,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import load_layout
+from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth import shading
+from dinar.synth.garments.outfits import Extras, Tailor
+from dinar.synth.garments.sewing import covered, layered
+from dinar.synth.garments.things import Anchors, beneath
+from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.pigment import HairColour, random_hair
 from dinar.synth.shading import LINEAR
 from dinar.synth.skin import skin_picture
@@ -29,6 +34,9 @@ DATA = Path(__file__).parent / "data"
 LEVELS = 7
 DOTS = 0.012  # metres between a person's dots, at least
 _NEAR = 0.03  # metres within which clothes lie over skin and shoes
+_UNDER_CLOTH, _IN_TROUSERS = 0.008, 0.02  # metres by which those give way
+_LOW = 0.13  # metres: boots that trousers hide
+_MADE_UP, _BOOTS = 0.65, 0.18  # shares of people whose clothes and shoes are cut here
 WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
 
 _EYEBALL = 72  # vertices of each of the body's own eyes; MakeHuman's are worn instead
@@ -50,6 +58,9 @@ _LOGOS = {  # left, top, right, bottom in UV
     "shoes06": [(0.45, 0.785, 0.525, 0.84)],
     "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
 }
+_PIECES = {  # pieces of outfits that are neither UPPER nor LOWER
+    "female_elegantsuit01": {0: BodyPart.DRESS},
+}
 _NEUTRALS = (
     (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
@@ -59,8 +70,6 @@ WIGS = 0.85  # of people, the share that wears one where there are any; the othe
 
 #                   wrap specular shininess sheen bump two-sided shadow bias
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
-_CLOTH = (0.0, 0.0, 1.0, 0.12, 1.0, 1, 0.006)
-_LEATHER = (0.0, 0.035, 22.0, 0.0, 1.0, 1, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
 _WIG = (0.15, 0.014, 18.0, 0.0, 0.6, 1, 0.008)
 _BROW = (0.0, 0.0, 1.0, 0.0, 0.0, 1, 0.012)
@@ -94,6 +103,7 @@ class Person:
     skin_weights           sparse float32 [N, J]
     faces, uv, uv_faces    int32 [F, 3], float32 [T, 2], int32 [F, 3]; transparent ones from `opaque` on
     part                   int32 [F]        the face's image and material
+    label                  uint8 [F]        which part of a person it is: a BodyPart
     detail                 float32 [F]      log2 of the root of a face's area in texels
     dots                   int32 [M, 3]     three vertices each, whose middles lie 1 to 2 cm apart all over the person
     kind                   int64 [N]        0 skin, 1 clothes, 2 hair, 3 eyes and the like
@@ -118,12 +128,17 @@ class Person:
     uv_faces: np.ndarray
     opaque: int
     part: np.ndarray
+    label: np.ndarray
     detail: np.ndarray
     dots: np.ndarray
     kind: np.ndarray
     images: Images
     materials: np.ndarray
     under: np.ndarray
+
+    def at_rest(self) -> Body:
+        """The body in which the person was dressed."""
+        return replace(self.model.neutral(), shape=self.shape)
 
     def posed(self, body: Body) -> np.ndarray:
         """All vertices float32 [N, 3] on one body of this person's shape, metres."""
@@ -147,24 +162,6 @@ def _rig(model: BodyModel) -> BodyModel:
     return model.only_landmarks()
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One asset (or the skin) on its way into a Person."""
-
-    rest: np.ndarray
-    index: np.ndarray
-    weight: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-    uv_faces: np.ndarray
-    picture: np.ndarray  # uint8 [s, s, 3 or 4]
-    material: tuple[float, ...]
-    kind: int
-    bump: np.ndarray | None = None  # uint8 [s, s, 3]
-    transparent: bool = False
-    under: np.ndarray | float = 0.0
-
-
 def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Person:
     """Somebody: women and men evenly, adults of every age, every skin tone evenly, always fully dressed.
 
@@ -177,6 +174,7 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
     outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
     shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
+    made = rng.random(2) < (_MADE_UP, _BOOTS)
     if rng.random() < bald_share(female, years):
         hair = BALD
     elif wardrobe.wigs and rng.random() < WIGS:
@@ -186,8 +184,8 @@ def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Pers
     brow = str(rng.choice(list(wardrobe.files["eyebrows"])))
     lash = "eyelashes01" if female and rng.random() < 0.7 else "eyelashes04"
     return dress(
-        wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=outfit, shoes=shoes, hair=hair,
-        brow=brow, lash=lash, texture=texture,
+        wardrobe, rng, female=female, years=years, tone=tone, shape=shape, outfit=None if made[0] else outfit,
+        shoes=None if made[1] else shoes, hair=hair, brow=brow, lash=lash, extras=True, texture=texture,
     )  # fmt: skip
 
 
@@ -199,55 +197,88 @@ def dress(
     years: float,
     tone: float,  # 0 light to 1 dark
     shape: Tensor,  # [1, S]
-    outfit: str,
-    shoes: str,
+    outfit: str | None,  # None: made up
+    shoes: str | None,  # None: boots, made up
     hair: str,
     brow: str,
     lash: str,
+    extras: bool = False,  # hats, glasses, bags and the like, now and then
     texture: int = 1024,
 ) -> Person:
     """A person of given looks. Raises InputError where the wardrobe lacks a thing."""
     model = wardrobe.model
     body, joints = (rest[0].numpy() for rest in model.rest(shape))
-    clothes = [wardrobe.get("clothes", outfit), wardrobe.get("clothes", shoes)]
-    hair_colour = random_hair(rng, tone, years)
-    covered = np.zeros(len(body), bool)
-    for asset in clothes:
-        covered[asset.hidden] = True
-
-    parts = [_skin(wardrobe, rng, body, covered, female, tone, years, texture)]
-    skin = np.float32(cv2.mean(_linear(parts[0].picture))[:3])
-    pictures = (
-        _outfit_picture(wardrobe, clothes[0], rng, texture, skin),
-        _shoe_picture(wardrobe, clothes[1], rng, texture),
+    skin = skin_picture(wardrobe, rng, female, tone, years, texture)
+    usual = np.float32(cv2.mean(_linear(skin))[:3])
+    tailor = Tailor(
+        model, rng, lambda quiet: _random_colour(rng, quiet, usual), lambda: _fabric(wardrobe, rng)
     )
-    for asset, picture, material in zip(clothes, pictures, (_CLOTH, _LEATHER), strict=True):
-        parts.append(_worn(asset, body, picture, material, 1, wardrobe, texture))
-    if parts[1].bump is None:
-        parts[1] = replace(parts[1], bump=_folds(rng, texture))
-    cloth = cKDTree(parts[1].rest)
-    for k, depth in ((0, 0.008), (2, 0.02)):
-        distance, _ = cloth.query(parts[k].rest, distance_upper_bound=_NEAR)
-        parts[k] = replace(parts[k], under=np.where(distance < _NEAR, depth, 0.0))
-    worn = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
-    if hair == BALD:
-        del worn[0]
+    worn = tailor.clothes(female) if outfit is None else []
+    if shoes is None:
+        worn.insert(0, tailor.boots() if outfit is None else tailor.boots(_LOW))
+    added = tailor.extras(Anchors.of(model, body, joints), female, worn) if extras else Extras()
+    worn += added.worn
+    hidden = covered([each.garment for each in worn], model)
+    shapes = layered([each.garment for each in worn], model, body)
+    clothes = [each.piece(model, body, form, rng, texture) for each, form in zip(worn, shapes, strict=True)]
+    if outfit is not None:
+        asset = wardrobe.get("clothes", outfit)
+        hidden[asset.hidden] = True
+        picture = _outfit_picture(wardrobe, asset, rng, texture, usual)
+        piece = _worn(asset, body, picture, CLOTH, 1, outfit_labels(wardrobe, asset), wardrobe, texture)
+        clothes.append(piece if piece.bump is not None else replace(piece, bump=_folds(rng, texture)))
+    if shoes is not None:
+        asset = wardrobe.get("clothes", shoes)
+        hidden[asset.hidden] = True
+        picture = _shoe_picture(wardrobe, asset, rng, texture)
+        clothes.insert(0, _worn(asset, body, picture, LEATHER, 1, BodyPart.SHOES, wardrobe, texture))
+    clothes += added.pieces
+    near = cKDTree(np.concatenate([piece.rest for piece in clothes[1:]]))
+    bare = _skin(wardrobe, body, hidden, skin)
+    parts = [_giving_way(bare, near, _UNDER_CLOTH), _giving_way(clothes[0], near, _IN_TROUSERS), *clothes[1:]]
+    hair_colour = random_hair(rng, tone, years)
+    things = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
+    if hair == BALD or added.hides_hair:
+        del things[0]
     elif hair in wardrobe.wigs:
-        parts.append(_wig(wardrobe, rng, worn.pop(0)[1], body, joints, parts[1].rest, hair_colour, _small(texture)))
-        over, top = cKDTree(parts[-1].rest), collar_height(model, joints)
+        tops = [points for piece in parts[1:] if len(points := _of_the_trunk(piece))]
+        cloth = np.concatenate(tops) if tops else body[:0]
+        wig = _wig(wardrobe, rng, things.pop(0)[1], body, joints, cloth, hair_colour, _small(texture))
+        wig = wig if added.dome is None else beneath(wig, added.dome)
+        over, top = cKDTree(wig.rest), collar_height(model, joints)
+        parts = [replace(piece, under=piece.under + beneath_hair(over, piece.rest, top)) for piece in parts]
         parts[0] = replace(parts[0], under=parts[0].under + scalp_beneath(over, parts[0].rest, model))
-        for k in (0, 1):
-            parts[k] = replace(parts[k], under=parts[k].under + beneath_hair(over, parts[k].rest, top))
-    for kind, name in worn:
+        parts.append(wig)
+    for kind, name in things:
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
         colour = hair_colour.mean if kind != "eyelashes" else np.full(3, 0.01)
         picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
-        material, number = (_HAIR, 2) if kind == "hair" else (_BROW, 3)
-        parts.append(_worn(asset, body, picture, material, number, wardrobe, texture, transparent=True))
+        look = (_HAIR, 2, BodyPart.HAIR) if kind == "hair" else (_BROW, 3, BodyPart.FACE_SKIN)
+        piece = _worn(asset, body, picture, *look, wardrobe, texture, transparent=True)
+        parts.append(beneath(piece, added.dome) if kind == "hair" and added.dome is not None else piece)
     parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
-    wears = (outfit, shoes, hair, brow, lash)
-    return _assemble(parts, model, female, years, tone, wears, shape)
+    names = (*(w.garment.name for w in worn), *added.names)
+    wears = (*((outfit,) if outfit else ()), *((shoes,) if shoes else ()), *names)
+    return _assemble(parts, model, female, years, tone, (*wears, hair, brow, lash), shape)
+
+
+def _of_the_trunk(piece: Piece) -> np.ndarray:
+    """The vertices [N, 3] of what is worn above the waist, on which hair may lie."""
+    here = np.isin(np.broadcast_to(piece.label, len(piece.faces)), (BodyPart.UPPER, BodyPart.OUTER, BodyPart.DRESS))
+    return piece.rest[np.unique(piece.faces[here])]
+
+
+def _giving_way(piece: Piece, cloth: cKDTree, depth: float) -> Piece:
+    """A piece that stays under the cloth which lies about it."""
+    distance, _ = cloth.query(piece.rest, distance_upper_bound=_NEAR)
+    return replace(piece, under=np.maximum(np.where(distance < _NEAR, depth, 0.0), piece.under))
+
+
+def _fabric(wardrobe: Wardrobe, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Some fabric, linear light [s, s, 3], and how many metres of it the picture shows."""
+    tile = _linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
+    return tile, float(rng.uniform(0.08, 0.28))
 
 
 def _small(texture: int) -> int:
@@ -275,10 +306,10 @@ def _random_shape(rng: np.random.Generator, female: bool, tone: float) -> tuple[
 
 
 def _assemble(
-    parts: list[_Part], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
+    parts: list[Piece], model: BodyModel, female: bool, years: float, tone: float, wears: tuple[str, ...], shape: Tensor
 ) -> Person:
     parts = sorted(parts, key=lambda part: part.transparent)
-    rows, faces, uv, uv_faces, owner = [], [], [], [], []
+    rows, faces, uv, uv_faces, owner, labels = [], [], [], [], [], []
     vertex = texel = 0
     pictures = [part.picture for part in parts]
     materials = np.zeros((len(parts), shading.MATERIAL_COLUMNS), np.float32)
@@ -287,6 +318,7 @@ def _assemble(
         uv.append(part.uv)
         uv_faces.append(part.uv_faces + texel)
         owner.append(np.full(len(part.faces), k))
+        labels.append(np.broadcast_to(np.uint8(part.label), len(part.faces)))
         materials[k, : len(part.material)] = part.material
         materials[k, shading.NORMAL_MAP] = -1
         if part.bump is not None:
@@ -303,9 +335,7 @@ def _assemble(
     uv_faces = np.concatenate(uv_faces).astype(np.int32)
     owner = np.concatenate(owner).astype(np.int32)
     images = pyramids(pictures)
-    mix = np.clip(weight, 0, None)
-    mix /= mix.sum(1, keepdims=True)
-    corner = csr_matrix((mix.ravel(), index.ravel(), np.arange(len(index) + 1) * 3), (len(index), len(model.template)))
+    corner = vstack([part.shares(len(model.template)) for part in parts], "csr")
     in_face = np.zeros(len(model.template), bool)
     in_face[model.expression_index.numpy()] = True
     moving = np.flatnonzero(in_face[index].any(1) & (kind != 1))
@@ -326,6 +356,7 @@ def _assemble(
         uv_faces=uv_faces,
         opaque=sum(len(p.faces) for p in parts if not p.transparent),
         part=owner,
+        label=np.concatenate(labels),
         detail=detail_of(uv, uv_faces, images.sizes[owner, 0]),
         dots=dots_of(rest, faces, kind),
         kind=kind,
@@ -377,13 +408,14 @@ def pyramids(pictures: list[np.ndarray]) -> Images:
 
 
 def _worn(
-    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int, wardrobe: Wardrobe,
-    texture: int, transparent: bool = False,
-) -> _Part:  # fmt: skip
+    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int,
+    label: int | np.ndarray, wardrobe: Wardrobe, texture: int, transparent: bool = False,
+) -> Piece:  # fmt: skip
     bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
-    return _Part(
+    return Piece(
         rest=asset.fit(body), index=asset.index, weight=asset.weight, faces=asset.faces, uv=asset.uv,
-        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, bump=bump, transparent=transparent,
+        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, label=label, bump=bump,
+        transparent=transparent,
     )  # fmt: skip
 
 
@@ -398,16 +430,20 @@ def _body_mesh(model: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return faces[keep], layout.uv.numpy(), layout.faces.numpy()[keep]
 
 
-def _skin(
-    wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, covered: np.ndarray, female: bool, tone: float,
-    years: float, texture: int,
-) -> _Part:  # fmt: skip
+def _skin(wardrobe: Wardrobe, body: np.ndarray, hidden: np.ndarray, picture: np.ndarray) -> Piece:
     faces, uv, uv_faces = _body_mesh(wardrobe.model)
-    seen = ~covered[faces].all(1)
+    seen = ~hidden[faces].all(1)
     index = np.repeat(np.arange(int(faces.max()) + 1)[:, None], 3, axis=1)
     weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
-    picture = skin_picture(wardrobe, rng, female, tone, years, texture)
-    return _Part(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0)
+    label = np.where(_on_head(wardrobe.model)[faces].all(1), BodyPart.FACE_SKIN, BodyPart.SKIN)[seen]
+    return Piece(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0, label)
+
+
+@lru_cache(maxsize=2)
+def _on_head(model: BodyModel) -> np.ndarray:
+    """Whether a vertex belongs to the head, bool [N]: above the line from the chin to the nape."""
+    joints = [model.joint_names.index(name) for name in ("head", "eye.L", "eye.R")]
+    return model.skin_weights[:, joints].sum(1).numpy() > 0.5
 
 
 def _linear(picture: np.ndarray) -> np.ndarray:
@@ -430,14 +466,14 @@ def _bytes(light: np.ndarray) -> np.ndarray:
 def _wig(
     wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, joints: np.ndarray,
     cloth: np.ndarray, colour: HairColour, texture: int,
-) -> _Part:  # fmt: skip
+) -> Piece:  # fmt: skip
     wig = wardrobe.wigs.get(name)
     picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
     index, weight = follows(wig, wardrobe.model)
     rest = fitted(wig, wardrobe.model, body)
     neck = joints[wardrobe.model.joint_names.index("neck02")]
     rest = lifted(wig, rest, cloth, neck, collar_height(wardrobe.model, joints))
-    return _Part(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, bump)
+    return Piece(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, BodyPart.HAIR, bump)
 
 
 def _tinted(wardrobe: Wardrobe, path: Path, size: int, colour: np.ndarray) -> np.ndarray:
@@ -455,7 +491,7 @@ def _strands(wardrobe: Wardrobe, path: Path, size: int) -> tuple[np.ndarray, np.
     return np.clip(shade, 0.12, 4)[..., None] ** np.float32(1.15), picture[..., 3]
 
 
-def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> _Part:
+def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> Piece:
     """MakeHuman's eyes without their clear corneas."""
     asset = wardrobe.get("eyes", "high-poly")
     brown = tone > 0.45 or rng.random() < 0.4
@@ -471,14 +507,14 @@ def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: 
     eye = _bytes(np.float32(0.7) * light * share + iris * (1 - share))
     middle = (asset.uv[asset.uv_faces].mean(1) % 1 * size).astype(int)
     solid = picture[middle[:, 1], middle[:, 0], 3] > 128
-    part = _worn(asset, body, eye, _EYE, 3, wardrobe, size)
+    part = _worn(asset, body, eye, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, size)
     return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
 
 
-def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> _Part:
+def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> Piece:
     asset = wardrobe.get("teeth", "teeth_base")
     picture = _bytes(_linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
-    return _worn(asset, body, picture, _EYE, 3, wardrobe, 256)
+    return _worn(asset, body, picture, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, 256)
 
 
 @dataclass(frozen=True)
@@ -495,6 +531,25 @@ class _Piece:
     place: np.ndarray | None
 
 
+@lru_cache(maxsize=32)
+def _tops(wardrobe: Wardrobe, asset: Asset) -> tuple[np.ndarray, np.ndarray]:
+    """Of each face of an outfit: the number of the piece it belongs to, and whether that is worn above, bool [F]."""
+    label = _components(asset.faces)
+    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
+        label = _components(asset.uv_faces)
+    height = asset.fit(wardrobe.model.template.numpy())[asset.faces, 1].mean(1)
+    return label, (np.bincount(label, height) / np.bincount(label) > WAIST)[label]
+
+
+def outfit_labels(wardrobe: Wardrobe, asset: Asset) -> np.ndarray:
+    """The BodyPart of each face of an outfit, uint8 [F]."""
+    piece, top = _tops(wardrobe, asset)
+    label = np.where(top, BodyPart.UPPER, BodyPart.LOWER).astype(np.uint8)
+    for number, part in _PIECES.get(asset.name, {}).items():
+        label[piece == number] = part
+    return label
+
+
 @lru_cache(maxsize=16)
 def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tuple[_Piece, ...]]:
     """An outfit as painted, without logos, linear light [size, size, 3], and its pieces."""
@@ -502,12 +557,9 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
     if "diffuse" in asset.images:
         light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     grey = _grey(light)
-    label = _components(asset.faces)
-    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
-        label = _components(asset.uv_faces)
     vertices = asset.fit(wardrobe.model.template.numpy())
     places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
-    top = (np.bincount(label, vertices[asset.faces, 1].mean(1)) / np.bincount(label) > WAIST)[label]
+    _, top = _tops(wardrobe, asset)
     corners = torch.from_numpy(np.pad(asset.uv * size, ((0, 0), (0, 1)), constant_values=1).astype(np.float32))[None]
     pieces = []
     for chosen, is_top in ((top, True), (~top, False)):

@@ -24,6 +24,7 @@ from dinar.motion.retarget import apply
 from dinar.raster.rasterize import rasterize
 from dinar.synth import shading
 from dinar.synth.glb import Rig, RiggedPart, read_rig
+from dinar.synth.labels import rigged_labels
 from dinar.synth.people import Images, Person, detail_of, dots_of, pyramids
 
 # Where 43 of the face's iBUG points (17 to 59: brows, nose, eyes, outer lips) lie in the one UV layout of all VALID
@@ -40,6 +41,7 @@ VALID_FACE = (
     (0.2909, 0.3782),
 )  # fmt: skip
 
+_TOPS = {"Busi": "jackets", "Medi": "coats"}  # of VALID's outfits
 _SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
 _CLOTH = (0.0, 0.0, 1.0, 0.08, 0.0, 1, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
@@ -119,6 +121,10 @@ class RiggedPerson(Person):
 
     fitted: Body
     unpose: Tensor
+
+    def at_rest(self) -> Body:
+        """The body in the mesh as the file has it."""
+        return self.fitted
 
     def posed(self, body: Body) -> np.ndarray:
         """All vertices float32 [N, 3] on one body of this person's shape, metres; the face stays as it is."""
@@ -523,6 +529,9 @@ def _person(
     parts = sorted(rig.parts, key=lambda part: part.cut)
     owner = _bone_of_joint(rig, bones)
     kinds = _kinds(parts, owner)
+    valid = any(part.name == VALID_MESH for part in parts)
+    tops = _TOPS.get(Path(rig.source).stem.rpartition("_")[2], "") if valid else ""
+    labels = rigged_labels(parts, kinds, owner, VALID_FACE if valid else None, tops)
     surfaces = (_SKIN, _CLOTH, _HAIR, _EYE)
     faces, uv_faces, of_face, materials, picture = [], [], [], [], []
     vertex = texel = 0
@@ -566,6 +575,7 @@ def _person(
         uv_faces=uv_faces,
         opaque=sum(len(part.faces) for part in parts if not part.cut),
         part=of_face,
+        label=np.concatenate(labels),
         detail=detail_of(uv, uv_faces, images.sizes[of_face, 0]),
         dots=dots_of(rest, faces, kind),
         kind=kind,

@@ -46,6 +46,7 @@ class Mesh(NamedTuple):
     faces, uv_faces    int [F, 3], into vertices and uv
     uv                 float32 [T, 2]
     part               int [F]       the face's image and material
+    label              uint8 [F]     which part of a person it is, never 0
     opaque             how many of the faces, the first ones, are
     detail             float32 [F]   log2 of the root of its area in texels
     pixels             uint8 [., 4]  sRGB and opacity of all images and their smaller copies
@@ -58,6 +59,7 @@ class Mesh(NamedTuple):
     uv_faces: np.ndarray
     uv: np.ndarray
     part: np.ndarray
+    label: np.ndarray
     opaque: int
     detail: np.ndarray
     pixels: np.ndarray
@@ -632,18 +634,20 @@ def _alike(mesh, g, uv, near):
 
 
 @_compiled
-def shade(screen, face, mesh, lamps, shadow, eye, opaque, out):
-    """Lays surfaces over `out` [h, w, 4]: linear light, premultiplied, and coverage.
+def shade(screen, face, mesh, lamps, shadow, eye, opaque, out, labels):
+    """Lays surfaces over `out` [h, w, 4]: linear light, premultiplied, and coverage; and over labels uint8 [h, w].
 
     screen [V, 3] as for `draw`, on which `face` [2 h, 2 w, K] holds K triangles a sample, nearest first, four samples
     a pixel. Samples of a pixel that lie side by side on one part are lit together, once.
-    opaque: what the texture says of opacity does not count.
+    opaque: what the texture says of opacity does not count. A pixel's label changes where the surfaces cover half of
+    it, to that of the largest share.
     """
     h, w = out.shape[:2]
     zero, half, one, four = np.float32(0), np.float32(0.5), np.float32(1), np.float32(4)
     for y in range(h):
         for x in range(w):
-            red = green = blue = covered = zero
+            red = green = blue = covered = largest = zero
+            label = np.uint8(0)
             for k in range(face.shape[2]):
                 share = one - covered  # what this layer's samples may add
                 done = 0  # a bit for each of the four samples
@@ -677,6 +681,8 @@ def shade(screen, face, mesh, lamps, shadow, eye, opaque, out):
                     cover = share * count / four * (one if opaque else light[3])
                     red, green, blue = _moved((red, green, blue), cover, light)
                     covered += cover
+                    if cover > largest:
+                        largest, label = cover, mesh.label[f]
                 if not hit or covered > np.float32(0.99):
                     break
             if covered > 0:
@@ -685,6 +691,8 @@ def shade(screen, face, mesh, lamps, shadow, eye, opaque, out):
                 out[y, x, 1] = green + rest * out[y, x, 1]
                 out[y, x, 2] = blue + rest * out[y, x, 2]
                 out[y, x, 3] = covered + rest * out[y, x, 3]
+                if covered >= half or (labels[y, x] == 0 and out[y, x, 3] >= half):
+                    labels[y, x] = label
 
 
 @_compiled

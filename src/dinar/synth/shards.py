@@ -1,8 +1,10 @@
 """Sets of synthetic people on disk: tar files in webdataset's layout, one sample a person.
 
-A sample `000012` of `people-00000.tar` is `000012.json` and, for each view, `000012.<view>.image.jpg` and
-`000012.<view>.mask.png`. The JSON holds `seed`, `female`, `years`, `tone`, `wears`, `model`, `shape`, `poses` (each
-with pose, expression and translation) and `views` (each with the number of its pose and its camera's K, R, t, size).
+A sample `000012` of `people-00000.tar` is `000012.json`, `000012.texels.png` (the part of a person that each texel of
+the front-cut layout shows) and, for each view, `000012.<view>.image.jpg`, `000012.<view>.mask.png` and
+`000012.<view>.parts.png` (the part at each pixel; both are `dinar.parts.BodyPart`). The JSON holds `seed`, `female`,
+`years`, `tone`, `wears`, `model`, `shape`, `poses` (each with pose, expression and translation) and `views` (each with
+the number of its pose and its camera's K, R, t, size).
 Of people out of files `wears` is the file's name, what is not known is null, and `registration` holds how far the body
 and their mesh are apart at rest, metres (see `rigged.Distances`).
 """
@@ -32,6 +34,7 @@ from dinar.synth.poses import random_body
 from dinar.synth.rigged import load_person, rigged_files
 from dinar.synth.sets import random_background, random_lens, random_light
 from dinar.synth.studio import Lens, Light, arrange, frame_camera, illuminate, take
+from dinar.synth.truth import surface_parts
 from dinar.synth.wardrobe import Wardrobe
 
 PEOPLE_A_SHARD = 16
@@ -147,12 +150,14 @@ def make_sample(wardrobe: Wardrobe, plan: Plan, number: int, file: Path | None =
             files += [
                 (f"{key}.{k:03d}.image.jpg", _jpeg(view.image.permute(1, 2, 0).numpy())),
                 (f"{key}.{k:03d}.mask.png", _png(view.mask[0].numpy())),
+                (f"{key}.{k:03d}.parts.png", _label_png(view.parts.numpy())),
             ]
     facts = {
         "seed": _seed(plan, number), "female": person.female, "years": person.years, "tone": person.tone,
         "wears": person.wears, "model": person.model.name, "shape": person.shape[0].tolist(), "poses": poses,
         "views": [entry for _, entry in sorted(views, key=lambda view: view[0])], **known,
     }  # fmt: skip
+    files.append((f"{key}.texels.png", _label_png(surface_parts(person))))
     return [(f"{key}.json", json.dumps(facts).encode()), *sorted(files)]
 
 
@@ -176,14 +181,25 @@ def _camera_entry(camera: Camera) -> dict:
 
 
 def _jpeg(image: np.ndarray) -> bytes:
-    pixels = np.rint(image[..., ::-1] * 255).astype(np.uint8)
+    pixels = cv2.cvtColor(_to_bytes(image), cv2.COLOR_RGB2BGR)
     full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, full]
     return cv2.imencode(".jpg", pixels, options)[1].tobytes()
 
 
 def _png(mask: np.ndarray) -> bytes:
-    return cv2.imencode(".png", np.rint(mask * 255).astype(np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    return _label_png(_to_bytes(mask))
+
+
+def _to_bytes(picture: np.ndarray) -> np.ndarray:
+    """Values in [0, 1] as uint8."""
+    return cv2.convertScaleAbs(np.ascontiguousarray(picture), alpha=255)
+
+
+def _label_png(labels: np.ndarray) -> bytes:
+    runs = cv2.IMWRITE_PNG_STRATEGY_RLE  # areas of one value: faster than other ways
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, runs]
+    return cv2.imencode(".png", labels, options)[1].tobytes()
 
 
 def _members(plan: Plan, shard: int) -> range:

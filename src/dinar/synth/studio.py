@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 import torch
+from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from dinar.body.model import Body
@@ -119,6 +120,12 @@ class Scene:
     facing: np.ndarray
     seen: np.ndarray
 
+    @cached_property
+    def outermost(self) -> np.ndarray:
+        """The corners of the person's convex hull, float32 [M, 3]: what a picture has to hold."""
+        points = self.vertices[::4]  # neighbours are next to one another
+        return points[ConvexHull(points).vertices]
+
 
 @dataclass(frozen=True)
 class LitScene:
@@ -198,7 +205,7 @@ def illuminate(scene: Scene, light: Light) -> LitScene:
     frame = _frame(light.lamp)
     screen = surface[:, :3] @ (frame * np.float32([[scale], [scale], [-1]])).T
     screen += np.float32([size / 2, size / 2, _FAR])
-    _, nearness = _drawn(screen, _mesh(person, surface), (size, size))
+    _, nearness = _drawn(screen, mesh_of(person, surface), (size, size))
     shadow = shading.Shadow(nearness - np.float32(_FAR), frame, scale, np.float32(light.softness * scale))
     towards = np.maximum(scene.normals @ light.lamp, 0).mean()
     meter = float(0.26 * surface[:, 6:9].mean() + 0.20 * towards * light.colour.mean())
@@ -229,9 +236,10 @@ def take(
     shading.projected(scene.vertices, _matrix(camera), scene.person.under, screen)
     x0, y0, x1, y1 = _box(screen, (h, w))
     person = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0), 4), np.float32)
+    labels = np.zeros((h, w), np.uint8)
     if person.size:
         screen[:, :2] -= np.float32([x0, y0]) * SUPERSAMPLING
-        _draw(lit, screen, camera.position.numpy(), person)
+        _draw(lit, screen, camera.position.numpy(), person, labels[y0:y1, x0:x1])
     mask = np.zeros((h, w), np.float32)
     mask[y0:y1, x0:x1] = np.clip(person[..., 3], 0, 1)
     return View(
@@ -239,6 +247,7 @@ def take(
         mask=torch.from_numpy(mask)[None],
         camera=camera,
         body=scene.body,
+        parts=torch.from_numpy(labels),
     )
 
 
@@ -248,11 +257,12 @@ def _matrix(camera: Camera) -> np.ndarray:
     return (torch.tensor([[SUPERSAMPLING], [SUPERSAMPLING], [1.0]]) * camera.K @ moved).numpy()
 
 
-def _mesh(person: Person, surface: np.ndarray) -> shading.Mesh:
+def mesh_of(person: Person, surface: np.ndarray) -> shading.Mesh:
+    """What is drawn of a person whose vertices are `surface` [N, shading.SURFACE_COLUMNS]."""
     images = person.images
     return shading.Mesh(
-        surface, person.faces, person.uv_faces, person.uv, person.part, person.opaque, person.detail, images.pixels,
-        images.starts, images.sizes, person.materials,
+        surface, person.faces, person.uv_faces, person.uv, person.part, person.label, person.opaque, person.detail,
+        images.pixels, images.starts, images.sizes, person.materials,
     )  # fmt: skip
 
 
@@ -263,13 +273,14 @@ def _drawn(screen: np.ndarray, mesh: shading.Mesh, size: tuple[int, int]) -> tup
     return face, nearness
 
 
-def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray) -> None:
-    """Lays a person whose vertices are at `screen` [N, 3], SUPERSAMPLING samples a pixel's side, over out [h, w, 4]."""
+def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray, labels: np.ndarray) -> None:
+    """Lays a person whose vertices are at `screen` [N, 3], SUPERSAMPLING samples a pixel's side, over out [h, w, 4] and
+    the person's parts over labels uint8 [h, w]."""
     person = lit.scene.person
-    mesh = _mesh(person, lit.surface)
+    mesh = mesh_of(person, lit.surface)
     eye = (eye - lit.middle).astype(np.float32)
     face, behind = _drawn(screen, mesh, (out.shape[0] * SUPERSAMPLING, out.shape[1] * SUPERSAMPLING))
-    shading.shade(screen, face[..., None], mesh, lit.lamps, lit.shadow, eye, True, out)
+    shading.shade(screen, face[..., None], mesh, lit.lamps, lit.shadow, eye, True, out, labels)
 
     if mesh.opaque == len(mesh.faces):
         return
@@ -283,7 +294,7 @@ def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray) -
     face = np.empty(many, np.int32)
     moved = screen - np.float32([columns.start, rows.start, 0])
     shading.layers(moved, mesh, behind, face, np.empty(many, np.float32))
-    shading.shade(moved, face, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1])
+    shading.shade(moved, face, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1], labels[y0:y1, x0:x1])
 
 
 def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -449,7 +460,7 @@ def frame_camera(
 ) -> Camera:
     """A camera that has all of a person in its picture, as close as its margins let it."""
     a = math.radians(azimuth)
-    points = scene.vertices[::8]  # neighbours are next to one another
+    points = scene.outermost
     middle = _bounds(points).mean(0)
     focal = size[0] / 2 / math.tan(math.radians(fov) / 2)
     wanted = np.float32([size[1] * (1 - 1.2 * margin), size[0] * (1 - 2 * margin)])

@@ -18,9 +18,11 @@ class View:
     mask    float32 [1, H, W]  the person, clothes and hair included
     camera  Camera
     body    Body               a batch of one
+    parts   uint8   [H, W]     what each pixel shows: a `dinar.parts.BodyPart`; None where nobody knows
     """
 
     image: Tensor
     mask: Tensor
     camera: Camera
     body: Body
+    parts: Tensor | None = None

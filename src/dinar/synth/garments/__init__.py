@@ -1,0 +1,1 @@
+"""Clothes and other things that are cut, by parameters, for any body."""
