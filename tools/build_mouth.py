@@ -53,7 +53,10 @@ def hidden(model: BodyModel) -> np.ndarray:
         camera = framing(points[near], float(azimuth), float(elevation), (900, 900))
         face = rasterize(camera.project(points[None]), model.faces, camera.size).face
         seen[model.faces[face[face >= 0].long().unique()].flatten()] = True
-    return (near & skin & ~seen).nonzero()[:, 0].numpy()
+    unseen = near & skin & ~seen
+    within = model.faces[unseen[model.faces].all(1)]
+    parts = component(within, len(points))                           # nostrils are hidden as well
+    return (unseen & (parts == 0)).nonzero()[:, 0].numpy()
 
 
 def component(faces: torch.Tensor, count: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dinar.avatar.avatar import Avatar, Wear
 from dinar.body.model import Body
 from dinar.errors import InputError
-from dinar.export import bake, simplify, snapshots
+from dinar.export import bake, mouth, simplify, snapshots
 from dinar.export.figure import Figure, check_texture_size
 from dinar.progress import Progress
 from dinar.texture.neural_texture import NeuralTexture
@@ -30,7 +30,8 @@ def figure(
     """The person as one mesh with one texture, on the CPU.
 
     "baked" is what the neural renderer shows from all sides, "plain" the avatar's own colours; `outline` moves the
-    surface to what it draws beyond the body: clothes and hair.
+    surface to what it draws beyond the body: clothes and hair. Unless the colours are given, teeth stand behind the
+    lips, and mouth and eyes are painted where no photo showed them.
 
     Raises InputError for "baked" or an outline where the plain renderer draws the avatar, and for a size or number
     that is not possible.
@@ -56,6 +57,8 @@ def figure(
         figure = bake.bake(
             figure, person.texture, seen, size=size, outlined=outlined, coloured=coloured, progress=progress
         )
+    if colours is None:
+        figure = mouth.with_mouth(figure, person.texture.filled)
     return figure if triangles is None else simplify.simplified(figure, triangles)
 
 

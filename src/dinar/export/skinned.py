@@ -9,7 +9,7 @@ import roma
 import torch
 from torch import Tensor
 
-from dinar.body.model import BodyModel
+from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.errors import InputError
 from dinar.export.figure import Figure, standing
@@ -67,6 +67,14 @@ class SkinnedMesh:
         )
 
 
+    def times(self, factor: np.ndarray) -> SkinnedMesh:
+        """The mesh with its axes multiplied by [3] numbers of 1 and -1 that are a turn."""
+        return replace(
+            self, vertices=self.vertices * factor, normals=self.normals * factor, morphs=self.morphs * factor,
+            bends=None if self.bends is None else self.bends * factor,
+        )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Rig:
     """The joints of a figure at rest.
@@ -101,13 +109,15 @@ def rig(figure: Figure, profile: Profile = PLAIN) -> Rig:
     return Rig(names, posed.joints[0].numpy(), frames.numpy(), straight.numpy())
 
 
-def skinned(figure: Figure, profile: Profile = PLAIN) -> SkinnedMesh:
+def skinned(figure: Figure, profile: Profile = PLAIN, body: Body | None = None) -> SkinnedMesh:
     """A figure's mesh, at rest as the body model has it, or baked into a T-pose.
+
+    body  how it stands, batch 1, where it is a part of another figure, which stands on its own soles
 
     What is left of a vertex's weights is scaled to a sum of 1.
     """
     model = figure.model
-    body = standing(figure, t_pose=profile.rest == "t")
+    body = standing(figure, t_pose=profile.rest == "t") if body is None else body
     actions, mixture = tuple(model.expression_names), None
     if profile.speech:
         actions, mixture = mixing(actions)
@@ -182,15 +192,6 @@ def moving(figure: Figure, motion: Motion, rig: Rig) -> tuple[Tensor, Tensor]:
     flips = torch.where((q[1:] * q[:-1]).sum(2) < 0, -1.0, 1.0).cumprod(0)
     q = torch.cat([q[:1], q[1:] * flips[..., None]])
     return (q / q.norm(dim=2, keepdim=True)).float(), (joints[:, 0] + body.translation).detach()
-
-
-def turned_about(mesh: SkinnedMesh) -> SkinnedMesh:
-    """The mesh turned half around the vertical: VRM 0.x looks along -z."""
-    half = np.array([-1, 1, -1], np.float32)
-    return replace(
-        mesh, vertices=mesh.vertices * half, normals=mesh.normals * half, morphs=mesh.morphs * half,
-        bends=None if mesh.bends is None else mesh.bends * half,
-    )  # fmt: skip
 
 
 def strongest(weights: np.ndarray, influences: int) -> tuple[np.ndarray, np.ndarray]:
