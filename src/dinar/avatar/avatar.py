@@ -28,8 +28,9 @@ from dinar.texture.neural_drawing import Artist, draw_neural
 from dinar.texture.neural_texture import NeuralTexture
 
 if TYPE_CHECKING:
-    from dinar.export.figure import Figure, PictureKind
-    from dinar.export.vrm import Licence
+    from dinar.export.figure import Figure
+    from dinar.export.profiles import PictureKind, Profile
+    from dinar.export.vrm import Licence, Version
 
 Frame = TypeVar("Frame")
 RendererName = Literal["neural", "texture"]
@@ -248,30 +249,34 @@ class Avatar:
         colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
         texture: Wear | None = None,                    # what the person wears; default: "baked" where it can be
         outline: bool | None = None,                    # clothes and hair as geometry; default: where it can be
-        triangles: int | None = None,                   # at most; default: all of the body's
+        triangles: int | None = None,                   # at most; default: the profile's
+        profile: Profile | str | None = None,           # what a program wants (`export.profiles`), or its name
         texture_size: int | None = None,                # texels a side; default: 2048 baked, else the colours' own
-        picture: PictureKind = "png",                   # what the texture is stored as
-        influences: int = 4,                            # joints that a vertex follows: 4 or 8
-        lit: bool = False,                              # let lamps shade the person
+        picture: PictureKind | None = None,             # what the texture is stored as; default: PNG
+        influences: int | None = None,                  # joints that a vertex follows: 4, the default, or 8
+        lit: bool | None = None,                        # let lamps shade the person
         licence: Licence | None = None,                 # of a .vrm, which has to have one
+        version: Version = 1,                           # of a .vrm: 1.0, or 0.x
         progress: Progress | None = None,
     ) -> tuple[Path, ...]:
         """The person for other programs: rigged, or standing at rest; the files written, `path` first.
 
         Raises InputError where `path` cannot be written, is of another kind, or has no place for what is given.
         """
-        from dinar.export import writing
+        from dinar.export import profiles, writing
 
         path = Path(path)
-        writing.check(path, motions=motions, licence=licence)
+        if not isinstance(profile, profiles.Profile):
+            profile = profiles.profile(profile)
+        profile = profile.having(
+            triangles=triangles, texture_size=texture_size, picture=picture, influences=influences, lit=lit
+        )
+        writing.check(path, motions=motions, licence=licence, profile=profile)
         figure = self.figure(
-            texture=texture, outline=outline, triangles=triangles, colours=colours, texture_size=texture_size,
-            progress=progress,
+            texture=texture, outline=outline, triangles=profile.triangles, colours=colours,
+            texture_size=profile.texture_size, progress=progress,
         )  # fmt: skip
-        return writing.write(
-            path, figure, motions=motions, texture_size=texture_size, picture=picture, influences=influences, lit=lit,
-            licence=licence,
-        )  # fmt: skip
+        return writing.write(path, figure, motions=motions, profile=profile, licence=licence, version=version)
 
     def figure(
         self,

@@ -114,8 +114,8 @@ def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: 
         animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
 
     for joint, parent in enumerate(figure.model.parents):
-        off = torch.minimum((turns[:, joint] - still[joint]).abs().amax(), (turns[:, joint] + still[joint]).abs().amax())
-        if bool(off > _STILL):
+        apart, opposite = ((turns[:, joint] - sign * still[joint]).abs().amax() for sign in (1, -1))
+        if bool(torch.minimum(apart, opposite) > _STILL):
             channel(joint, "rotation", turns[:, joint])
         if parent < 0:
             channel(joint, "translation", way)

@@ -59,7 +59,12 @@ class SkinnedMesh:
         used = np.unique(faces)
         return SkinnedMesh(
             name,
-            **{key: getattr(self, key)[used] for key in ("body_vertex", "vertices", "normals", "uv", "joint", "weight")},
+            body_vertex=self.body_vertex[used],
+            vertices=self.vertices[used],
+            normals=self.normals[used],
+            uv=self.uv[used],
+            joint=self.joint[used],
+            weight=self.weight[used],
             faces=np.searchsorted(used, faces),
             actions=self.actions,
             morphs=self.morphs[:, used],
