@@ -13,8 +13,9 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from dinar.body.model import DATA, BodyModel
-from dinar.body.uv import UVLayout, texel_map
+from dinar.body.uv import UVLayout
 from dinar.export.figure import Figure
+from dinar.raster.rasterize import interpolate, rasterize
 
 _LIPS = ((0.45, 0.19, 0.18), (0.10, 0.03, 0.03))      # inside of the mouth: at the lips, and deep in it
 _TONGUE = ((0.70, 0.38, 0.37), (0.28, 0.11, 0.11))    # its tip, its root
@@ -94,10 +95,11 @@ def _painted(figure: Figure, seen: Tensor, light: float) -> Tensor:
         painted[rows, :3] = torch.lerp(torch.tensor(near), torch.tensor(far), deep[rows].sqrt()) * light
         painted[rows, 3] = 1
     size = figure.colours.shape[-1]
-    texels = texel_map(figure.layout, size)
-    total, share, eye = texels.interpolate(torch.cat([painted, eyes[:, None].float()], dim=1), model.faces)[0].split(
-        (3, 1, 1)
-    )
+    values = torch.cat([painted, eyes[:, None].float()], dim=1)
+    some = (values[model.faces].amax(dim=(1, 2)) > 0).nonzero()[:, 0]
+    corners = torch.nn.functional.pad(figure.layout.uv * size, (0, 1), value=1.0)[None]
+    texels = rasterize(corners, figure.layout.faces[some], (size, size))
+    total, share, eye = interpolate(texels, values[None], model.faces[some])[0].split((3, 1, 1))
     colours = torch.lerp(figure.colours, (total / share.clamp(min=1e-3)).clamp(0, 1), share)
     shown = torch.nn.functional.interpolate(seen, (size, size), mode="bilinear")[0]
     white = (torch.tensor(_WHITE) * light).clamp(0, 1)[:, None, None]
