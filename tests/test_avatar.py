@@ -210,7 +210,7 @@ def test_the_weights_of_its_name_draw_it(
 ) -> None:
     neural.save(tmp_path / "me")
     avatar.save(tmp_path / "plain")
-    monkeypatch.setattr("dinar.avatar.shipped", lambda: appearance)
+    monkeypatch.setattr("dinar.avatar.known.shipped", lambda: appearance)
     found = Avatar.load(tmp_path / "me")
     assert found.renderer is appearance.renderer and Avatar.load(tmp_path / "plain").renderer is None
     a, b = found.view("front", (330, 250)), neural.view("front", (330, 250))
@@ -219,7 +219,7 @@ def test_the_weights_of_its_name_draw_it(
     assert plain.renderer is None and plain.drawn_by("neural").renderer is not None
     with pytest.raises(InputError, match="make it again"):
         avatar.drawn_by("neural")
-    monkeypatch.setattr("dinar.avatar.shipped", lambda: replace(appearance, name="small-00000000"))
+    monkeypatch.setattr("dinar.avatar.known.shipped", lambda: replace(appearance, name="small-00000000"))
     found = Avatar.load(tmp_path / "me")
     assert found.renderer is None and found.weights == appearance.name
     with pytest.raises(InputError, match=appearance.name):
@@ -231,7 +231,7 @@ def test_no_weights_in_the_package(neural: Avatar, tmp_path: Path, monkeypatch: 
         raise InputError("no weights")
 
     neural.save(tmp_path / "me")
-    monkeypatch.setattr("dinar.avatar.shipped", missing)
+    monkeypatch.setattr("dinar.avatar.known.shipped", missing)
     assert Avatar.load(tmp_path / "me").renderer is None
 
 

@@ -44,13 +44,15 @@ class Shot:
     camera       Camera  of the picture's size, its principal point in the middle
     clip, time           an animation of the file, at a time in seconds
     bones                of a .vrm: turns of humanoid bones, unit quaternions x y z w
-    expressions          of a .vrm: their strengths
+    joints               of a .glb: rotations of nodes by name, unit quaternions x y z w; they stay for later shots
+    expressions          strengths of a .vrm's expressions, of a .glb's morph targets
     """
 
     camera: Camera
     clip: str | None = None
     time: float = 0.0
     bones: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    joints: Mapping[str, Sequence[float]] = field(default_factory=dict)
     expressions: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class Shot:
             "clip": self.clip,
             "time": self.time,
             "bones": {bone: list(turn) for bone, turn in self.bones.items()},
+            "joints": {name: list(turn) for name, turn in self.joints.items()},
             "expressions": dict(self.expressions),
         }
 
@@ -72,7 +75,7 @@ class Drawn:
     """What came back.
 
     pictures  uint8 [H, W, 3]   one a shot
-    vertices  float32 [N, 3]    one a shot: the mesh's, skinned and moved by expressions, metres
+    vertices  float32 [N, 3]    one a shot: the first mesh's, skinned and moved by expressions, metres
     clips     names of the file's animations
     """
 
@@ -96,6 +99,7 @@ def draw(
     shots: Sequence[Shot],              # all of one size
     *,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),    # sRGB in [0, 1]
+    lamp: bool = False,                 # light it: for materials that are not unlit
     seconds: float = 240.0,             # at most
 ) -> Drawn:
     """Loads a file in three.js and takes pictures of it. Raises RuntimeError with the page's words where it fails."""
@@ -103,6 +107,7 @@ def draw(
         "vrm": path.suffix.lower() == ".vrm",
         "size": list(shots[0].camera.size),
         "background": list(background),
+        "lamp": lamp,
         "shots": [shot.as_dict() for shot in shots],
     }
     answer = _asked(path, job, seconds)

@@ -85,7 +85,7 @@ def test_the_renderer_can_be_chosen(
 ) -> None:
     channels = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(1))
     neural = replace(avatar, texture=replace(avatar.texture, generated=channels), weights=appearance.name)
-    monkeypatch.setattr("dinar.avatar.shipped", lambda: appearance)
+    monkeypatch.setattr("dinar.avatar.known.shipped", lambda: appearance)
     neural.save(Path("me"))
     pictures = {}
     for options in ((), ("--renderer", "neural"), ("--renderer", "texture")):
@@ -97,7 +97,7 @@ def test_the_renderer_can_be_chosen(
     assert dinar("animate", "me", "walk", "--renderer", "texture", *options).code == 0
     run = dinar("render", made, "-o", "b.png", "--renderer", "neural")
     assert run.code == 2 and "make it again" in run.stderr and not Path("b.png").exists()
-    monkeypatch.setattr("dinar.avatar.shipped", lambda: replace(appearance, name="small-00000000"))
+    monkeypatch.setattr("dinar.avatar.known.shipped", lambda: replace(appearance, name="small-00000000"))
     run = dinar("render", "me", "-o", "b.png", "--size", "32")
     assert run.code == 0 and appearance.name in run.stderr and run.stderr.count("\n") == 1
 

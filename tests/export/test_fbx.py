@@ -15,6 +15,7 @@ from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import fbx, gltf
 from dinar.export.figure import Figure
+from dinar.export.profiles import Profile
 from dinar.motion.motion import Motion
 
 HERE = Path(__file__).parents[2] / ".venv-bpy" / "bin" / "python"
@@ -72,7 +73,7 @@ def test_blender_reads_the_person_back(blender: str, figure: Figure, tmp_path: P
     clips = {"walk": Motion.load("walk").clipped(0, 0.5), "slow": Motion.load("wave").clipped(0, 0.4).resampled(10)}
     path, out = tmp_path / "person.fbx", tmp_path / "read.npz"
     try:
-        fbx.write(path, figure, motions=clips, texture_size=64)
+        fbx.write(path, figure, motions=clips, profile=Profile(texture_size=64))
     except InputError as error:
         if "has no bpy" in str(error):
             pytest.skip(str(error))

@@ -14,8 +14,10 @@ from export.khronos import problems
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import gltf
-from dinar.export.figure import Figure, joint_names, standing
+from dinar.export.figure import Figure, standing
 from dinar.export.glb import Document
+from dinar.export.profiles import Profile
+from dinar.export.skinned import joint_names
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.synth.glb import read_rig
@@ -34,7 +36,7 @@ def clips() -> dict[str, Motion]:
 @pytest.fixture(scope="module", params=[4, 8])
 def written(request, figure: Figure, clips: dict[str, Motion], tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.mktemp("glb") / "person.glb"
-    gltf.write(path, figure, motions=clips, influences=request.param, lit=request.param == 8)
+    gltf.write(path, figure, motions=clips, profile=Profile(influences=request.param, lit=request.param == 8))
     return path, request.param
 
 
@@ -91,8 +93,9 @@ def test_times_are_the_motions(written, clips: dict[str, Motion]) -> None:
 
 def test_facial_actions_are_arkits(written, figure: Figure) -> None:
     scene, model = Scene.read(written[0]), figure.model
-    assert tuple(scene.tree["meshes"][0]["extras"]["targetNames"]) == model.expression_names
-    assert len(scene.primitive["targets"]) == 52
+    names = scene.tree["meshes"][0]["extras"]["targetNames"]
+    assert tuple(names[:52]) == model.expression_names
+    assert len(scene.primitive["targets"]) == len(names) == 52 + 15 + 5
     vertex = body_vertices(scene, figure)
     for name in ("jawOpen", "mouthSmileLeft", "tongueOut"):
         expression = torch.zeros(1, 52)
@@ -157,7 +160,7 @@ def test_a_jpeg_is_smaller(figure: Figure, tmp_path: Path) -> None:
     sizes = {}
     for kind in ("png", "jpeg"):
         path = tmp_path / f"{kind}.glb"
-        gltf.write(path, noisy, picture=kind)
+        gltf.write(path, noisy, profile=Profile(picture=kind))
         scene = Scene.read(path)
         assert scene.tree["images"][0]["mimeType"] == f"image/{kind}" and scene.picture.shape == (256, 256, 3)
         assert problems(path) == []
@@ -176,7 +179,7 @@ def test_material(written) -> None:
 def test_the_same_bytes_again(figure: Figure, clips: dict[str, Motion], tmp_path: Path) -> None:
     paths = [tmp_path / "a" / "person.glb", tmp_path / "b" / "person.glb"]
     for path in paths:
-        gltf.write(path, figure, motions=clips, texture_size=96)
+        gltf.write(path, figure, motions=clips, profile=Profile(texture_size=96))
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert Scene.read(paths[0]).picture.shape == (96, 96, 3)
 
@@ -185,10 +188,10 @@ def test_refusals_leave_nothing(figure: Figure, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no \.glb"):
         gltf.write(tmp_path / "person.gltf", figure)
     with pytest.raises(InputError, match="give 4 or 8"):
-        gltf.write(tmp_path / "person.glb", figure, influences=5)
+        gltf.write(tmp_path / "person.glb", figure, profile=Profile(influences=5))
     for size in (63, 8193):
         with pytest.raises(InputError, match="texture of"):
-            gltf.write(tmp_path / "person.glb", figure, texture_size=size)
+            gltf.write(tmp_path / "person.glb", figure, profile=Profile(texture_size=size))
     assert list(tmp_path.iterdir()) == []
 
 

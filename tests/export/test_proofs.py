@@ -25,6 +25,7 @@ from dinar.body.uv import texel_map
 from dinar.camera import framing
 from dinar.export import gltf, vrm
 from dinar.export.figure import Figure, standing
+from dinar.export.profiles import Profile
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.texture.drawing import Rendering, draw
@@ -181,7 +182,7 @@ def test_blender_has_our_vertices(
 ) -> None:
     """Within 0.1 mm of the file's figure; of the body itself within 1 mm with 8 joints a vertex, 20 mm with 4."""
     path, out = tmp_path / "person.glb", tmp_path / "vertices.npz"
-    gltf.write(path, figure, motions={"walk": walk}, influences=influences)
+    gltf.write(path, figure, motions={"walk": walk}, profile=Profile(influences=influences))
     times = [str(k / walk.fps) for k in KEYS]
     run = subprocess.run(
         [BLENDER, "-c", _IN_BLENDER, path, out, *times], capture_output=True, text=True, timeout=300, cwd=tmp_path
@@ -190,7 +191,7 @@ def test_blender_has_our_vertices(
         pytest.skip("the Python at DINAR_BLENDER has no bpy")
     assert run.returncode == 0, run.stderr
     found = np.load(out)
-    assert found["keys"] == 52
+    assert found["keys"] == 72
     scene = Scene.read(path)
     for k, vertices in zip(KEYS, found["vertices"], strict=True):
         ours = vertices[:, [0, 2, 1]] * [1, 1, -1]                        # z up -> y up

@@ -15,9 +15,11 @@ from scipy.spatial import cKDTree
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import gltf, vrm
-from dinar.export.figure import Figure, skinned, standing
+from dinar.export.figure import Figure, standing
 from dinar.export.plain import write_obj, write_ply
+from dinar.export.profiles import Profile
 from dinar.export.simplify import seams, simplified
+from dinar.export.skinned import skinned
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.raster.rasterize import interpolate, rasterize
@@ -114,11 +116,11 @@ def test_the_file_is_rigged_like_the_full_one(figure: Figure, tmp_path: Path, ki
     else:
         vrm.write(path, fewer, vrm.Licence("Somebody", ("Ann",)))
     assert problems(path) == []
-    scene, mesh = Scene.read(path), skinned(fewer, t_pose=kind == "vrm")
+    scene, mesh = Scene.read(path), skinned(fewer, Profile(rest="t" if kind == "vrm" else "a"))
     assert len(scene.faces) <= 3000 and len(mesh.vertices) < 2000
     assert np.allclose(scene.attribute("WEIGHTS_0").sum(1), 1, atol=1e-6)
     assert np.allclose(np.linalg.norm(scene.attribute("NORMAL"), axis=1), 1, atol=1e-5)
-    full = skinned(figure, t_pose=kind == "vrm")
+    full = skinned(figure, Profile(rest="t" if kind == "vrm" else "a"))
     some = {(vertex, *uv): row for row, (vertex, uv) in enumerate(zip(full.body_vertex, full.uv.tolist(), strict=True))}
     rows = [some[vertex, *uv] for vertex, uv in zip(mesh.body_vertex, mesh.uv.tolist(), strict=True)]
     assert np.array_equal(scene.attribute("POSITION"), full.vertices[rows])
@@ -137,7 +139,7 @@ def test_fewest_triangles_of_all(figure: Figure, tmp_path: Path) -> None:
     """Facial actions that are left without a vertex are still there."""
     path = tmp_path / "person.glb"
     gltf.write(path, simplified(figure, 1000))
-    assert problems(path) == [] and len(Scene.read(path).primitive["targets"]) == 52
+    assert problems(path) == [] and len(Scene.read(path).primitive["targets"]) == 72
 
 
 def test_plain_files_hold_no_other_vertices(figure: Figure, tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from pxr import Gf, Usd, UsdGeom, UsdShade, UsdSkel, UsdValidation, Vt
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import usd
-from dinar.export.figure import Figure, skinned
+from dinar.export.figure import Figure
+from dinar.export.profiles import Profile
 from dinar.export.simplify import simplified
+from dinar.export.skinned import skinned
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
 
@@ -35,7 +37,7 @@ def clips() -> dict[str, Motion]:
 @pytest.fixture(scope="module", params=[4, 8])
 def stage(request, figure: Figure, clips: dict[str, Motion], tmp_path_factory: pytest.TempPathFactory) -> Usd.Stage:
     path = tmp_path_factory.mktemp("usd") / "person.usdz"
-    usd.write(path, figure, motions=clips, influences=request.param, lit=request.param == 8)
+    usd.write(path, figure, motions=clips, profile=Profile(influences=request.param, lit=request.param == 8))
     return Usd.Stage.Open(str(path))
 
 
@@ -118,7 +120,7 @@ def test_the_texture_is_emitted_unless_it_is_lit(stage: Usd.Stage, figure: Figur
 def test_few_triangles_the_same_bytes_and_no_motion(figure: Figure, tmp_path: Path) -> None:
     few = simplified(figure, 2000)
     for name in ("a", "b"):
-        usd.write(tmp_path / name / "person.usdz", few, picture="jpeg", texture_size=64)
+        usd.write(tmp_path / name / "person.usdz", few, profile=Profile(picture="jpeg", texture_size=64))
     assert (tmp_path / "a" / "person.usdz").read_bytes() == (tmp_path / "b" / "person.usdz").read_bytes()
     stage = Usd.Stage.Open(str(tmp_path / "a" / "person.usdz"))
     assert len(UsdGeom.Mesh.Get(stage, usd.BODY).GetFaceVertexCountsAttr().Get()) <= 2000

@@ -115,7 +115,7 @@ def test_every_bone_has_its_node_below_its_parents(scene: Scene) -> None:
 def test_expressions(scene: Scene, figure: Figure) -> None:
     found = extension(scene)["expressions"]
     emotions = {"happy", "angry", "sad", "relaxed", "surprised"}
-    rest = {"aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight"}
+    rest = {"neutral", "aa", "ih", "ou", "ee", "oh", "blink", "blinkLeft", "blinkRight"}
     assert set(found["preset"]) == emotions | rest | {"lookUp", "lookDown", "lookLeft", "lookRight"}
     assert tuple(found["custom"]) == figure.model.expression_names
     names = scene.tree["meshes"][0]["extras"]["targetNames"]

@@ -26,11 +26,33 @@ def export(
         option("what the networks draw, baked, or the avatar's plain colours (default: baked where networks draw it)"),
     ] = "auto",
     outline: Annotated[bool, option("clothes and hair as geometry, where networks draw it (default: yes)")] = True,
+    program: Annotated[
+        Literal["talkinghead", "unity", "unreal", "godot", "vrchat", "web", "blender", "mixamo"] | None,
+        option("what a program wants (docs/export.md); the options below change single things of it", name="for"),
+    ] = None,
     triangles: Annotated[int | None, option("so many at most, 1000 or more (default: all, 27420)", "N")] = None,
     texture_size: Annotated[int | None, option("texels a side (default: 2048 baked, else the avatar's)", "N")] = None,
-    picture: Annotated[Literal["png", "jpeg"], option("what the texture is stored as (default: png)")] = "png",
-    influences: Annotated[Literal[4, 8], option("joints a vertex follows (default: 4, which all programs read)")] = 4,
-    lit: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("let lamps shade it, once more")] = False,
+    picture: Annotated[
+        Literal["png", "jpeg", "webp"] | None, option("what the texture is stored as (default: png)")
+    ] = None,
+    influences: Annotated[
+        Literal[4, 8] | None, option("joints a vertex follows (default: 4, which all programs read)")
+    ] = None,
+    axes: Annotated[
+        Literal["world", "bones"] | None,
+        option("joints' frames: along the world's axes (default), or y along the bone as Mixamo's"),
+    ] = None,
+    rest: Annotated[Literal["a", "t"] | None, option("the pose at rest: A (default) or T")] = None,
+    root: Annotated[str | None, option("a node of this name above the hips (default: none)", "NAME")] = None,
+    prefix: Annotated[str | None, option("before joints' names, such as mixamorig: (default: none)", "TEXT")] = None,
+    speech: Annotated[bool | None, option("morph targets for speech (default: yes)")] = None,
+    shading: Annotated[bool | None, option("normals in morph targets (default: yes)")] = None,
+    parts: Annotated[bool | None, option("eyes and tongue as nodes of their own (default: no)")] = None,
+    packed: Annotated[bool | None, option("numbers of 8 and 16 bits, packed by meshopt (default: no)")] = None,
+    lit: Annotated[bool | None, option("let lamps shade it, once more (default: no)")] = None,
+    vrm_version: Annotated[
+        Literal[0, 1], option("of a .vrm: 1.0 (default), or 0.x for older programs", name="vrm")
+    ] = 1,
     author: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, option("of a .vrm: who made it; may be given again", "NAME")
     ] = (),
@@ -57,7 +79,7 @@ def export(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.export import vrm, writing
+        from dinar.export import profiles, vrm, writing
         from dinar.files import check_file
         from dinar.motion.motion import Motion, name_of
 
@@ -78,30 +100,27 @@ def export(
             )
         elif author or title or licence or who != "author" or commerce != "none" or modify or redistribute:
             raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
+        profile = profiles.profile(program).having(
+            triangles=triangles, texture_size=texture_size, picture=picture, influences=influences, axes=axes,
+            rest=rest, root=root, prefix=prefix, speech=speech, shading=shading, parts=parts, packed=packed, lit=lit,
+        )  # fmt: skip
         with progress.stage("load"):
             names = [name_of(one) for one in motion]
             if twice := [name for name in names if names.count(name) > 1]:
                 raise InputError(f"two motions are called {twice[0]}; animations need different names")
             motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
             person = load_avatar(avatar, None)
-        writing.check(out, motions=motions, licence=terms)
+        writing.check(out, motions=motions, licence=terms, profile=profile)
         with progress.stage("export"):
             figure = person.figure(
                 texture=None if texture == "auto" else texture,
                 outline=None if outline else False,
-                triangles=triangles,
-                texture_size=texture_size,
+                triangles=profile.triangles,
+                texture_size=profile.texture_size,
                 progress=progress,
             )
             files = writing.write(
-                out,
-                figure,
-                motions=motions,
-                texture_size=texture_size,
-                picture=picture,
-                influences=influences,
-                lit=lit,
-                licence=terms,
+                out, figure, motions=motions, profile=profile, licence=terms, version=vrm_version
             )
     if not preview:
         return report_files(list(files), progress, as_json)

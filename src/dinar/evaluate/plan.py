@@ -26,7 +26,7 @@ _MEASURING = (
 )  # fmt: skip
 _SHOWING = ("journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
 _NEURAL = ("networks", "presets.py")
-_PAINTING = ("inpainting", "pipeline.py", "avatar.py")
+_PAINTING = ("inpainting", "pipeline.py", "avatar")
 
 
 @dataclass(frozen=True)

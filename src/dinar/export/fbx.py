@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dinar.errors import InputError
 from dinar.export import gltf
-from dinar.export.figure import Figure, PictureKind
+from dinar.export.figure import Figure
+from dinar.export.profiles import PLAIN, Profile
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
 
@@ -28,9 +30,7 @@ def write(
     figure: Figure,
     *,
     motions: Mapping[str, Motion] | None = None,   # by the names that the animations get
-    texture_size: int | None = None,               # texels a side; default: the colours' own
-    influences: int = 4,                           # joints a vertex follows: 4 or 8
-    picture: PictureKind = "png",                  # what the texture is stored as
+    profile: Profile = PLAIN,                      # how it is written
 ) -> None:
     """Writes a .fbx, whole or not at all: what `gltf.write` writes, its texture inside.
 
@@ -44,8 +44,7 @@ def write(
     command = blender()
     with tempfile.TemporaryDirectory() as folder, atomic_file(path) as temporary:
         source = Path(folder) / f"{path.stem}.glb"
-        rigged = {"texture_size": texture_size, "influences": influences, "picture": picture}
-        gltf.write(source, figure, motions=motions, lit=True, **rigged)
+        gltf.write(source, figure, motions=motions, profile=replace(profile, lit=True))
         run = subprocess.run([*command, source, temporary], capture_output=True, text=True, cwd=folder)
         if "No module named 'bpy'" in run.stderr:
             raise InputError(f"the Python at {command[0]} has no bpy; {VARIABLE} should name one that has, or Blender")

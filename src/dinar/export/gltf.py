@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import roma
+import torch
 from torch import Tensor
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
-from dinar.export.figure import Figure, PictureKind, SkinnedMesh, encoded, joint_names, moving, skinned
-from dinar.export.glb import INDICES, VERTICES, Document
+from dinar.export.attributes import Quantised, attributes_of, targets_of
+from dinar.export.figure import Figure, encoded, standing
+from dinar.export.glb import INDICES, Document
+from dinar.export.mouth import pieces
+from dinar.export.profiles import PLAIN, PictureKind, Profile
+from dinar.export.skinned import Rig, SkinnedMesh, moving, rig, skinned
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
 
 MESH_NODE = 0
 FIRST_JOINT_NODE = 1
-"""Joint j of the body is node 1 + j."""
+"""Joint j of the body is node 1 + j; further meshes and the node above the joints stand behind these."""
 
 _STILL = 1e-6      # metres, and of quaternions: what moves less over a whole clip is one key
 _CLAMPED, _LINEAR, _MIPMAPPED = 33071, 9729, 9987
@@ -28,15 +34,13 @@ def write(
     figure: Figure,
     *,
     motions: Mapping[str, Motion] | None = None,   # by the names that the animations get
-    texture_size: int | None = None,               # texels a side; default: the colours' own
-    influences: int = 4,                           # joints a vertex follows: 4, or 8 in a second set of attributes
-    lit: bool = False,                             # let lamps shade it
-    picture: PictureKind = "png",                  # what the texture is stored as
+    profile: Profile = PLAIN,                      # how it is written
 ) -> None:
     """Writes a .glb, whole or not at all.
 
-    One mesh in the body's own rest pose, split where the texture is cut; joints as nodes with Mixamo's names; 52 morph
-    targets with ARKit's names; an animation a motion. Metres, y up, the person looks along +z and stands on y = 0.
+    A mesh in its rest pose, split where the texture is cut, and one for each of the figure's parts; joints as nodes
+    with Mixamo's names; morph targets with ARKit's names and those of speech; an animation a motion. Metres, y up, the
+    person looks along +z and stands on y = 0.
 
     The colours hold the photo's own light, so the material is unlit (KHR_materials_unlit) unless `lit` asks for a
     rough one without gloss, which lamps shade once more.
@@ -46,10 +50,9 @@ def write(
     path = Path(path)
     if path.suffix.lower() != ".glb":
         raise InputError(f"{path} is no .glb; other glTF files are not written")
-    mesh = skinned(figure, influences=influences)
-    document = composed(figure, mesh, figure.picture(texture_size), name=path.stem, lit=lit, kind=picture)
-    for title, motion in (motions or {}).items():
-        animate(document, figure, title, motion)
+    document, joints = composed(figure, profile, name=path.stem)
+    for name, motion in (motions or {}).items():
+        animate(document, figure, joints, name, motion)
     save(path, document)
 
 
@@ -60,33 +63,40 @@ def save(path: Path, document: Document) -> None:
         temporary.write_bytes(content)
 
 
-def composed(
-    figure: Figure, mesh: SkinnedMesh, pixels: np.ndarray, *, name: str, lit: bool, kind: PictureKind
-) -> Document:
-    """The document of a figure without animations; nodes as `MESH_NODE` and `FIRST_JOINT_NODE` say."""
-    document = Document()
-    tree = document.tree
-    tree["scene"] = 0
-    document.add("scenes", {"name": name, "nodes": [MESH_NODE, FIRST_JOINT_NODE]})
-    document.add("nodes", {"name": "Body", "mesh": 0, "skin": 0})
-    _skeleton(document, figure.model, mesh.joints)
-    tree["materials"] = [_material(lit)]
-    if not lit:
-        tree["extensionsUsed"] = ["KHR_materials_unlit"]
-    tree["textures"] = [{"sampler": 0, "source": document.picture("BaseColour", encoded(pixels, kind), kind)}]
-    tree["samplers"] = [
-        {"magFilter": _LINEAR, "minFilter": _MIPMAPPED, "wrapS": _CLAMPED, "wrapT": _CLAMPED}
-    ]
-    _mesh(document, mesh, figure.model.expression_names)
-    return document
+def composed(figure: Figure, profile: Profile, *, name: str, backwards: bool = False) -> tuple[Document, Rig]:
+    """The document of a figure without animations, and its joints; nodes as `MESH_NODE` and `FIRST_JOINT_NODE` say.
 
-
-def animate(document: Document, figure: Figure, name: str, motion: Motion) -> None:
-    """Adds a motion as an animation: rotations of all joints that move, and the way of the hips.
-
-    The document's rest pose is the body's own.
+    backwards  the figure looks along -z
     """
-    turns, way = moving(figure, motion)
+    document = Document(packed=profile.packed)
+    tree = document.tree
+    joints = rig(figure, profile)
+    half = np.array([-1, 1, -1], np.float32)
+    if backwards:
+        joints = Rig(joints.names, joints.places * half, joints.frames, joints.straight)
+    tree["scene"] = 0
+    document.add("scenes", {"name": profile.root or name, "nodes": [MESH_NODE]})
+    document.add("nodes", {"name": figure.name, "mesh": 0, "skin": 0})
+    _skeleton(document, figure.model, joints)
+    top = FIRST_JOINT_NODE
+    if profile.root is not None:
+        top = document.add("nodes", {"name": profile.root, "children": [FIRST_JOINT_NODE]})
+    tree["scenes"][0]["nodes"].append(top)
+    body = standing(figure, t_pose=profile.rest == "t")
+    for one in (figure, *figure.parts):
+        mesh = skinned(one, profile, body)
+        if backwards:
+            mesh = mesh.times(half)
+        material = _material(document, one, profile)
+        for piece in _pieces(mesh, one.model) if profile.parts and one is figure else (mesh,):
+            _mesh(document, piece, material, joints)
+    return document, joints
+
+
+def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: Motion) -> None:
+    """Adds a motion as an animation: rotations of all joints that move, and the way of the hips."""
+    turns, way = moving(figure, motion, joints)
+    still = _local_turns(joints, figure.model.parents)
     time = np.arange(len(motion)) / motion.fps
     whole = document.numbers(time, "f4", bounds=True)
     single = document.numbers(time[:1], "f4", bounds=True)
@@ -94,25 +104,42 @@ def animate(document: Document, figure: Figure, name: str, motion: Motion) -> No
 
     def channel(joint: int, path: str, values: Tensor) -> None:
         moves = bool((values - values[0]).abs().max() > _STILL)
-        output = document.numbers((values if moves else values[:1]).numpy(), "f4")
+        rows = (values if moves else values[:1]).numpy()
+        if path == "rotation" and document.packed:
+            output = document.numbers(np.rint(rows * 32767), "i2", normalized=True)
+        else:
+            output = document.numbers(rows, "f4")
         animation["samplers"].append({"input": whole if moves else single, "output": output})
         target = {"node": FIRST_JOINT_NODE + joint, "path": path}
         animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
 
     for joint, parent in enumerate(figure.model.parents):
-        if bool(turns[:, joint, :3].abs().max() > _STILL):
+        apart, opposite = ((turns[:, joint] - sign * still[joint]).abs().amax() for sign in (1, -1))
+        if bool(torch.minimum(apart, opposite) > _STILL):
             channel(joint, "rotation", turns[:, joint])
         if parent < 0:
             channel(joint, "translation", way)
     document.add("animations", animation)
 
 
-def _skeleton(document: Document, model: BodyModel, joints: np.ndarray) -> None:
-    """Joint nodes, each at its place from its parent, and the skin that binds the mesh to them."""
+def _local_turns(joints: Rig, parents: Sequence[int]) -> Tensor:
+    """How each joint is turned against its parent at rest: unit quaternions x y z w float32 [J, 4]."""
+    above = np.stack([joints.frames[parent] if parent >= 0 else np.eye(3) for parent in parents])
+    local = torch.from_numpy(above.swapaxes(1, 2) @ joints.frames.astype(np.float64))
+    return roma.rotmat_to_unitquat(local).float()
+
+
+def _skeleton(document: Document, model: BodyModel, joints: Rig) -> None:
+    """Joint nodes, each at its place from its parent."""
     bones = {joint: bone for bone, joint in model.humanoid.items()}
-    for joint, (name, parent) in enumerate(zip(joint_names(model), model.parents, strict=True)):
-        offset = joints[joint] - (joints[parent] if parent >= 0 else 0)
-        node = {"name": name, "translation": offset.tolist()}
+    turns = _local_turns(joints, model.parents)
+    for joint, (name, parent) in enumerate(zip(joints.names, model.parents, strict=True)):
+        offset = joints.places[joint]
+        if parent >= 0:
+            offset = joints.frames[parent].T @ (offset - joints.places[parent])
+        node: dict = {"name": name, "translation": offset.tolist()}
+        if bool(turns[joint, :3].abs().max() > _STILL):
+            node["rotation"] = turns[joint].tolist()
         if joint in bones:
             node["extras"] = {"humanoid": bones[joint]}
         document.add("nodes", node)
@@ -120,47 +147,75 @@ def _skeleton(document: Document, model: BodyModel, joints: np.ndarray) -> None:
             document.tree["nodes"][FIRST_JOINT_NODE + parent].setdefault("children", []).append(
                 FIRST_JOINT_NODE + joint
             )
-    binding = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
-    binding[:, 3, :3] = -joints                                           # column after column
-    document.add(
+
+
+def _skin(document: Document, joints: Rig, grid: Quantised) -> int:
+    """The skin that binds a mesh, whose whole numbers a grid explains, to the joints."""
+    away = joints.frames.swapaxes(1, 2).astype(np.float64)
+    binding = np.tile(np.eye(4), (len(joints.names), 1, 1))               # column after column: transposed
+    binding[:, :3, :3] = (away * grid.step).swapaxes(1, 2)
+    binding[:, 3, :3] = (away @ (grid.middle - joints.places.astype(np.float64))[..., None])[..., 0]
+    return document.add(
         "skins",
         {
             "inverseBindMatrices": document.numbers(binding, "f4"),
             "skeleton": FIRST_JOINT_NODE,
-            "joints": [FIRST_JOINT_NODE + joint for joint in range(len(joints))],
+            "joints": [FIRST_JOINT_NODE + joint for joint in range(len(joints.names))],
         },
     )
 
 
-def _material(lit: bool) -> dict:
-    surface = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
-    material = {"name": "Person", "pbrMetallicRoughness": surface, "doubleSided": False}
-    return material if lit else material | {"extensions": {"KHR_materials_unlit": {}}}
+def _pieces(mesh: SkinnedMesh, model: BodyModel) -> list[SkinnedMesh]:
+    """The mesh without eyes and tongue, and these."""
+    masks = {name: mask[mesh.body_vertex] for name, mask in pieces(model).items()}
+    rest = ~np.any([*masks.values(), np.zeros(len(mesh.vertices), bool)], axis=0)
+    found = [mesh.part(mesh.name, rest), *(mesh.part(name, mask) for name, mask in masks.items())]
+    return [piece for piece in found if len(piece.faces)]
 
 
-def _mesh(document: Document, mesh: SkinnedMesh, expressions: tuple[str, ...]) -> None:
-    attributes = {
-        "POSITION": document.numbers(mesh.vertices, "f4", target=VERTICES, bounds=True),
-        "NORMAL": document.numbers(mesh.normals, "f4", target=VERTICES),
-        "TEXCOORD_0": document.numbers(mesh.uv, "f4", target=VERTICES),
-    }
-    for k in range(mesh.joint.shape[1] // 4):
-        four = slice(4 * k, 4 * k + 4)
-        attributes[f"JOINTS_{k}"] = document.numbers(mesh.joint[:, four], "u1", target=VERTICES)
-        attributes[f"WEIGHTS_{k}"] = document.numbers(mesh.weight[:, four], "f4", target=VERTICES)
+def _material(document: Document, figure: Figure, profile: Profile) -> int:
+    """The material of a figure's colours."""
+    size = profile.texture_size if figure.name == "Body" else None
+    picture = document.picture(f"{figure.name}Colour", encoded(figure.picture(size), profile.picture), profile.picture)
+    texture = document.add("textures", _texture(document, profile.picture, picture))
+    surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
+    name = "Person" if figure.name == "Body" else figure.name
+    material: dict = {"name": name, "pbrMetallicRoughness": surface, "doubleSided": figure.name != "Body"}
+    if not profile.lit:
+        document.uses("KHR_materials_unlit")
+        material["extensions"] = {"KHR_materials_unlit": {}}
+    return document.add("materials", material)
+
+
+def _texture(document: Document, kind: PictureKind, picture: int) -> dict:
+    if "samplers" not in document.tree:
+        document.add("samplers", {"magFilter": _LINEAR, "minFilter": _MIPMAPPED, "wrapS": _CLAMPED, "wrapT": _CLAMPED})
+    if kind != "webp":
+        return {"sampler": 0, "source": picture}
+    document.needs("EXT_texture_webp")
+    return {"sampler": 0, "extensions": {"EXT_texture_webp": {"source": picture}}}
+
+
+def _mesh(document: Document, mesh: SkinnedMesh, material: int, joints: Rig) -> None:
+    """A mesh with its node; the first one has a node already."""
+    grid = Quantised.of(mesh) if document.packed else Quantised()
     kind = "u2" if len(mesh.vertices) < 1 << 16 else "u4"
     primitive = {
-        "attributes": attributes,
+        "attributes": attributes_of(document, mesh, grid),
         "indices": document.numbers(mesh.faces.ravel(), kind, target=INDICES),
-        "material": 0,
-        "targets": [{"POSITION": document.displacements(morph)} for morph in mesh.morphs],
+        "material": material,
+        "targets": targets_of(document, mesh, grid),
     }
-    document.add(
+    number = document.add(
         "meshes",
         {
-            "name": "Body",
+            "name": mesh.name,
             "primitives": [primitive],
             "weights": [0.0] * len(mesh.morphs),
-            "extras": {"targetNames": list(expressions)},
+            "extras": {"targetNames": list(mesh.actions)},
         },
     )
+    skin = _skin(document, joints, grid) if document.packed or not number else 0
+    if number:
+        node = document.add("nodes", {"name": mesh.name, "mesh": number, "skin": skin})
+        document.tree["scenes"][0]["nodes"].append(node)

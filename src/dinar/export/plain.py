@@ -11,7 +11,8 @@ from torch import Tensor
 from dinar.body.model import Body
 from dinar.body.normals import vertex_normals
 from dinar.errors import InputError
-from dinar.export.figure import Figure, PictureKind, encoded, standing
+from dinar.export.figure import Figure, encoded, standing
+from dinar.export.profiles import PictureKind
 from dinar.files import atomic_file
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dinar.errors import InputError
-from dinar.export.figure import Figure, PictureKind, SkinnedMesh, encoded, joint_names, moving, skinned
+from dinar.export.figure import Figure, encoded
+from dinar.export.profiles import PLAIN, Profile
+from dinar.export.skinned import Rig, SkinnedMesh, joint_names, moving, rig, skinned
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
 
@@ -27,10 +30,7 @@ def write(
     figure: Figure,
     *,
     motions: Mapping[str, Motion] | None = None,   # by the names that the animations get; the first one plays
-    texture_size: int | None = None,               # texels a side; default: the colours' own
-    influences: int = 4,                           # joints a vertex follows: 4 or 8
-    lit: bool = False,                             # let lamps shade it
-    picture: PictureKind = "png",                  # what the texture is stored as
+    profile: Profile = PLAIN,                      # how it is written; always at rest as the body
 ) -> None:
     """Writes a .usdz, whole or not at all: the mesh, joints and facial actions that `gltf.write` writes.
 
@@ -42,29 +42,32 @@ def write(
     path = Path(path)
     if path.suffix.lower() != ".usdz":
         raise InputError(f"{path} is no .usdz; other USD files are not written")
-    mesh = skinned(figure, influences=influences)
-    image = encoded(figure.picture(texture_size), picture)
+    profile = replace(profile, axes="world", rest="a", speech=False, shading=False)
+    mesh, joints = skinned(figure, profile), rig(figure, profile)
+    image = encoded(figure.picture(profile.texture_size), profile.picture)
     with tempfile.TemporaryDirectory() as folder, atomic_file(path) as temporary:
-        texture = Path(folder) / f"colours.{picture}"
+        texture = Path(folder) / f"colours.{profile.picture}"
         texture.write_bytes(image)
         stage = Usd.Stage.CreateNew(f"{folder}/person.usdc")
-        _person(stage, figure, mesh, motions or {})
-        _material(stage, texture.name, lit)
+        _person(stage, figure, mesh, joints, motions or {})
+        _material(stage, texture.name, profile.lit)
         stage.Save()
         if not UsdUtils.CreateNewUsdzPackage(f"{folder}/person.usdc", str(temporary)):
             raise OSError(f"OpenUSD could not write {path}")
 
 
-def _person(stage: Usd.Stage, figure: Figure, mesh: SkinnedMesh, motions: Mapping[str, Motion]) -> None:
+def _person(
+    stage: Usd.Stage, figure: Figure, mesh: SkinnedMesh, rest: Rig, motions: Mapping[str, Motion]
+) -> None:
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     stage.SetDefaultPrim(UsdSkel.Root.Define(stage, ROOT).GetPrim())
-    joints = _paths(figure)
+    joints, places = _paths(figure), rest.places
     skeleton = UsdSkel.Skeleton.Define(stage, SKELETON)
     skeleton.CreateJointsAttr(joints)
-    above = np.stack([mesh.joints[parent] if parent >= 0 else 0 * mesh.joints[0] for parent in figure.model.parents])
-    skeleton.CreateBindTransformsAttr(_shifts(mesh.joints))
-    skeleton.CreateRestTransformsAttr(_shifts(mesh.joints - above))
+    above = np.stack([places[parent] if parent >= 0 else 0 * places[0] for parent in figure.model.parents])
+    skeleton.CreateBindTransformsAttr(_shifts(places))
+    skeleton.CreateRestTransformsAttr(_shifts(places - above))
     body = UsdGeom.Mesh.Define(stage, BODY)
     body.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     body.CreatePointsAttr(_vectors(mesh.vertices))
@@ -73,9 +76,9 @@ def _person(stage: Usd.Stage, figure: Figure, mesh: SkinnedMesh, motions: Mappin
     body.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.ravel().astype(np.int32)))
     body.CreateNormalsAttr(_vectors(mesh.normals))
     body.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-    places = UsdGeom.PrimvarsAPI(body).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
+    st = UsdGeom.PrimvarsAPI(body).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
     uv = mesh.uv * [1, -1] + [0, 1]                                            # USD counts from the bottom left
-    places.Set(Vt.Vec2fArray.FromNumpy(uv.astype(np.float32)))
+    st.Set(Vt.Vec2fArray.FromNumpy(uv.astype(np.float32)))
     binding = UsdSkel.BindingAPI.Apply(body.GetPrim())
     binding.CreateSkeletonRel().SetTargets([SKELETON])
     width = mesh.joint.shape[1]
@@ -99,7 +102,7 @@ def _person(stage: Usd.Stage, figure: Figure, mesh: SkinnedMesh, motions: Mappin
     plays = next(iter(motions.values()))
     stage.SetEndTimeCode((len(plays) - 1) / plays.fps * rate)
     UsdGeom.Scope.Define(stage, MOTIONS)
-    paths = [_animate(stage, figure, name, motion, joints, above, mesh, rate) for name, motion in motions.items()]
+    paths = [_animate(stage, figure, name, motion, joints, above, rest, rate) for name, motion in motions.items()]
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets(paths[:1])
 
 
@@ -110,7 +113,7 @@ def _animate(
     motion: Motion,
     joints: list[str],
     above: np.ndarray,          # [J, 3] places of the joints' parents at rest
-    mesh: SkinnedMesh,
+    rest: Rig,
     rate: float,                # time codes a second
 ) -> Sdf.Path:
     """Adds a motion; where it is."""
@@ -123,9 +126,9 @@ def _animate(
     animation.CreateScalesAttr(Vt.Vec3hArray(len(joints), Gf.Vec3h(1, 1, 1)))
     animation.CreateBlendShapesAttr(list(figure.model.expression_names))
     animation.CreateBlendShapeWeightsAttr(Vt.FloatArray(len(figure.model.expression_names), 0.0))
-    turns, way = moving(figure, motion)
+    turns, way = moving(figure, motion, rest)
     rotations, translations = animation.CreateRotationsAttr(), animation.CreateTranslationsAttr()
-    places = mesh.joints - above
+    places = rest.places - above
     for k, (turn, place) in enumerate(zip(turns.numpy(), way.numpy(), strict=True)):
         time = k / motion.fps * rate
         places[0] = place

@@ -1,9 +1,9 @@
-"""A VRM 1.0 avatar of a person: a GLB in a T-pose with humanoid bones, expressions, gaze and a licence."""
+"""A VRM avatar of a person: a GLB in a T-pose with humanoid bones, expressions, gaze, a thumbnail and a licence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,13 @@ import numpy as np
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
-from dinar.export.figure import Figure, PictureKind, skinned
+from dinar.export.figure import Figure, encoded
+from dinar.export.glb import Document
 from dinar.export.gltf import FIRST_JOINT_NODE, MESH_NODE, composed, save
+from dinar.export.portrait import portrait
+from dinar.export.profiles import PLAIN, Profile
 
+Version = Literal[0, 1]
 Permission = Literal["onlyAuthor", "onlySeparatelyLicensedPerson", "everyone"]
 Commerce = Literal["personalNonProfit", "personalProfit", "corporation"]
 Modification = Literal["prohibited", "allowModification", "allowModificationRedistribution"]
@@ -33,6 +37,7 @@ COMMERCE: Mapping[str, Commerce] = {
 _LICENCE = "https://vrm.dev/licenses/1.0/"
 
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
+    "neutral": {},
     "happy": {
         "mouthSmileLeft": 0.9, "mouthSmileRight": 0.9, "cheekSquintLeft": 0.6, "cheekSquintRight": 0.6,
         "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3,
@@ -68,7 +73,7 @@ EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 """VRM's presets as strengths of ARKit's facial actions."""
 
-_FULL_GAZE = {"HorizontalInner": 14.6, "HorizontalOuter": 14.1, "VerticalDown": 10.9, "VerticalUp": 9.6}
+FULL_GAZE = {"HorizontalInner": 14.6, "HorizontalOuter": 14.1, "VerticalDown": 10.9, "VerticalUp": 9.6}
 """Degrees that the open body's eyes turn at strength 1 of looking in, out, down and up."""
 
 
@@ -131,32 +136,57 @@ def write(
     figure: Figure,
     licence: Licence,
     *,
-    texture_size: int | None = None,    # texels a side; default: the colours' own
-    influences: int = 4,                # joints a vertex follows: 4, or 8 in a second set of attributes
-    lit: bool = False,                  # let lamps shade it
-    picture: PictureKind = "png",       # what the texture is stored as
+    profile: Profile = PLAIN,           # how it is written; its rest is a T-pose whatever it says
+    version: Version = 1,               # VRM 1.0, or 0.x for older programs
 ) -> None:
     """Writes a .vrm, whole or not at all: what `gltf.write` writes, but its rest pose is the T-pose that VRM asks for.
 
-    Raises InputError where `path` cannot be written or is no .vrm, or the numbers are out of range.
+    A VRM 0.x looks along -z, its joints' frames lie along the world's axes, and the hips are the root.
+
+    Raises InputError where `path` cannot be written or is no .vrm, or the profile has what VRM has no place for.
     """
     path = Path(path)
     if path.suffix.lower() != ".vrm":
         raise InputError(f"{path} is no .vrm")
-    mesh = skinned(figure, influences=influences, t_pose=True)
-    document = composed(figure, mesh, figure.picture(texture_size), name=licence.title, lit=lit, kind=picture)
-    tree = document.tree
-    tree["extensionsUsed"] = [*tree.get("extensionsUsed", []), "VRMC_vrm"]
-    tree["extensions"] = {
+    check(profile)
+    profile = replace(profile, rest="t")
+    if version == 0:
+        from dinar.export import vrm0
+
+        return vrm0.write(path, figure, licence, replace(profile, axes="world", root=None))
+    document, joints = composed(figure, profile, name=licence.title)
+    thumbnail = document.picture("Thumbnail", encoded(portrait(figure), "png"), "png")
+    document.uses("VRMC_vrm")
+    meshes = mesh_nodes(document)
+    document.tree["extensions"] = {
         "VRMC_vrm": {
             "specVersion": "1.0",
-            "meta": licence.as_dict(),
+            "meta": licence.as_dict() | {"thumbnailImage": thumbnail},
             "humanoid": {"humanBones": _bones(figure.model)},
-            "lookAt": _gaze(figure.model, mesh.joints),
-            "expressions": _expressions(figure.model.expression_names),
+            "firstPerson": {"meshAnnotations": [{"node": node, "type": _seen(node)} for node in meshes]},
+            "lookAt": _gaze(figure.model, joints.places),
+            "expressions": _expressions(document, meshes, figure.model.expression_names),
         }
     }
     save(path, document)
+
+
+def check(profile: Profile) -> None:
+    """Raises InputError where a profile asks for what programs that read VRM do not know."""
+    if profile.packed or profile.picture == "webp":
+        raise InputError("a VRM file is neither packed nor has it WebP pictures; few programs would read it")
+    if profile.prefix:
+        raise InputError("a VRM file says itself which joint is which bone; leave the prefix of names out")
+
+
+def mesh_nodes(document: Document) -> list[int]:
+    """The nodes that hold a mesh."""
+    return [number for number, node in enumerate(document.tree["nodes"]) if "mesh" in node]
+
+
+def _seen(node: int) -> str:
+    """Who looks out of the person's own eyes sees the body without its head: not teeth, tongue and eyes."""
+    return "auto" if node == MESH_NODE else "thirdPersonOnly"
 
 
 def _bones(model: BodyModel) -> dict[str, dict[str, int]]:
@@ -165,25 +195,38 @@ def _bones(model: BodyModel) -> dict[str, dict[str, int]]:
 
 def _gaze(model: BodyModel, joints: np.ndarray) -> dict[str, Any]:
     """Eyes turn by expressions, which move the lids along; a target is looked at from between the eyes."""
-    eyes = (joints[model.humanoid["leftEye"]] + joints[model.humanoid["rightEye"]]) / 2
     ranges = {
         f"rangeMap{direction}": {"inputMaxValue": degrees, "outputScale": 1.0}
-        for direction, degrees in _FULL_GAZE.items()
+        for direction, degrees in FULL_GAZE.items()
     }
-    offset = (eyes - joints[model.humanoid["head"]]).tolist()
-    return {"type": "expression", "offsetFromHeadBone": offset, **ranges}
+    return {"type": "expression", "offsetFromHeadBone": between_eyes(model, joints).tolist(), **ranges}
 
 
-def _expressions(actions: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def between_eyes(model: BodyModel, joints: np.ndarray) -> np.ndarray:
+    """From the head's joint to the middle of the eyes [3], in the world's axes at rest; joints [J, 3], metres."""
+    eyes = (joints[model.humanoid["leftEye"]] + joints[model.humanoid["rightEye"]]) / 2
+    return eyes - joints[model.humanoid["head"]]
+
+
+def _expressions(document: Document, meshes: list[int], actions: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The presets that the body has all actions for, and each action under its own name."""
-    presets = {name: _expression(strengths, actions) for name, strengths in EXPRESSIONS.items()
+    presets = {name: _expression(document, meshes, strengths) for name, strengths in EXPRESSIONS.items()
                if set(strengths) <= set(actions)}  # fmt: skip
-    return {"preset": presets, "custom": {action: _expression({action: 1.0}, actions) for action in actions}}
+    custom = {action: _expression(document, meshes, {action: 1.0}) for action in actions}
+    return {"preset": presets, "custom": custom}
 
 
-def _expression(strengths: Mapping[str, float], actions: tuple[str, ...]) -> dict[str, Any]:
+def _expression(document: Document, meshes: list[int], strengths: Mapping[str, float]) -> dict[str, Any]:
     binds = [
-        {"node": MESH_NODE, "index": actions.index(action), "weight": weight} for action, weight in strengths.items()
+        {"node": node, "index": index, "weight": weight}
+        for node in meshes
+        for index, weight in targets(document, document.tree["nodes"][node]["mesh"], strengths)
     ]
     return {"isBinary": False, "overrideBlink": "none", "overrideLookAt": "none", "overrideMouth": "none",
             "morphTargetBinds": binds}  # fmt: skip
+
+
+def targets(document: Document, mesh: int, strengths: Mapping[str, float]) -> list[tuple[int, float]]:
+    """Numbers and weights of a mesh's morph targets that make some strengths of actions."""
+    names = document.tree["meshes"][mesh]["extras"]["targetNames"]
+    return [(names.index(action), weight) for action, weight in strengths.items()]

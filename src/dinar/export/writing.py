@@ -7,15 +7,23 @@ from pathlib import Path
 
 from dinar.errors import InputError
 from dinar.export import fbx, gltf, plain, vrm
-from dinar.export.figure import Figure, PictureKind
-from dinar.export.vrm import Licence
+from dinar.export.figure import Figure
+from dinar.export.glb import check_packing
+from dinar.export.profiles import PLAIN, Profile
+from dinar.export.vrm import Licence, Version
 from dinar.motion.motion import Motion
 
 ANIMATED = (".glb", ".fbx", ".usdz")
 KINDS = (".glb", ".vrm", ".fbx", ".usdz", ".obj", ".ply")
 
 
-def check(path: Path, *, motions: Mapping[str, Motion] | None = None, licence: Licence | None = None) -> None:
+def check(
+    path: Path,
+    *,
+    motions: Mapping[str, Motion] | None = None,
+    licence: Licence | None = None,
+    profile: Profile = PLAIN,
+) -> None:
     """Raises the InputError that `write` would raise, before the work: an unknown kind of file, one that has no place
     for motions or a licence or that needs one, or one that is written by a program that is not here.
     """
@@ -29,10 +37,16 @@ def check(path: Path, *, motions: Mapping[str, Motion] | None = None, licence: L
     match kind:
         case ".vrm" if licence is None:
             raise InputError("a VRM file says who made it and what others may do with it; give --author")
+        case ".vrm":
+            vrm.check(profile)
         case ".fbx":
             fbx.blender()
         case ".usdz":
             from dinar.export import usd  # noqa: F401
+    if kind != ".glb" and (profile.packed or profile.picture == "webp"):
+        raise InputError(f"{path} can neither be packed nor hold WebP pictures; export a .glb")
+    if profile.packed:
+        check_packing()
 
 
 def write(
@@ -40,32 +54,29 @@ def write(
     figure: Figure,
     *,
     motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .fbx or .usdz, by their names
-    texture_size: int | None = None,                # texels a side; default: the colours' own
-    picture: PictureKind = "png",                   # what the texture is stored as
-    influences: int = 4,                            # joints that a vertex follows: 4 or 8
-    lit: bool = False,                              # let lamps shade the person
+    profile: Profile = PLAIN,                       # how it is written
     licence: Licence | None = None,                 # of a .vrm, which has to have one
+    version: Version = 1,                           # of a .vrm
 ) -> tuple[Path, ...]:
     """Writes a figure; the files, `path` first.
 
     Raises InputError where `path` cannot be written, and as `check` does.
     """
     path = Path(path)
-    check(path, motions=motions, licence=licence)
-    rigged = {"texture_size": texture_size, "influences": influences, "picture": picture}
+    check(path, motions=motions, licence=licence, profile=profile)
     match path.suffix.lower():
         case ".glb":
-            gltf.write(path, figure, motions=motions, lit=lit, **rigged)
+            gltf.write(path, figure, motions=motions, profile=profile)
         case ".vrm":
-            vrm.write(path, figure, licence, lit=lit, **rigged)
+            vrm.write(path, figure, licence, profile=profile, version=version)
         case ".fbx":
-            fbx.write(path, figure, motions=motions, **rigged)
+            fbx.write(path, figure, motions=motions, profile=profile)
         case ".usdz":
             from dinar.export import usd
 
-            usd.write(path, figure, motions=motions, lit=lit, **rigged)
+            usd.write(path, figure, motions=motions, profile=profile)
         case ".obj":
-            return plain.write_obj(path, figure, texture_size=texture_size, kind=picture)
+            return plain.write_obj(path, figure, texture_size=profile.texture_size, kind=profile.picture)
         case ".ply":
             plain.write_ply(path, figure)
     return (path,)
