@@ -76,7 +76,7 @@ def tables(findings: Findings, out: Path) -> tuple[Table, ...]:
             mine = [r for r in inside if r.row == name]
             cells = [bootstrap(_by_person(mine, lambda r, key=key: getattr(r.scores, key))) for key in keys]
             rows.append((name, (*cells, *(_kid_of(mine, out, prefix) for prefix in sets))))
-        columns += [Column(f"{prefix}kid", measure, 1) for prefix, measure in sets.items()]
+        columns += [Column(f"{prefix}kid", measure, 3) for prefix, measure in sets.items()]
         people, pictures = {r.person for r in inside}, {(r.person, r.target) for r in inside}
         made.append(Table(group, len(people), len(pictures), tuple(columns), tuple(rows)))
     return tuple(made)
