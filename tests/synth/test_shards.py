@@ -38,8 +38,8 @@ def test_what_a_set_holds(made):
     assert {path.name for path in made.iterdir()} == {"people-00000.tar", MARKER, SHEET}
     with tarfile.open(made / "people-00000.tar") as tar:
         names = tar.getnames()
-    files = [f"{k:03d}.{kind}" for k in range(3) for kind in ("image.jpg", "mask.png")]
-    assert names == [f"{key}.{name}" for key in ("000000", "000001") for name in ["json", *files]]
+    files = [f"{k:03d}.{kind}" for k in range(3) for kind in ("image.jpg", "mask.png", "parts.png")]
+    assert names == [f"{key}.{name}" for key in ("000000", "000001") for name in ["json", *files, "texels.png"]]
 
 
 @needs_assets
@@ -49,12 +49,16 @@ def test_a_set_is_training_data(made):
     for k in range(3):
         view = data.view(1, k)
         assert view.image.shape == (3, 64, 64) and 0.02 < view.mask.mean() < 0.6
+        shown = view.parts > 0
+        assert ((view.mask[0] > 0.51) <= shown).all() and (shown <= (view.mask[0] > 0.49)).all()
         from dinar.body.model import BodyModel
 
         body = BodyModel.open()(view.body).vertices
         x, y, _ = view.camera.project(body[0]).unbind(-1)
         inside = view.mask[0][y.long().clamp(0, 63), x.long().clamp(0, 63)] > 0.2
         assert inside.float().mean() > 0.85  # the body lies under the mask; clothes hide and shrink it a little
+    texels = data.surface_parts(1)
+    assert texels.shape == (256, 256) and {1, 2, 3} & set(texels.unique().tolist())
     assert data.pose_of(0, 0) != data.pose_of(0, 1)
     assert (data.view(0, 0).body.shape == data.view(0, 1).body.shape).all()
 

@@ -49,7 +49,7 @@ class Tailor:
             tucked = bool(rng.random() < (0.6 if kind == "skirt" else 0.3))
             below = self._trousers(female) if kind == "trousers" else self._skirt()
             waist = below.garment.waist
-            above = self._top(female, waist - 0.03 if tucked else None)
+            above = self._top(female, waist - 0.05 if tucked else None)
             worn += [above, below] if tucked else [below, above]
             if not tucked and kind == "skirt":
                 worn[0] = replace(worn[0], garment=replace(worn[0].garment, under=0.015))

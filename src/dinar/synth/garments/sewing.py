@@ -18,6 +18,7 @@ from dinar.synth.piece import CLOTH, Piece
 
 _APART = 0.007  # metres that each leg's cloth keeps from the middle
 _GAP, _FADE = 0.005, 0.03  # metres between layers, and beyond a layer's hem over which that fades
+_SKIRT_MARGIN = 0.12  # metres above a skirt's hem that one sees from below
 _BENEATH = 0.03  # metres from the tights that skin lies under them
 
 
@@ -173,13 +174,21 @@ def sewn(
 
 
 def covered(garments: Sequence[Garment], model: BodyModel, margin: float = 0.025) -> np.ndarray:
-    """Which of the body's vertices lie well under some garment, bool [V]."""
+    """Which of the body's vertices lie well under some garment, or under two, bool [V]."""
     number, near = _nearest(model)
     out = np.zeros(len(number), bool)
+    layers = np.zeros(len(number), int)
     for garment in garments:
         if garment.base == "tights":
             out |= near & (garment.inside > margin)[number]
-    return out
+            layers += near & (garment.inside > 0)[number]
+        elif garment.base == "skirt" and len(garment.cuts) == 2:  # closed all round
+            base = surface(model, "skirt")
+            low = base.place[garment.inside > 0, 1].min() + _SKIRT_MARGIN
+            tights = surface(model, "tights")
+            height = tights.place[:, 1]
+            out |= near & ((height > low) & (height < garment.waist - margin) & (tights.arm < 0.2))[number]
+    return out | (layers > 1)
 
 
 @lru_cache(maxsize=2)
