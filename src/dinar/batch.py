@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from dinar.avatar import MARKER, Avatar
 from dinar.errors import InputError
-from dinar.files import atomic_folder, check_file
+from dinar.files import atomic_folder, check_file, portable
 from dinar.parallel import children_threads, ray_cluster
 from dinar.pipeline import Source, create
 from dinar.progress import Progress
@@ -59,7 +58,7 @@ def planned(sources: Sequence[Source], out: Path) -> list[Task]:
     names: set[str] = set()
     tasks = []
     for source in sources:
-        stem = re.sub(r"^[.\s]+", "", source.photo.stem) or "avatar"
+        stem = portable(source.photo.stem) or "avatar"
         name, count = stem, 1
         while name.lower() in names:
             count += 1
