@@ -105,7 +105,7 @@ def read_labels(path: Path) -> np.ndarray | None:
 
 def _labels(values: np.ndarray) -> np.ndarray | None:
     used = np.unique(values)
-    return values if 1 < len(used) and used[0] >= 0 and used[-1] <= MOST_LABEL else None
+    return values if len(used) > 1 and used[0] >= 0 and used[-1] <= MOST_LABEL else None
 
 
 def save(path: Path, image: Tensor) -> None:

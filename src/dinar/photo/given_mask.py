@@ -36,11 +36,11 @@ class GivenMask:
     notes: tuple[str, ...] = ()
 
     def inside(self, landmarks: Landmarks) -> float:
-        """The part of a person's trusted points that lies in the mask, or just beside it."""
-        points = landmarks.xy[landmarks.confidence > 0.3]
-        if not len(points):
-            return 0.0
-        return float((self._distances(points) <= self._near(points)).float().mean())
+        """The part of a person's trusted points that lies in the mask."""
+        points = landmarks.xy[landmarks.confidence > 0.3].floor().long()
+        height, width = self.share.shape[1:]
+        within = points[((points >= 0) & (points < torch.tensor([width, height]))).all(dim=1)]
+        return float((self.share[0, within[:, 1], within[:, 0]] > 0.5).sum()) / max(1, len(points))
 
     def of(self, landmarks: Landmarks, source: Path) -> GivenMask:
         """Only those parts of the mask that hold the person's points, or lie close to them.
@@ -66,22 +66,9 @@ class GivenMask:
         if not len(held):
             return self
         away = cv2.distanceTransform((~np.isin(labels, held)).astype(np.uint8), cv2.DIST_L2, 5)
-        kept = np.unique(labels[(labels > 0) & (away <= self._near(points))])
-        nearest = _nearest(labels)
-        return GivenMask(self.path, self.share * torch.from_numpy(np.isin(nearest, kept)), self.notes)
-
-    def _distances(self, points: Tensor) -> Tensor:
-        """Pixels from each point to the mask."""
-        away = cv2.distanceTransform((self.share[0].numpy() <= 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-        height, width = away.shape
-        columns, rows = points.floor().long().unbind(dim=1)
-        found = torch.from_numpy(away)[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
-        beyond = torch.maximum((rows - rows.clamp(0, height - 1)).abs(), (columns - columns.clamp(0, width - 1)).abs())
-        return found + beyond
-
-    @staticmethod
-    def _near(points: Tensor) -> float:
-        return max(2.0, GAP * float((points.amax(dim=0) - points.amin(dim=0)).max()))
+        gap = max(2.0, GAP * float((points.amax(dim=0) - points.amin(dim=0)).max()))
+        kept = np.unique(labels[(labels > 0) & (away <= gap)])
+        return GivenMask(self.path, self.share * torch.from_numpy(np.isin(_nearest(labels), kept)), self.notes)
 
 
 def read(path: Path, size: tuple[int, int], photo: Path) -> GivenMask:

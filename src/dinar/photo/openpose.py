@@ -56,6 +56,7 @@ _PARTS = {
 NORMALISED = 1.5          # greatest coordinate of points that are given in parts of the picture
 BEYOND = 1.1              # of the picture's side: points that lie farther belong to another picture
 ROUNDED = 0.01            # of proportions that differ by rounding
+FAINT = 0.1               # confidences of a person that all stay below it count beside one another only
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _instances(path: Path, content: dict) -> Iterator[_Found]:
     if "keypoints" in content:
         yield _Found(_instance(path, content), None)
         return
-    listed = next(content[key] for key in ("instance_info", "instances", "annotations", "predictions") if key in content)
+    (listed, *_) = (content[key] for key in ("instance_info", "instances", "annotations") if key in content)
     if listed and isinstance(listed[0], dict) and "instances" in listed[0]:      # frames of a video
         listed = listed[0]["instances"]
     yield from _people(path, listed or {"people": []})
@@ -144,9 +145,8 @@ def _table(path: Path, parts: dict[str, list[float]], key: str) -> Landmarks:
         count = len(numbers) // 3
         if len(numbers) % 3 or count not in _PARTS[part]:
             name = key if part == "pose" else f"{part}_keypoints_2d"
-            known = ", ".join(str(number) for number in _PARTS[part])
-            wanted = f"x, y and confidence of {known} points ({_KNOWN} are read)" if part == "pose" else f"{known} points"
-            raise InputError(f"{path} has {len(numbers)} numbers in {name}, not {wanted}")
+            known = f"x, y and confidence of {', '.join(map(str, _PARTS[part]))} points are read"
+            raise InputError(f"{path} has {len(numbers)} numbers in {name}; {known}")
         if not all(math.isfinite(number) for number in numbers):
             raise InputError(f"{path} has numbers in its keypoints that are not finite")
         for k, name in enumerate(_PARTS[part][count]):
@@ -155,10 +155,12 @@ def _table(path: Path, parts: dict[str, list[float]], key: str) -> Landmarks:
     for middle, sides in {"neck": "shoulder", "mid_hip": "hip"}.items():
         ends = [rows[f"{side}_{sides}"] for side in ("left", "right")]
         if middle not in rows:
-            rows[middle] = [(a + b) / 2 for a, b in zip(*ends, strict=True)][:2] + [min(end[2] for end in ends)]
+            rows[middle] = [*[(a + b) / 2 for a, b in zip(*ends, strict=True)][:2], min(end[2] for end in ends)]
     table = torch.tensor([*rows.values()], dtype=torch.float64)
-    unknown = torch.full((len(rows), 3), math.nan)
-    return Landmarks(tuple(rows), table[:, :2].float(), table[:, 2].clamp(0, 1).float(), unknown)
+    confidence, unknown = table[:, 2].clamp(0, 1), torch.full((len(rows), 3), math.nan)
+    if 0 < confidence.max() < FAINT:                        # heights of heat maps
+        confidence = confidence / confidence.max()
+    return Landmarks(tuple(rows), table[:, :2].float(), confidence.float(), unknown)
 
 
 def _scaled(path: Path, found: _Found, size: tuple[int, int], photo: Path) -> tuple[Landmarks, str | None]:

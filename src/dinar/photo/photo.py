@@ -110,6 +110,8 @@ def look(
         seen = _matching(found, landmarks)
         if seen is not None:
             landmarks = _with_world(landmarks, seen)
+        elif found and (seen := _matching(found, landmarks.other_sides())) is not None:
+            notes += (f"{keypoints} has left and right the other way round than {path} shows them",)
     else:
         if not found:
             raise InputError(f"{path} shows no person; try a photo with the whole body in view")
