@@ -74,7 +74,7 @@ def own_colours(image: Tensor, alpha: Tensor) -> Tensor:
     over_white = image.numpy().transpose(1, 2, 0)
     part = np.maximum(share, 1 / 255)[..., None]
     colours = np.clip((over_white - (1 - share[..., None])) / part, 0, 1)
-    soft = (share > 0.3) & (share < 0.9)
+    soft = (share > 0.5) & (share < 0.9)
     if soft.any() and (colours[soft].max(axis=1) <= share[soft] + 4 / 255).mean() > 0.99:      # it can be multiplied
         whole, inside = np.minimum(colours / part, 1), _spread(colours, (share >= SURE).astype(np.float32))
         if np.abs(whole - inside)[soft].mean() < np.abs(colours - inside)[soft].mean():

@@ -54,7 +54,8 @@ _PARTS = {
     "face": {68: _PARTS_OF_68, 70: (*_PARTS_OF_68, None, None)},  # iBUG's 68, and the pupils
 }
 NORMALISED = 1.5          # greatest coordinate of points that are given in parts of the picture
-BEYOND = 1.1              # of the picture's side: points that lie farther belong to another picture
+BEYOND = 1.1              # of the picture's side: where many points lie farther they belong to another picture
+MANY = 0.4
 ROUNDED = 0.01            # of proportions that differ by rounding
 FAINT = 0.1               # confidences of a person that all stay below it count beside one another only
 
@@ -82,7 +83,7 @@ def read(path: Path, size: tuple[int, int], photo: Path) -> tuple[list[Landmarks
         people = [found for found in _people(path, content) if bool((found.landmarks.confidence > 0).any())]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(f"{path} is not a JSON file of keypoints ({_KNOWN} are read)") from error
     if not people:
         raise InputError(f"{path} holds no person")
@@ -180,7 +181,7 @@ def _scaled(path: Path, found: _Found, size: tuple[int, int], photo: Path) -> tu
             )
         note = f"{path} was made of a picture of {shown} pixels; its points were scaled to {size[1]} x {size[0]}"
         return replace(points, xy=points.xy * scale), note
-    if bool((seen > sides * BEYOND).any()):
+    if float((seen > sides * BEYOND).any(dim=1).float().mean()) > MANY or bool((seen > sides * 2).any()):
         right, low = seen.amax(dim=0).tolist()
         raise InputError(
             f"{path} has points as far as {right:.0f} x {low:.0f}, but {photo} has {size[1]} x {size[0]} pixels; "
