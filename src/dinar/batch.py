@@ -40,6 +40,7 @@ class Outcome:
     avatar    the folder of its avatar, None where it failed
     error     the sentence that says why it failed
     fit       residuals of the fitted body: reprojection, mask_iou, unseen (`avatar.Shot`)
+    notes     how its files were read, where that is not plain
     """
 
     photo: Path
@@ -47,6 +48,7 @@ class Outcome:
     avatar: Path | None = None
     error: str | None = None
     fit: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def planned(sources: Sequence[Source], out: Path) -> list[Task]:
@@ -122,7 +124,7 @@ def _one(task: Task, options: Mapping[str, Any]) -> _Found:
         return task, Outcome(task.source.photo, time.monotonic() - start, error=why), {}
     shot = avatar.shots[0]
     fit = {"reprojection": shot.reprojection, "mask_iou": shot.mask_iou, "unseen": list(shot.unseen)}
-    return task, Outcome(task.source.photo, time.monotonic() - start, fit=fit), files
+    return task, Outcome(task.source.photo, time.monotonic() - start, fit=fit, notes=shot.notes), files
 
 
 def _files_of(avatar: Avatar) -> _Files:

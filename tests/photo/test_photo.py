@@ -159,8 +159,8 @@ def test_masks_of_many_kinds_mark_the_same(tmp_path: Path, kind: str) -> None:
 
 
 def test_of_a_mask_the_part_with_the_person_counts(tmp_path: Path) -> None:
-    path, mask = write_picture(tmp_path / "a.png", SIZE, [BOX, (10, 5, 150, 295), (302, 100, 310, 150)])
-    options = given(tmp_path) | {"path": path, "mask": mask}
+    options = given(tmp_path)
+    _, mask = write_picture(tmp_path / "a.png", SIZE, [BOX, (10, 5, 150, 295), (302, 100, 310, 150)])
     beside = (BOX[0], BOX[1], 310, BOX[3])
     assert torch.allclose(outline(look(**options)), torch.tensor(beside).float(), atol=1.5), "a hand's width off counts"
     Image.fromarray(255 - np.asarray(Image.open(mask))).save(tmp_path / "inverted.png")
