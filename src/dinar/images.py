@@ -28,7 +28,9 @@ MOST_LABEL = 64            # of a label map: body parsing knows 7 to 60 of them
 _FILM_DIAGONAL = math.hypot(36, 24)  # mm; FocalLengthIn35mmFilm compares diagonals
 _MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF FocalPlaneResolutionUnit
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, MemoryError)
+_DECODING_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, MemoryError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
