@@ -337,8 +337,8 @@ class Store:
 # of an archive is checked against its own sha256. The index, its certificates and its password stay as they are.
 _ELSEWHERE = {
     f"PIP_{name}" for name in (
-        "ABI", "CONSTRAINT", "DRY_RUN", "IMPLEMENTATION", "LOG", "NO_BINARY", "NO_DEPS", "ONLY_BINARY", "PLATFORM", "PREFIX",
-        "PYTHON_VERSION", "QUIET", "REQUIRE_HASHES", "REQUIRE_VIRTUALENV", "ROOT", "TARGET", "USER", "VERBOSE",
+        "ABI", "CONSTRAINT", "DRY_RUN", "IMPLEMENTATION", "LOG", "NO_BINARY", "NO_DEPS", "ONLY_BINARY", "PLATFORM",
+        "PREFIX", "PYTHON_VERSION", "QUIET", "REQUIRE_HASHES", "REQUIRE_VIRTUALENV", "ROOT", "TARGET", "USER", "VERBOSE",
     )
 }  # fmt: skip
 _UNREACHABLE = (
