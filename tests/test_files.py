@@ -135,3 +135,15 @@ def test_checks_leave_nothing_behind(tmp_path: Path) -> None:
     check_file(tmp_path / "x" / "a.txt")
     check_folder(tmp_path / "y" / "z", marker="mark")
     assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    {
+        "anna": "anna", "CON": "CON_", "con.old": "con.old_", "COM1": "COM1_", "console": "console", "a:b?c": "a_b_c",
+        "a\nb": "a_b", "me. ": "me", ".hidden": "hidden", "...": "", "写真 é": "写真 é", "latin\udce9": "latin_",
+        "x" * 300: "x" * 120,
+    }.items(),
+)  # fmt: skip
+def test_names_for_every_system(name: str, safe: str) -> None:
+    assert files.portable(name) == safe

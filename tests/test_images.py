@@ -117,6 +117,37 @@ def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
     assert images.read(tmp_path / "a.gif").pixels[0, 0].tolist() == [255, 0, 0]
 
 
+def test_heic_and_avif_are_read(tmp_path: Path) -> None:
+    """What iPhones write, under another name too; whoever decodes HEIC turns it, so its EXIF does not."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+    upright = np.repeat(np.repeat(colours(HEIGHT // 10, WIDTH // 10), 10, axis=0), 10, axis=1)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, kind in {"a.heic": "HEIF", "a.jpg": "HEIF", "a.avif": "AVIF"}.items():
+        stored = np.rot90(upright) if kind == "AVIF" else upright
+        Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / name, kind, quality=100, exif=exif)
+        found = images.read(tmp_path / name).pixels
+        assert found.shape == upright.shape and np.abs(found.astype(int) - upright).mean() < 12, name
+    (tmp_path / "b.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:700])
+    with pytest.raises(InputError, match=r"b\.heic"):
+        images.read(tmp_path / "b.heic")
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    {
+        "version https://git-lfs.github.com/spec/v1\n": "Git LFS pointer", "<!DOCTYPE html><html>": "a web page",
+        "<svg>": "no[t ].*picture",
+    }.items(),
+)  # fmt: skip
+def test_what_came_in_a_pictures_place(tmp_path: Path, start: str, message: str) -> None:
+    (tmp_path / "a.jpg").write_text(start)
+    with pytest.raises(InputError, match=message):
+        images.read(tmp_path / "a.jpg")
+
+
 def test_focal_length_from_exif(tmp_path: Path) -> None:
     def focal(tags: dict[int, object], size: tuple[int, int] = (360, 240)) -> float | None:
         exif = Image.Exif()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from dinar.avatar import MARKER, Avatar
 from dinar.errors import InputError
-from dinar.files import atomic_folder, check_file
+from dinar.files import atomic_folder, check_file, portable
 from dinar.parallel import children_threads, ray_cluster
 from dinar.pipeline import Source, create
 from dinar.progress import Progress
@@ -41,6 +40,7 @@ class Outcome:
     avatar    the folder of its avatar, None where it failed
     error     the sentence that says why it failed
     fit       residuals of the fitted body: reprojection, mask_iou, unseen (`avatar.Shot`)
+    notes     how its files were read, where that is not plain
     """
 
     photo: Path
@@ -48,6 +48,7 @@ class Outcome:
     avatar: Path | None = None
     error: str | None = None
     fit: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def planned(sources: Sequence[Source], out: Path) -> list[Task]:
@@ -59,7 +60,7 @@ def planned(sources: Sequence[Source], out: Path) -> list[Task]:
     names: set[str] = set()
     tasks = []
     for source in sources:
-        stem = re.sub(r"^[.\s]+", "", source.photo.stem) or "avatar"
+        stem = portable(source.photo.stem) or "avatar"
         name, count = stem, 1
         while name.lower() in names:
             count += 1
@@ -123,7 +124,7 @@ def _one(task: Task, options: Mapping[str, Any]) -> _Found:
         return task, Outcome(task.source.photo, time.monotonic() - start, error=why), {}
     shot = avatar.shots[0]
     fit = {"reprojection": shot.reprojection, "mask_iou": shot.mask_iou, "unseen": list(shot.unseen)}
-    return task, Outcome(task.source.photo, time.monotonic() - start, fit=fit), files
+    return task, Outcome(task.source.photo, time.monotonic() - start, fit=fit, notes=shot.notes), files
 
 
 def _files_of(avatar: Avatar) -> _Files:

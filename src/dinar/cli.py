@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -39,9 +40,20 @@ def command(name: str) -> Callable[..., None]:
     return getattr(import_module(f"dinar.commands.{module}"), function)
 
 
+def _open_streams() -> None:
+    """Output that is closed goes nowhere; what a narrow encoding or a name that is no text lacks is written escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it lives as long as the program)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Runs what was typed. Exit code 0; 2 for a user's mistake, with one line on stderr; 130 after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # an exception, so that half-written files are removed
+    _open_streams()
     try:
         words = sys.argv[1:]
         if words == ["--version"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from dinar.errors import InputError
 
+_RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{k}" for port in ("com", "lpt") for k in "123456789¹²³")}  # Windows
+_LONGEST = 120                     # characters of a name: Windows allows 260 of a whole path
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -63,6 +66,16 @@ def check_folder(path: Path, *, marker: str) -> None:
     """Raises the InputError that `atomic_folder` would raise, before the long work; leaves nothing behind."""
     with _scratch(_folder(path, marker), keep_parents=False):
         pass
+
+
+def portable(name: str) -> str:
+    """`name` as a file or folder may be called on every system; empty where nothing of it is left.
+
+    Windows knows devices by names such as CON, whatever their suffix, and forbids some characters, and dots and blanks
+    at the end; names that begin with a dot are hidden elsewhere.
+    """
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name)[:_LONGEST].lstrip(". ").rstrip(". ")
+    return f"{name}_" if name.split(".")[0].rstrip().lower() in _RESERVED else name
 
 
 def refuse_stand_in(path: Path) -> None:

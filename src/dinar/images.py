@@ -7,7 +7,10 @@ import math
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +19,18 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from dinar.errors import InputError
-from dinar.files import atomic_file
+from dinar.files import atomic_file, refuse_stand_in
 
 MOST_PIXELS = 80_000_000
 SMALLEST_SIDE = 64
+MOST_LABEL = 64            # of a label map: body parsing knows 7 to 60 of them
 
 _FILM_DIAGONAL = math.hypot(36, 24)  # mm; FocalLengthIn35mmFilm compares diagonals
 _MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF FocalPlaneResolutionUnit
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, MemoryError)
+_DECODING_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, MemoryError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,22 +68,10 @@ def read(path: Path) -> Picture:
     Raises InputError where `path` is missing, a folder, no picture, cut short, smaller than 64 px, or larger than
     80 megapixels (judged by the header, before anything is decoded).
     """
-    path = Path(path)
-    with _opened(path) as source:
-        width, height = source.size
-        if width * height > MOST_PIXELS:
-            raise InputError(
-                f"{path} has {width} x {height} pixels; the most is {MOST_PIXELS // 10**6} megapixels, make it smaller"
-            )
-        if min(width, height) < SMALLEST_SIDE:
-            raise InputError(f"{path} has {width} x {height} pixels; the shorter side needs at least {SMALLEST_SIDE}")
-        try:
-            source.load()
-            focal = _focal(source)
-            ImageOps.exif_transpose(source, in_place=True)
-            colour, alpha = _srgb(source)
-        except _DECODING_ERRORS as error:
-            raise InputError(f"{path} is damaged or cut short") from error
+    with _checked(Path(path)) as source:
+        focal = _focal(source)
+        ImageOps.exif_transpose(source, in_place=True)
+        colour, alpha = _srgb(source)
     return Picture(colour, alpha, focal)
 
 
@@ -94,6 +88,26 @@ def read_mask(path: Path) -> Tensor:
     picture = read(path)
     grey = picture.alpha if picture.alpha is not None else picture.pixels.max(axis=2)
     return torch.from_numpy(grey).float()[None].div_(255)
+
+
+def read_labels(path: Path) -> np.ndarray | None:
+    """The labels [H, W] of a label map, upright: indices of a coloured palette, or grey values that are few and small.
+
+    None for other pictures, mattes and black-and-white masks among them. Raises InputError as `read` does.
+    """
+    with _checked(Path(path)) as source:
+        if source.mode not in ("P", "L", "I", "I;16", "I;16B", "I;16L") or source.has_transparency_data:
+            return None
+        shown = np.asarray(source.convert("RGB")) if source.mode == "P" else None
+        if shown is not None and np.ptp(shown, axis=2).max() == 0:      # a grey picture in few values
+            return _labels(shown[..., 0])
+        values = np.asarray(source).astype(np.int64)
+        return values if shown is not None else _labels(values)
+
+
+def _labels(values: np.ndarray) -> np.ndarray | None:
+    used = np.unique(values)
+    return values if len(used) > 1 and used[0] >= 0 and used[-1] <= MOST_LABEL else None
 
 
 def save(path: Path, image: Tensor) -> None:
@@ -149,6 +163,24 @@ def crop(image: Tensor, x: int, y: int, size: tuple[int, int], *, outside: float
     return torch.where(inside, window, torch.as_tensor(outside, dtype=image.dtype, device=image.device))
 
 
+@contextmanager
+def _checked(path: Path) -> Iterator[Image.Image]:
+    """A picture of a size that can be used, its pixels read; what goes wrong in the block means that it is damaged."""
+    with _opened(path) as source:
+        width, height = source.size
+        if width * height > MOST_PIXELS:
+            raise InputError(
+                f"{path} has {width} x {height} pixels; the most is {MOST_PIXELS // 10**6} megapixels, make it smaller"
+            )
+        if min(width, height) < SMALLEST_SIDE:
+            raise InputError(f"{path} has {width} x {height} pixels; the shorter side needs at least {SMALLEST_SIDE}")
+        try:
+            source.load()
+            yield source
+        except _DECODING_ERRORS as error:
+            raise InputError(f"{path} is damaged or cut short") from error
+
+
 def _opened(path: Path) -> Image.Image:
     """Reads the header only."""
     if path.is_dir():
@@ -158,17 +190,29 @@ def _opened(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            _knows_heic()
+            refuse_stand_in(path)
             return Image.open(path)
     except Image.DecompressionBombError as error:
         raise InputError(
             f"{path} is far too large; the most is {MOST_PIXELS // 10**6} megapixels, make it smaller"
         ) from error
     except UnidentifiedImageError as error:
+        if path.suffix.lower() in (".heic", ".heif", ".hif"):
+            raise InputError(f"{path} is no HEIC picture that can be read; save it as JPEG or PNG") from error
         raise InputError(f"{path} is not a picture in a known format") from error
     except PermissionError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
     except _DECODING_ERRORS as error:
         raise InputError(f"{path} is damaged or cut short") from error
+
+
+@cache
+def _knows_heic() -> None:
+    """Pillow learns to read what iPhones write."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
 
 
 def _srgb(source: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

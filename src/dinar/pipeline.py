@@ -31,6 +31,7 @@ from dinar.parallel import beside
 from dinar.perceptual.lpips import LPIPS, load_lpips
 from dinar.photo.parsing import shown
 from dinar.photo.photo import Photo, look
+from dinar.photo.sameness import strangers
 from dinar.photo.understanding import Said, understood
 from dinar.progress import Progress
 from dinar.store import Store
@@ -108,10 +109,12 @@ def create_several(
     store: Store | None = None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
+    one: bool = True,                      # the photos show one person, whatever they look like
 ) -> list[Avatar]:
     """Avatars of one person that differ in what no photo shows; the options are those of `create`.
 
-    Raises InputError where a photo cannot be used, a network is not to be had, or several are wanted and none paints.
+    Raises InputError where a photo cannot be used, a network is not to be had, several are wanted and none paints, or
+    photos seem to show several people and are not said to show `one`.
     """
     if not photos:
         raise InputError("an avatar needs at least one photo")
@@ -123,6 +126,12 @@ def create_several(
         drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
         with beside(partial(warm_up, model, layout, drawer)):
             views = [look_at(source, store) for source in photos]                       # mask, landmarks
+        if not one and (found := strangers(views)) is not None:
+            first, second = (str(_photo(photos[k])) for k in found)
+            raise InputError(
+                f"{first} and {second} show other clothes, so perhaps two people; --each makes an avatar of each "
+                "photo, --same makes one of them all"
+            )
         metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
     if painter is None and len(seeds) > 1:
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
@@ -276,6 +285,10 @@ def look_at(source: Path | str | Source, store: Store) -> Photo:
     return understood(seen, source.said, shipped_parser(), None if alone else store)
 
 
+def _photo(source: Path | str | Source) -> Path:
+    return source.photo if isinstance(source, Source) else Path(source)
+
+
 def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> BodyModel:
     """The body with the outlines of clothes and hair that the photos' masks show."""
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
@@ -414,4 +427,5 @@ def _shot(photo: Photo, found: Fit) -> Shot:
         reprojection=found.reprojection,
         mask_iou=found.mask_iou,
         unseen=found.unseen,
+        notes=photo.notes,
     )

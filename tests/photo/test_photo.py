@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from photo.people import body, write_keypoints, write_picture
@@ -12,7 +13,7 @@ from PIL import Image
 from dinar import images
 from dinar.errors import InputError
 from dinar.photo.overlay import draw
-from dinar.photo.photo import look
+from dinar.photo.photo import Photo, look
 from dinar.store import Store
 
 SIZE = 300, 500
@@ -70,7 +71,8 @@ def test_beyond_the_picture_colours_go_on_but_not_the_mask(tmp_path: Path) -> No
 
 
 def test_person_is_counted_from_the_left(tmp_path: Path) -> None:
-    path, mask = write_picture(tmp_path / "a.png", SIZE, [BOX])
+    boxes = [(x - 40, 20, x + 40, 280) for x in (80, 260, 400)]
+    path, mask = write_picture(tmp_path / "a.png", SIZE, boxes)
     keypoints = write_keypoints(tmp_path / "k.json", body(400, 150), body(260, 160, 1.1), body(80, 150))
     options = {"mask": mask, "keypoints": keypoints, "store": no_store(tmp_path)}
 
@@ -114,8 +116,70 @@ def test_mask_must_fit(tmp_path: Path) -> None:
     Image.new("L", (500, 300), 0).save(tmp_path / "black.png")
     with pytest.raises(InputError, match=r"black\.png marks nobody"):
         look(**options | {"mask": tmp_path / "black.png"})
+    Image.new("L", (500, 300), 255).save(tmp_path / "white.png")
+    with pytest.raises(InputError, match=r"white\.png marks the whole picture"):
+        look(**options | {"mask": tmp_path / "white.png"})
     with pytest.raises(InputError, match=r"none\.png does not exist"):
         look(**options | {"mask": tmp_path / "none.png"})
+
+
+def outline(photo: Photo) -> torch.Tensor:
+    """Edges of a photo's mask in pixels of the picture: left, top, right, bottom."""
+    rows, columns = torch.nonzero(photo.mask[0] > 0.5, as_tuple=True)
+    x, y, scale = photo.window
+    return torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / scale + torch.tensor(
+        [x, y, x, y]
+    )
+
+
+@pytest.mark.parametrize("kind", ["bits", "labels", "palette", "colours", "deep", "twice", "half"])
+def test_masks_of_many_kinds_mark_the_same(tmp_path: Path, kind: str) -> None:
+    options = given(tmp_path)
+    solid = np.asarray(Image.open(options["mask"])) > 0
+    labels = np.where(solid, 1 + np.arange(SIZE[0])[:, None] // 20 % 18, 0)
+    shown = np.stack([labels * 7 % 256, labels * 13 % 256, labels * 129 % 256], axis=2).astype(np.uint8)
+    if kind == "bits":
+        mask = Image.fromarray(solid.astype(np.uint8))
+    elif kind == "labels":
+        mask = Image.fromarray(labels.astype(np.uint8))
+    elif kind == "palette":
+        mask = Image.fromarray(labels.astype(np.uint8))
+        mask.putpalette([0, 0, 0, *(c for k in range(1, 256) for c in (k * 67 % 256, k * 131 % 256, k * 29 % 256))])
+    elif kind == "colours":
+        mask = Image.fromarray(shown)
+    elif kind == "deep":
+        mask = Image.fromarray(solid.astype(np.uint16) * 65535)
+    else:
+        scale = 2 if kind == "twice" else 0.5
+        mask = Image.fromarray(solid).resize((round(SIZE[1] * scale), round(SIZE[0] * scale)))
+    mask.save(tmp_path / "other.png")
+    photo = look(**options | {"mask": tmp_path / "other.png"})
+    assert torch.allclose(outline(photo), torch.tensor(BOX).float(), atol=1.5)
+    assert bool(photo.notes) == (kind != "deep")
+
+
+def test_of_a_mask_the_part_with_the_person_counts(tmp_path: Path) -> None:
+    options = given(tmp_path)
+    _, mask = write_picture(tmp_path / "a.png", SIZE, [BOX, (10, 5, 150, 295), (302, 100, 310, 150)])
+    beside = (BOX[0], BOX[1], 310, BOX[3])
+    assert torch.allclose(outline(look(**options)), torch.tensor(beside).float(), atol=1.5), "a hand's width off counts"
+    Image.fromarray(255 - np.asarray(Image.open(mask))).save(tmp_path / "inverted.png")
+    with pytest.raises(InputError, match=r"inverted\.png leaves out the person of .*k\.json"):
+        look(**options | {"mask": tmp_path / "inverted.png"})
+
+
+def test_a_picture_is_no_mask(tmp_path: Path) -> None:
+    colours = np.random.default_rng(0).integers(0, 255, (*SIZE, 3)).astype(np.uint8)
+    Image.fromarray(colours).save(tmp_path / "photo.png")
+    with pytest.raises(InputError, match=r"photo\.png is a picture in colours and no mask"):
+        look(**given(tmp_path) | {"mask": tmp_path / "photo.png"})
+
+
+def test_the_mask_says_whom_is_meant(tmp_path: Path) -> None:
+    path, mask = write_picture(tmp_path / "a.png", SIZE, [(40, 20, 120, 280)])
+    keypoints = write_keypoints(tmp_path / "k.json", body(80, 150), body(300, 160, 1.1))
+    photo = look(path, mask=mask, keypoints=keypoints, store=no_store(tmp_path))
+    assert float(photo.landmarks.select(["nose"]).xy[0, 0] / photo.window[2] + photo.window[0]) == pytest.approx(80)
 
 
 def test_networks_are_asked_for_where_something_is_missing(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class Shot:
     reprojection  mean distance of landmarks to the body's, % of the larger side of the person's box
     mask_iou      overlap of mask and body, [0, 1]
     unseen        limbs that the photo does not show
+    notes         how the photo's files were read, where that is not plain; not kept on disk
     """
 
     pose: Tensor
@@ -34,6 +35,7 @@ class Shot:
     reprojection: float
     mask_iou: float
     unseen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)

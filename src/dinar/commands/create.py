@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from dinar.commands.loading import load_body
 from dinar.commands.options import (
@@ -25,7 +26,7 @@ from dinar.commands.options import (
     option,
     out_option,
 )
-from dinar.commands.reporting import fit_in_words, report_files, residuals
+from dinar.commands.reporting import fit_in_words, report_files, report_notes, residuals
 from dinar.commands.saving import paths_of, save_all
 from dinar.commands.values import check_picture, set_seed, usable_device, within
 from dinar.errors import InputError
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
 
 def create(
     photos: Annotated[tuple[Path, ...], Positional, option("photos of one person, all of it in view", "PHOTO...")],
-    out: Annotated[
-        str, out_option("the avatar: a folder, or a .zip; with a slash at its end: a folder of avatars, one a photo")
-    ],
+    out: Annotated[Path, out_option("the avatar: a folder, or a .zip; with --each: a folder of avatars")],
     person: Annotated[
         tuple[int, ...], option("whom, counted from the left (default: the largest); one number, or one a photo", "N")
     ] = (),
@@ -56,9 +55,13 @@ def create(
     seed: Seed = 0,
     seeds: Seeds = 1,
     device: Device = "cpu",
-    jobs: Annotated[int, option("with a slash at the end of -o: processes that work at a time (default: 1)", "N")] = 1,
+    same: Annotated[
+        bool, tyro.conf.FlagCreatePairsOff, option("several photos show one person, though their clothes differ")
+    ] = False,
+    each: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("an avatar of each photo, in the folder -o")] = False,
+    jobs: Annotated[int, option("with --each: processes that work at a time (default: 1)", "N")] = 1,
     ray: Annotated[
-        str | None, option("with a slash at the end of -o: address of a Ray cluster to work on, or local", "ADDRESS")
+        str | None, option("with --each: address of a Ray cluster to work on, or local", "ADDRESS")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -66,19 +69,19 @@ def create(
     from dinar.terminal import Bars
 
     about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex}
-    if out.endswith(("/", os.sep)):
-        if seeds != 1:
-            raise InputError("--seeds shows several backs of one person; leave it, or give -o without the slash")
+    if each:
+        if seeds != 1 or same:
+            raise InputError("--each makes an avatar of each photo; --seeds and --same are for one person")
         options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "seed": seed}
         sources, where = sources_of(photos, person, mask, keypoints, **about), usable_device(device)
-        _create_each(sources, Path(out), options | {"device": where}, jobs, ray, as_json)
+        _create_each(sources, out, options | {"device": where}, jobs, ray, as_json)
         return
     if jobs != 1 or ray is not None:
-        raise InputError(f"--jobs and --ray are for an avatar from each photo; for that give -o {out}/ with the slash")
+        raise InputError("--jobs and --ray are for an avatar of each photo; for that give --each")
     with Bars() as progress:
         from dinar import pipeline
 
-        paths = paths_of(Path(out), seeds)
+        paths = paths_of(out, seeds)
         sources = sources_of(photos, person, mask, keypoints, **about)
         where = usable_device(device)
         set_seed(seed)
@@ -90,8 +93,10 @@ def create(
             inpaint=inpaint,
             device=where,
             progress=progress,
+            one=same,
         )
         files = save_all(avatars, paths, progress)
+    report_notes(note for shot in avatars[0].shots for note in shot.notes)
     fits = [residuals(photo, shot) for photo, shot in zip(photos, avatars[0].shots, strict=True)]
     report_files(files, progress, as_json, fits=fits)
 
@@ -122,6 +127,7 @@ def fit(
         set_seed(seed)
         picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
         images.save(out, picture)
+    report_notes(shot.notes)
     report_files([out], progress, as_json, fits=[residuals(photo, shot)])
 
 
@@ -142,6 +148,7 @@ def _create_each(
                 failures.append(seconds | {"error": done.error})
                 print(f"dinar: {done.error}", file=sys.stderr)
                 continue
+            report_notes(done.notes)
             avatars.append(seconds | {"avatar": str(done.avatar), **done.fit})
             if not as_json:
                 print(f"{done.photo} -> {done.avatar} ({fit_in_words(done.fit)}, {done.seconds:.1f} s)", flush=True)

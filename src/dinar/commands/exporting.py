@@ -9,7 +9,7 @@ import tyro
 
 from dinar.commands.loading import load_avatar
 from dinar.commands.options import AvatarPath, Json, option, out_option
-from dinar.commands.reporting import report_files
+from dinar.commands.reporting import report_files, report_notes
 from dinar.errors import InputError
 
 
@@ -109,6 +109,7 @@ def export(
             if twice := [name for name in names if names.count(name) > 1]:
                 raise InputError(f"two motions are called {twice[0]}; animations need different names")
             motions = {name: Motion.load(one) for name, one in zip(names, motion, strict=True)}
+            report_notes(note for clip in motions.values() for note in clip.notes)
             person = load_avatar(avatar, None)
         writing.check(out, motions=motions, licence=terms, profile=profile)
         with progress.stage("export"):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dinar.commands.reporting import report_notes
 from dinar.commands.values import positive
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def load_clip(motion: str, fps: float | None, seconds: float | None) -> Motion:
     from dinar.motion.motion import Motion
 
     clip = Motion.load(motion, fps=None if fps is None else positive("--fps", fps))
-    for note in clip.notes:
-        print(f"dinar: {note}", file=sys.stderr)
+    report_notes(clip.notes)
     if seconds is not None:
         clip = clip.looped(positive("--seconds", seconds))
     if fps is not None:

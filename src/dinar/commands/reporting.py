@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,12 @@ def report_files(files: Sequence[Path], progress: Progress, as_json: bool, **fac
     for found in facts.get("fits", ()):
         print(f"{found['photo']}: {fit_in_words(found)}")
     print(f"{files[0]} ({', '.join(f'{name} {value:.1f} s' for name, value in seconds.items())})")
+
+
+def report_notes(notes: Iterable[str]) -> None:
+    """How files were read where that is not plain, on stderr."""
+    for note in notes:
+        print(f"dinar: {note}", file=sys.stderr)
 
 
 def fit_in_words(found: dict[str, Any]) -> str:

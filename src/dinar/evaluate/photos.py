@@ -14,7 +14,8 @@ from dinar.avatar import open_body
 from dinar.errors import InputError
 from dinar.evaluate.cases import PHOTO_SIDE, Case, Cases, Target, azimuth_of, digest_of
 from dinar.fit.fit import Fit, fit
-from dinar.photo.photo import CUT_OUT, Photo
+from dinar.photo.cutout import TRANSPARENT
+from dinar.photo.photo import Photo
 from dinar.store import Store
 from dinar.synth.view import View
 
@@ -85,12 +86,10 @@ class Photos(Cases):
             if tuple(mask.shape[1:]) != picture.size:
                 raise InputError(f"{path} has another size than {self.data / person}; a mask has that of its photo")
             return photo.image, cropped(mask, photo), True
-        if self.masks is not None or picture.alpha is None or (picture.alpha < 128).mean() <= CUT_OUT:
+        if self.masks is not None or picture.alpha is None or (picture.alpha < 128).mean() <= TRANSPARENT:
             return photo.image, photo.mask, False
         mask = cropped(torch.from_numpy(picture.alpha)[None].float() / 255, photo)
-        # The picture was laid over white: what is left of that in its soft edges is taken away
-        own = ((photo.image - (1 - mask)) / mask.clamp(min=0.05)).clamp(0, 1)
-        return torch.where(mask > 0, own, photo.image), mask, True
+        return photo.image, mask, True
 
     def _mask_of(self, person: str) -> Path | None:
         if self.masks is None:

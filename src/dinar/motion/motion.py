@@ -222,7 +222,7 @@ class Motion:
             rotations = torch.tensor(np.asarray(fields["rotations"], dtype=np.float32))
             hips = torch.tensor(np.asarray(fields["hips"], dtype=np.float32))
             fps = float(fields["fps"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{path} is no motion of dinar's: it lacks or garbles {error}") from error
         if version != FORMAT:
             raise InputError(f"{path} has motion format {version}; this version of dinar reads {FORMAT}")

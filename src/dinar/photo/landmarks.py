@@ -78,6 +78,12 @@ class Landmarks:
         """The same points in a window: pixel p becomes (p - (x, y)) * scale."""
         return replace(self, xy=(self.xy - torch.tensor([x, y])) * scale)
 
+    def other_sides(self) -> Self:
+        """The same points with the names of the person's left and right exchanged."""
+        swap = {"left": "right", "right": "left"}
+        names = ("_".join(swap.get(word, word) for word in name.split("_")) for name in self.names)
+        return replace(self, names=tuple(names))
+
     def seen(self, name: str, threshold: float = 0.5) -> bool:
         """Whether the point exists and is trusted."""
         return name in self.names and float(self.confidence[self.names.index(name)]) >= threshold

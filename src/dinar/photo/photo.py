@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from dinar import images
 from dinar.errors import InputError
-from dinar.photo import openpose
+from dinar.photo import cutout, given_mask, openpose
 from dinar.photo.blazepose import BlazePose, Person
 from dinar.photo.face import SAME_IN_FACE, Face
+from dinar.photo.given_mask import GivenMask
 from dinar.photo.hands import Hands
 from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
 from dinar.photo.masks import person_mask
@@ -30,7 +30,6 @@ from dinar.store import Store
 MARGIN = 0.1  # around the person, part of the longer side of their box
 HIDDEN = 0.2  # trust in a point that cannot be seen
 EDGE = 0.03  # of the person's height: so close to the picture's edge points may be guesses
-CUT_OUT = 0.1  # transparent part from which on a picture's transparency is its mask
 SIDES = 512, 1024  # least and greatest side of a crop
 BAND = 256  # rows of a picture that are resampled at a time
 
@@ -47,6 +46,7 @@ class Photo:
     window       (x, y, scale)      crop pixel p = (picture pixel - (x, y)) * scale
     parts        uint8 [S, S] or None   what each pixel shows of the person (`parts.BodyPart`), where something tells it
     face         Guess or None      the person's sex and age, where a face is seen or somebody tells it
+    notes        sentences about what the files lacked, and how it was read
     """
 
     image: Tensor
@@ -57,6 +57,7 @@ class Photo:
     window: tuple[float, float, float]
     parts: Tensor | None = None
     face: Guess | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def look(
     """What a photo tells about one person.
 
     person     which one, counted from 1, from left to right; default: the largest
-    mask       the user's own mask, a picture of the upright photo's size, white on the person
-    keypoints  the user's own landmarks, OpenPose JSON in pixels of the upright photo
+    mask       the user's own mask, a picture of the upright photo, white on the person (`given_mask.read`)
+    keypoints  the user's own landmarks of the upright photo (`openpose.read`)
     store      where the networks come from; not touched where mask and keypoints are both given
 
     A picture with transparency around the person brings its own mask.
@@ -105,33 +106,44 @@ def look(
     """
     path = Path(path)
     picture = images.read(path)
-    given_mask = _given_mask(mask, picture, path)
-    given_points = openpose.read(keypoints) if keypoints is not None else []
+    given = None if mask is None else given_mask.read(mask, picture.size, path)
+    given_points, notes = ([], ()) if keypoints is None else openpose.read(keypoints, picture.size, path)
     found: list[Person] = []
-    if given_mask is None or not given_points:
+    if given is None or not given_points:
         perception = Perception.load(store)
         found = perception.pose(picture.pixels)
     if given_points:
-        landmarks = given_points[_chosen(Path(keypoints), [_box(p) for p in given_points], person)]
+        landmarks = given_points[_chosen(Path(keypoints), given_points, [_box(p) for p in given_points], person, given)]
         seen = _matching(found, landmarks)
         if seen is not None:
             landmarks = _with_world(landmarks, seen)
+        elif found and (seen := _matching(found, landmarks.other_sides())) is not None:
+            notes += (f"{keypoints} has left and right the other way round than {path} shows them",)
     else:
         if not found:
             raise InputError(f"{path} shows no person; try a photo with the whole body in view")
-        seen = found[_chosen(path, [p.box for p in found], person)]
+        seen = found[_chosen(path, [_body(p) for p in found], [p.box for p in found], person, given)]
         steady = perception.pose.steadied(picture.pixels, seen)
         landmarks = _landmarks(picture.pixels, steady, [p for p in found if p is not seen], perception)
+    cut_out = cutout.matters(picture.alpha)
+    if cut_out:
+        landmarks = cutout.without_hidden(landmarks, picture.alpha)
     _require_whole(path, landmarks, picture.size, None if given_points else seen)
-    if given_mask is None and seen is None:
+    if given is None and seen is None:
+        _require_scale(Path(keypoints), landmarks, found, path)
         raise InputError(f"{path} shows no person at the given keypoints; give a mask too")
+    given = given and given.of(landmarks, path if keypoints is None else keypoints)
     others = [p for p in found if p is not seen]
-    x, y, side, scale = _window(_extent(landmarks, given_mask, seen, picture.size))
+    x, y, side, scale = _window(_extent(landmarks, given and given.share, seen, picture.size))
     pixels = _cut(picture.bytes, x, y, (side, side), scale)
-    if given_mask is None:
-        if picture.alpha is not None and (picture.alpha < 128).mean() > CUT_OUT:
+    alpha = _cut(torch.from_numpy(picture.alpha)[None], x, y, (side, side), scale, outside=0) if cut_out else None
+    if given is None:
+        solid = None
+        if alpha is not None:
             solid = segment(picture.pixels, (x, y, scale), pixels.shape[-1], perception.pose, seen, others)
-            soft = _cut_out(_cut(torch.from_numpy(picture.alpha)[None], x, y, (side, side), scale, outside=0), solid)
+        if solid is not None and cutout.is_mask(alpha, solid):
+            soft = cutout.near(alpha, solid)
+            pixels = cutout.own_colours(pixels, soft)
         else:
             networks = perception.pose, load_modnet(store)
             found_mask = person_mask(
@@ -139,7 +151,9 @@ def look(
             )
             soft = torch.from_numpy(found_mask)[None]
     else:
-        soft = _cut(given_mask, x, y, (side, side), scale, outside=0)
+        soft = _cut(given.share, x, y, (side, side), scale, outside=0)
+        if alpha is not None:
+            pixels = cutout.own_colours(pixels, torch.minimum(alpha, soft))
     rows, columns = (
         _cut(torch.ones(1, 1, length), start, 0, (1, side), scale, outside=0)[0, 0]
         for length, start in zip(picture.size, (y, x), strict=True)
@@ -152,33 +166,32 @@ def look(
         picture.focal and picture.focal * scale,
         picture.size,
         (float(x), float(y), scale),
+        notes=notes + (given.notes if given else ()),
     )
 
 
-def _given_mask(mask: Path | None, picture: images.Picture, path: Path) -> Tensor | None:
-    """The user's mask [1, H, W]; InputError where its size differs from the picture's or it marks nobody."""
-    if mask is None:
-        return None
-    soft = images.read_mask(mask)
-    if tuple(soft.shape[1:]) != picture.size:
-        (h, w), (height, width) = soft.shape[1:], picture.size
-        raise InputError(
-            f"{mask} has {w} x {h} pixels but {path} has {width} x {height}; a mask has the size of its photo"
-        )
-    if float(soft.mean()) < 1e-3 or float(soft.max()) < 0.5:
-        raise InputError(f"{mask} marks nobody; a mask is white on the person and black elsewhere")
-    return soft
+def _chosen(
+    path: Path, people: Sequence[Landmarks], boxes: Sequence[np.ndarray], person: int | None, mask: GivenMask | None
+) -> int:
+    """Index of the wanted person among people, with a box each, that are sorted from left to right.
 
-
-def _chosen(path: Path, boxes: Sequence[np.ndarray], person: int | None) -> int:
-    """Index of the wanted person among boxes that are sorted from left to right; by default of the largest."""
+    By default the largest, or where there is a mask the one who lies in it most.
+    """
     if person is None:
-        return int(np.argmax([np.ptp(box.reshape(2, 2), axis=0).max() for box in boxes]))
-    if 1 <= person <= len(boxes):
+        sizes = [float(np.ptp(box.reshape(2, 2), axis=0).max()) for box in boxes]
+        shares = [1.0 if mask is None else mask.inside(landmarks) for landmarks in people]
+        return max(range(len(people)), key=lambda k: (round(shares[k], 1), sizes[k]))
+    if 1 <= person <= len(people):
         return person - 1
-    if len(boxes) == 1:
+    if len(people) == 1:
         raise InputError(f"{path} shows 1 person, so --person can only be 1")
-    raise InputError(f"{path} shows {len(boxes)} people; --person is 1 to {len(boxes)}, counted from left to right")
+    raise InputError(f"{path} shows {len(people)} people; --person is 1 to {len(people)}, counted from left to right")
+
+
+def _body(person: Person) -> Landmarks:
+    """The body's points as BlazePose sees them."""
+    xy, confidence, world = (torch.from_numpy(a).float() for a in (person.xy, person.confidence, person.world))
+    return Landmarks(BODY, xy, confidence, world)
 
 
 def _landmarks(pixels: np.ndarray, person: Person, others: Sequence[Person], perception: Perception) -> Landmarks:
@@ -194,12 +207,7 @@ def _landmarks(pixels: np.ndarray, person: Person, others: Sequence[Person], per
         if in_front(other, person):
             confidence[other.covers(person.xy)] *= HIDDEN
     person = replace(person, confidence=confidence)
-    landmarks = Landmarks(
-        BODY,
-        torch.from_numpy(person.xy).float(),
-        torch.from_numpy(confidence).float(),
-        torch.from_numpy(person.world).float(),
-    )
+    landmarks = _body(person)
     face = None if person.faces_away else perception.face(pixels, person)
     for part in (*(perception.hands(pixels, person, side) for side in ("left", "right")), face):
         landmarks = landmarks if part is None else landmarks.joined(part)
@@ -259,6 +267,19 @@ def _matching(found: Sequence[Person], landmarks: Landmarks) -> Person | None:
     return found[best] if distances[best] < 0.15 * np.ptp(given, axis=0).max() else None
 
 
+def _require_scale(keypoints: Path, landmarks: Landmarks, found: Sequence[Person], path: Path) -> None:
+    """InputError where the given landmarks are somebody's in the picture once they are scaled."""
+    names = [name for name in BODY if landmarks.seen(name, 0.3)]
+    rows = [BODY.index(name) for name in names]
+    for person in found if len(names) > 2 else ():
+        extents = [np.ptp(points, axis=0).max() for points in (person.xy[rows], landmarks.select(names).xy.numpy())]
+        scale = float(extents[0] / max(extents[1], 1e-6))
+        if _matching([person], replace(landmarks, xy=landmarks.xy * scale)) is not None:
+            raise InputError(
+                f"{keypoints} fits {path} only if it is scaled by {scale:.2f}; it is of that picture in another size"
+            )
+
+
 def _with_world(landmarks: Landmarks, person: Person) -> Landmarks:
     """The user's 2D points, with BlazePose's 3D where it has a point of the same name."""
     world = landmarks.world.clone()
@@ -307,10 +328,3 @@ def _cut(
         bands.append(band if wide == size[1] else images.resize(band, (band.shape[1], wide)))
     window = torch.cat(bands, dim=1)
     return window if high == size[0] else images.resize(window, (high, wide))
-
-
-def _cut_out(alpha: Tensor, solid: np.ndarray) -> Tensor:
-    """A picture's own transparency [1, S, S] as mask, without what lies far from the person."""
-    reach = 2 * (alpha.shape[-1] // 64) + 1
-    near = cv2.dilate(solid.astype(np.float32), np.ones((reach, reach), np.uint8))
-    return alpha * torch.from_numpy(near)
