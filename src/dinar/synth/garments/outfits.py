@@ -89,6 +89,8 @@ class Tailor:
             kind = str(rng.choice(["cap", "beanie", "fedora", "sunhat", "headscarf"], p=shares))
             if hoods and rng.random() < 0.7:
                 garment = scarf(self.model, rng, hood=True)
+                place = worn.index(hoods[-1])
+                worn[place] = replace(hoods[-1], garment=replace(hoods[-1].garment, collars=()))  # it is up
                 added.append(Worn(garment, replace(hoods[-1].look, motif=None, back=None, fasten="", pockets=""), 0.4))
                 hides = True
             elif kind == "headscarf":

@@ -18,6 +18,7 @@ from dinar.synth.piece import CLOTH, Piece
 
 _APART = 0.007  # metres that each leg's cloth keeps from the middle
 _GAP, _FADE = 0.005, 0.03  # metres between layers, and beyond a layer's hem over which that fades
+_NEAR = 0.06  # metres that garments of different surfaces may lie inside each other
 _SKIRT_MARGIN = 0.12  # metres above a skirt's hem that one sees from below
 _BENEATH = 0.03  # metres from the tights that skin lies under them
 
@@ -112,9 +113,17 @@ def layered(garments: Sequence[Garment], model: BodyModel, body: np.ndarray) -> 
         base, out = surface(model, garment.base), hung(garment, model, body)
         normals = base.normals(out)
         for below, under in zip(garments[:k], found, strict=True):
-            if below.base == garment.base:
-                there = np.clip(below.inside / _FADE + 1, 0, 1) if garment.label != BodyPart.BAG else 1
-                out = out + normals * (np.maximum(((under - out) * normals).sum(1) + _GAP, 0) * there)[:, None]
+            there = 1.0 if garment.label == BodyPart.BAG else np.clip(below.inside / _FADE + 1, 0, 1)
+            if below.base != garment.base:  # the nearest points of what is there stand for it
+                kept = np.flatnonzero(below.inside > 0)
+                gap, number = cKDTree(under[kept]).query(out, distance_upper_bound=_NEAR)
+                there = (gap < _NEAR).astype(np.float32)
+                under = under[kept[np.minimum(number, len(kept) - 1)]]
+            push = np.maximum(((under - out) * normals).sum(1) + _GAP, 0) * there
+            if below.base != garment.base:
+                for _ in range(2):
+                    push = np.maximum(push, base.mean @ push)
+            out = out + normals * push[:, None]
         found.append(out.astype(np.float32))
     return found
 
