@@ -162,7 +162,7 @@ class Worker:
         if self.pipe.poll(0.002):
             try:
                 kind, how, megabytes = self.pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 self.process.join()
                 self._begin()
                 return "died", f"the worker ended with {self.process.exitcode}"
