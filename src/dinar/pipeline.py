@@ -281,8 +281,7 @@ def look_at(source: Path | str | Source, store: Store) -> Photo:
     if not isinstance(source, Source):
         source = Source(Path(source))
     seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
-    alone = source.mask is not None and source.keypoints is not None       # no network of the store looks at it
-    return understood(seen, source.said, shipped_parser(), None if alone else store)
+    return understood(seen, source.said, shipped_parser(), None)      # no step asks for sex and age so far
 
 
 def _photo(source: Path | str | Source) -> Path:

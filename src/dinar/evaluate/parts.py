@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from dinar.images import to_bytes
+from dinar.parts import BodyPart
 
 CELLS = 16         # of the histogram, along each axis of Lab
 BLUR = 1.0         # cells: a shade off is no other part
@@ -23,11 +24,11 @@ def strayed(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, label
 
     image, truth      float32 [3, H, W]
     mask, true_mask   float32 [1, H, W]
-    labels            uint8 [H, W]  part that the true picture shows, 0 where none is told
+    labels            uint8 [H, W]  part that the true picture shows (`parts.BodyPart`), 0 or UNKNOWN where none is told
 
     What colours a part has is told by the true picture. NaN where it shows fewer than two parts.
     """
-    sure = (true_mask[0] > 0.9) & (labels > 0)
+    sure = (true_mask[0] > 0.9) & (labels != BodyPart.BACKGROUND) & (labels != BodyPart.UNKNOWN)
     there = (sure & (mask[0] > 0.9)).numpy()
     sure, names = sure.numpy(), labels.numpy()
     found = [part for part in np.unique(names[sure]) if int((names == part)[sure].sum()) >= LEAST]
