@@ -51,7 +51,7 @@ def staged(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def fit(photos: list[Photo], model: object, *, progress: object) -> list[Fit]:
         log.append(f"fit {len(photos)}")
         progress(0.5)
-        return [next(f for p, f in views.values() if p is photo) for photo in photos]
+        return [next(f for p, f in views.values() if p.image is photo.image) for photo in photos]
 
     monkeypatch.setattr(pipeline, "look", look)
     monkeypatch.setattr(pipeline, "fit", fit)

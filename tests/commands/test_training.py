@@ -16,8 +16,9 @@ def test_synth_says_what_it_made(
     asked = []
 
     def write_shards(
-        assets: Path, out: Path, plan: shards.Plan, *, rigged: Path | None, workers: int, progress: object
-    ) -> list[Path]:
+        assets: Path, out: Path, plan: shards.Plan, *, rigged: Path | None, built: Path | None, workers: int,
+        progress: object,
+    ) -> list[Path]:  # fmt: skip
         asked.append((assets, out, plan, rigged, workers))
         return [out / "people-00000.tar"]
 

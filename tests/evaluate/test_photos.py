@@ -59,10 +59,6 @@ def test_transparency_is_the_true_outline(folder: Path) -> None:
     inside, edge, outside = (target.view.mask[0, 256, round((x + 10) * 5.12)] for x in (40.5, 19, 5))
     assert float(inside) == pytest.approx(1, abs=0.01) and float(outside) == 0
     assert 0.4 < float(edge) < 0.6
-    # a soft edge keeps the person's own colours and not those of the white that it was laid over
-    soft = (target.view.mask[0] > 0.3) & (target.view.mask[0] < 0.7)
-    assert soft.any()
-    torch.testing.assert_close(target.view.image[:, soft].mean(1), torch.tensor([0.2, 0.4, 0.6]), atol=0.06, rtol=0)
     (other,) = Photos(folder).case("whole.jpg").targets
     assert not other.cut_out and float(other.view.mask.mean()) == pytest.approx(0.25)
 

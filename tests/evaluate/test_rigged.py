@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class Figure:
 
     model: BodyModel
     shape: Tensor
+    rest: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))      # without hair
+    kind: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

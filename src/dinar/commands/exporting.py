@@ -49,7 +49,7 @@ def export(
     shading: Annotated[bool | None, option("normals in morph targets (default: yes)")] = None,
     parts: Annotated[bool | None, option("eyes and tongue as nodes of their own (default: no)")] = None,
     packed: Annotated[bool | None, option("numbers of 8 and 16 bits, packed by meshopt (default: no)")] = None,
-    lit: Annotated[bool | None, option("let lamps shade it, once more (default: no)")] = None,
+    lit: Annotated[bool, option("let lamps shade it, once more")] = False,
     vrm_version: Annotated[
         Literal[0, 1], option("of a .vrm: 1.0 (default), or 0.x for older programs", name="vrm")
     ] = 1,
@@ -102,7 +102,8 @@ def export(
             raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
         profile = profiles.profile(program).having(
             triangles=triangles, texture_size=texture_size, picture=picture, influences=influences, axes=axes,
-            rest=rest, root=root, prefix=prefix, speech=speech, shading=shading, parts=parts, packed=packed, lit=lit,
+            rest=rest, root=root, prefix=prefix, speech=speech, shading=shading, parts=parts, packed=packed,
+            lit=lit or None,
         )  # fmt: skip
         with progress.stage("load"):
             names = [name_of(one) for one in motion]
