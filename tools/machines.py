@@ -50,8 +50,8 @@ def places() -> Iterator[Place]:
     fetch = "env -u DINAR_MODELS DINAR_CACHE=$PWD/cache $DINAR doctor --fetch needed < /dev/null"
     for setting in (
         "PIP_ONLY_BINARY=:all:", "PIP_NO_BINARY=:all:", "PIP_REQUIRE_HASHES=1", "PIP_REQUIRE_VIRTUALENV=1",
-        "PIP_USER=1", "PIP_TARGET=t", "PIP_PREFIX=p", "PIP_QUIET=3", "PIP_VERBOSE=3", "PIP_LOG=pip.log", "PIP_PLATFORM=win_amd64",
-        "PIP_PYTHON_VERSION=39", "PIP_DRY_RUN=1", "PIP_NO_CACHE_DIR=1",
+        "PIP_USER=1", "PIP_TARGET=t", "PIP_PREFIX=p", "PIP_QUIET=3", "PIP_VERBOSE=3", "PIP_LOG=pip.log",
+        "PIP_PLATFORM=win_amd64", "PIP_PYTHON_VERSION=39", "PIP_DRY_RUN=1", "PIP_NO_CACHE_DIR=1",
     ):  # fmt: skip
         name, _, value = setting.partition("=")
         yield Place(f"pip with {setting}", fetch, {name: value}, code=(0,))
