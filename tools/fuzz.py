@@ -28,6 +28,7 @@ from fuzz_inputs import Damaged, Input, damaged, inputs
 
 from dinar.errors import InputError
 
+FINE = "read", "refused"
 HANG = 20.0               # seconds
 MOST_MEMORY = 4.0         # GB of one worker
 CEILING = 12 * 2**30      # bytes of addresses that a worker may take: torch reserves several without using them
@@ -185,7 +186,14 @@ class Worker:
         self.process.join()
 
 
-def fuzz(runs: Sequence[int], seed: int, sound: Sequence[Input], *, workers: int = 2) -> list[Finding]:
+def fuzz(
+    runs: Sequence[int],
+    seed: int,
+    sound: Sequence[Input],
+    *,
+    workers: int = 2,
+    told: Callable[[Finding], None] = lambda _: None,     # each finding as soon as there is one
+) -> list[Finding]:
     """Every run's finding. The first run of a worker may take a minute more: torch is loaded."""
     found: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="dinar-fuzz-") as scratch:
@@ -200,6 +208,7 @@ def fuzz(runs: Sequence[int], seed: int, sound: Sequence[Input], *, workers: int
                         worker.warm = result[0] in ("read", "refused", "traceback", "more than one line")
                         name = damaged(sound, seed, worker.run).name
                         found.append(Finding(worker.run, name, *result))
+                        told(found[-1])
                         worker.run = None
         finally:
             for worker in crew:
@@ -225,14 +234,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             read(_written(made, args.keep or Path(scratch)), made.reader)
         return
-    found = fuzz(range(args.first, args.first + args.runs), args.seed, sound, workers=args.workers)
-    bad = [one for one in found if one.kind not in ("read", "refused")]
-    for one in sorted(bad, key=lambda one: one.run):
-        print(f"run {one.run}, {one.name}: {one.kind}\n{one.how}")
+    runs = range(args.first, args.first + args.runs)
+    found = fuzz(runs, args.seed, sound, workers=args.workers, told=_tell)
     kinds = Counter(one.kind for one in found)
     facts = {"runs": len(found), "inputs": len(sound), "seconds": round(time.monotonic() - start), **kinds}
     print(json.dumps(facts))
-    sys.exit(1 if bad else 0)
+    sys.exit(0 if kinds.keys() <= set(FINE) else 1)
+
+
+def _tell(one: Finding) -> None:
+    if one.kind not in FINE:
+        print(f"run {one.run}, {one.name}: {one.kind}\n{one.how}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import re
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,12 @@ def damaged(sound: Sequence[Input], seed: int, run: int) -> Damaged:
 
 # Ways to damage
 
+_TOO_DAMAGED = (
+    ValueError, LookupError, TypeError, OverflowError, RecursionError, OSError, EOFError, NotImplementedError,
+    SyntaxError, RuntimeError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What is raised where a file is damaged already, so that it cannot be taken apart once more."""
+
 
 def _damage(name: str, content: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     suffix = Path(name).suffix.lower()
@@ -90,8 +97,8 @@ def _damage(name: str, content: bytes, rng: np.random.Generator) -> tuple[bytes,
         if suffix in structured:
             try:
                 return structured[suffix](content, rng), "its structure"
-            except (ValueError, KeyError, TypeError, struct.error, zipfile.BadZipFile, RecursionError, OverflowError):
-                pass                # the file is too damaged already to be taken apart
+            except _TOO_DAMAGED:
+                pass
     return _bytes(content, rng)
 
 

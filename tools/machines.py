@@ -128,6 +128,8 @@ def tried(place: Place, models: Path) -> tuple[str, bool]:
         except subprocess.TimeoutExpired:
             return f"hung for {SECONDS} s", False
         left = [path.name for path in Path(folder).rglob(".*") if path.is_dir()]
+    if run.returncode == 126 and place.root:
+        return "not tried: other users may not run this Python", True
     output = (run.stdout + run.stderr).decode(errors="replace")
     last = next((line for line in reversed(output.splitlines()) if line.startswith("dinar:")), "")
     wrong = "Traceback" in output or any(secret in output for secret in SECRETS) or bool(left)

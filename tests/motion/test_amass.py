@@ -291,3 +291,23 @@ def test_lists_in_json(tmp_path):
 def test_what_is_told_of_strange_fields(tmp_path, fields, words):
     with pytest.raises(InputError, match=words):
         loaded(tmp_path, **fields)
+
+
+def test_a_frame_rate_that_is_none_and_a_damaged_member(tmp_path: Path) -> None:
+    path = tmp_path / "walk.amass.npz"
+    Motion.load("walk").clipped(0, 0.2).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    rate = next(name for name in arrays if "rate" in name)
+    for odd in (np.zeros(0), np.array([30.0, 60.0])):
+        np.savez(tmp_path / "odd.npz", **arrays | {rate: odd})
+        with pytest.raises(InputError, match="a frame rate that is none"):
+            Motion.load(tmp_path / "odd.npz")
+    np.savez_compressed(path, **arrays)
+    data = bytearray(path.read_bytes())
+    for start in range(60, len(data) - 400, 40):
+        (tmp_path / "bad.npz").write_bytes(data[:start] + bytes(8 * [255]) + data[start + 8 :])
+        try:
+            Motion.load(tmp_path / "bad.npz")
+        except InputError as error:
+            assert "bad.npz" in str(error)

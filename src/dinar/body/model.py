@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -351,7 +352,7 @@ def _read_smplx(path: Path) -> dict[str, np.ndarray]:
             if missing:
                 raise InputError(f"{path} is no SMPL-X file: it has no '{missing[0]}'")
             data = {key: file[key] for key in _SMPLX_SHAPES}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read as SMPL-X: a damaged file, or one that needs unpickling") from error
     for key, shape in _SMPLX_SHAPES.items():
         found = data[key].shape

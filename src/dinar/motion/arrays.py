@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +24,12 @@ def array_names(path: Path) -> set[str]:
         raise InputError(f"{path} is damaged: it is no .npz container") from error
 
 
+_DAMAGED = (
+    OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError, SyntaxError, struct.error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
 def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
     """Those of the wanted arrays that a container holds.
 
@@ -34,5 +42,5 @@ def read_arrays(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
             raise InputError(f"{path} holds an array of more than {MOST_BYTES >> 20} MiB: {large[0]}")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in wanted if name in file}
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} is damaged, or holds what would have to be unpickled") from error

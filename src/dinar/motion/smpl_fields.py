@@ -188,9 +188,9 @@ def _rate(array: np.ndarray | None, source: str, fps: float | None, notes: list[
         return fps or USUAL
     array = np.asarray(array)
     try:
-        text = array.reshape(-1)[0]
-        rate = float(text.decode() if isinstance(text, bytes) else text) if array.size == 1 else float("nan")
-    except (TypeError, ValueError, UnicodeDecodeError):
+        text = array.item()
+        rate = float(text.decode() if isinstance(text, bytes) else text)
+    except (TypeError, ValueError, UnicodeDecodeError):              # ValueError: none, or several
         rate = float("nan")
     if not (np.isfinite(rate) and rate > 0):
         raise InputError(f"{source} says a frame rate that is none: {str(array)[:40]}")

@@ -102,8 +102,8 @@ def unlikeness(chains: Chains, pose: Skeleton) -> float:
         if _angle(thigh + shin, down) > _LEGS_DOWN or _angle(thigh, shin) > _STRAIGHT:
             return math.inf
     mirror = axes.new_tensor([-1.0, 1.0, 1.0])
-    pairs = [(sides[f"left{part}"], sides[f"right{part}"] * mirror) for part in _LIMBS if f"left{part}" in sides]
-    return max(_angle(a, b) for a, b in pairs)
+    both = [part for part in _LIMBS if {f"left{part}", f"right{part}"} <= sides.keys()]
+    return max(_angle(sides[f"left{part}"], sides[f"right{part}"] * mirror) for part in both)
 
 
 def from_pose(
