@@ -93,7 +93,8 @@ def test_nobody(store: Store, tmp_path: Path) -> None:
 def test_own_transparency_is_the_mask(photos: Path, store: Store, tmp_path: Path) -> None:
     picture = images.read(photos / STANDING)
     alpha = np.zeros(picture.size, np.uint8)
-    alpha[60:600, 380:700] = 255
+    alpha[60:600, 470:610] = 255                     # a cross: a whole rectangle would be a card
+    alpha[150:330, 380:700] = 255
     Image.fromarray(np.dstack([picture.pixels, alpha])).save(tmp_path / "cut_out.png")
     photo = look(tmp_path / "cut_out.png", store=store)
     hip = photo.landmarks.select(["left_hip"]).xy[0].long()
