@@ -14,7 +14,7 @@ from dinar.avatar import open_body
 from dinar.errors import InputError
 from dinar.evaluate.cases import PHOTO_SIDE, Case, Cases, Target, azimuth_of, digest_of
 from dinar.fit.fit import Fit, fit
-from dinar.photo.cutout import TRANSPARENT
+from dinar.photo.cutout import TRANSPARENT, own_colours
 from dinar.photo.photo import Photo
 from dinar.store import Store
 from dinar.synth.view import View
@@ -89,7 +89,7 @@ class Photos(Cases):
         if self.masks is not None or picture.alpha is None or (picture.alpha < 128).mean() <= TRANSPARENT:
             return photo.image, photo.mask, False
         mask = cropped(torch.from_numpy(picture.alpha)[None].float() / 255, photo)
-        return photo.image, mask, True
+        return own_colours(cropped(picture.image, photo), mask), mask, True
 
     def _mask_of(self, person: str) -> Path | None:
         if self.masks is None:
