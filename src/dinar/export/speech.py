@@ -2,7 +2,7 @@
 
 The fifteen visemes are Oculus' (OVRLipSync's: the sounds of MPEG-4's fourteen, and silence). Which actions make which
 is told by how a sound is made: where lips, teeth and tongue are (International Phonetic Association, Handbook, 1999,
-part 1), tuned on the open body until the drawn mouths looked like it.
+part 1); aa and O were looked at on the open body.
 """
 
 from __future__ import annotations
