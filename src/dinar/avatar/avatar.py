@@ -291,7 +291,8 @@ class Avatar:
         """The person as one mesh with one texture, on the CPU.
 
         "baked" is what the neural renderer shows from all sides, "plain" the avatar's own colours; `outline` moves the
-        surface to what it draws beyond the body: clothes and hair.
+        surface to what it draws beyond the body: clothes and hair. Unless the colours are given, teeth stand behind the
+        lips, and mouth and eyes are painted where no photo showed them.
 
         Raises InputError for "baked" or an outline where the plain renderer draws the avatar, and for a size or number
         that is not possible.

@@ -20,22 +20,14 @@ from dinar.texture.neural_texture import NeuralTexture
 def figure(
     avatar: Avatar,
     *,
-    texture: Wear | None = None,                    # default: "baked" where the neural renderer draws
-    outline: bool | None = None,                    # default: as well
-    triangles: int | None = None,                   # at most; default: all of the body's
-    colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
-    texture_size: int | None = None,                # texels a side of a baked one; default 2048
-    progress: Progress | None = None,
+    texture: Wear | None,
+    outline: bool | None,
+    triangles: int | None,
+    colours: Tensor | None,
+    texture_size: int | None,
+    progress: Progress | None,
 ) -> Figure:
-    """The person as one mesh with one texture, on the CPU.
-
-    "baked" is what the neural renderer shows from all sides, "plain" the avatar's own colours; `outline` moves the
-    surface to what it draws beyond the body: clothes and hair. Unless the colours are given, teeth stand behind the
-    lips, and mouth and eyes are painted where no photo showed them.
-
-    Raises InputError for "baked" or an outline where the plain renderer draws the avatar, and for a size or number
-    that is not possible.
-    """
+    """`Avatar.figure`, which says what each of these is."""
     if texture_size is not None:
         check_texture_size(texture_size)
     if triangles is not None:

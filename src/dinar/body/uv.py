@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Self
 
-import cv2
 import numpy as np
 import torch
 from scipy.sparse.linalg import splu
@@ -16,6 +15,7 @@ from dinar.body.model import DATA, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
 from dinar.errors import InputError
+from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 
 LAYOUTS = ("front", "anny")
@@ -144,21 +144,6 @@ def texel_map(layout: UVLayout, size: int) -> TexelMap:
         torch.from_numpy(np.where(near[..., None], barycentric[y, x], 0).astype(np.float32)).to(device),
         torch.from_numpy((face[centre, centre] >= 0).astype(np.float32))[None, None].to(device),
     )
-
-
-def nearest(inside: np.ndarray) -> np.ndarray:
-    """The nearest pixel that is inside, as a flat index, of each of a mask's: bool [H, W] -> int64 [H, W].
-
-    Distances are those of 5 x 5 chamfers, 2 % off at most. Raises ValueError where nothing is inside.
-    """
-    if not inside.any():
-        raise ValueError(f"nothing of {' x '.join(map(str, inside.shape))} is inside")
-    outside = (~inside).astype(np.uint8)
-    options = {"distanceType": cv2.DIST_L2, "maskSize": cv2.DIST_MASK_5, "labelType": cv2.DIST_LABEL_PIXEL}
-    _, label = cv2.distanceTransformWithLabels(outside, **options)
-    index = np.zeros(label.max() + 1, np.int64)
-    index[label[inside]] = inside.ravel().nonzero()[0]
-    return index[label]
 
 
 def mirror_map(layout: UVLayout, faces: Tensor, texels: TexelMap) -> Tensor:

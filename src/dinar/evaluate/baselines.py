@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dinar.body.uv import texel_map
 from dinar.images import to_bytes
+from dinar.raster.nearest import nearest
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
@@ -64,9 +65,4 @@ def _nearest_inside(view: View) -> Tensor:
     inside = (view.mask[0] > 0.9).numpy()
     if not inside.any():
         return view.image[None]
-    _, label = cv2.distanceTransformWithLabels(
-        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    index = np.zeros(label.max() + 1, np.int64)
-    index[label[inside]] = inside.ravel().nonzero()[0]
-    return view.image.flatten(1)[:, torch.from_numpy(index[label]).flatten()].view_as(view.image)[None]
+    return view.image.flatten(1)[:, torch.from_numpy(nearest(inside)).flatten()].view_as(view.image)[None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -19,6 +18,7 @@ from dinar.export.profiles import PictureKind
 from dinar.motion import retarget
 from dinar.motion.humanoid import PARENT
 from dinar.motion.motion import Motion
+from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import rasterize
 
 TEXTURE_SIZES = (64, 8192)
@@ -71,13 +71,8 @@ class Figure:
         """
         side = self.colours.shape[-1]
         corners = torch.nn.functional.pad(self.layout.uv * side, (0, 1), value=1.0)
-        off = rasterize(corners[None], self.layout.faces, (side, side)).mask[0, 0].numpy() < 0.5
-        _, label = cv2.distanceTransformWithLabels(
-            off.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        nearest = np.zeros(label.max() + 1, np.int64)
-        nearest[label[~off]] = np.flatnonzero(~off)
-        return self.colours.flatten(1)[:, torch.from_numpy(nearest[label.ravel()])].view_as(self.colours)
+        inside = rasterize(corners[None], self.layout.faces, (side, side)).mask[0, 0].numpy() >= 0.5
+        return self.colours.flatten(1)[:, torch.from_numpy(nearest(inside).ravel())].view_as(self.colours)
 
     def picture(self, size: int | None = None) -> np.ndarray:
         """The extended colours as uint8 [size, size, 3].

@@ -6,6 +6,7 @@ weights go from one to the other as they are.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -146,6 +147,6 @@ class Middle(nn.Module):
 def sinusoids(step: Tensor, width: int) -> Tensor:
     """Cosines and sines of a step at wavelengths from 2 pi to 10,000 times that: int64 [B] -> float32 [B, width]."""
     half = width // 2
-    rates = torch.exp(torch.arange(half, dtype=torch.float32, device=step.device) * (-9.210340371976184 / half))
+    rates = torch.exp(torch.arange(half, dtype=torch.float32, device=step.device) * (-math.log(10_000) / half))
     angles = step.float()[:, None] * rates
     return torch.cat([angles.cos(), angles.sin()], dim=1)

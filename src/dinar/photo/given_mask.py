@@ -13,6 +13,7 @@ from torch import Tensor
 from dinar import images
 from dinar.errors import InputError
 from dinar.photo.landmarks import Landmarks
+from dinar.raster.nearest import nearest
 
 MOST_LABELS = 64          # colours of a label map
 SATURATED = 40            # levels between the channels of a colour
@@ -125,9 +126,4 @@ def _same_proportions(mask: tuple[int, int], photo: tuple[int, int]) -> bool:
 
 def _nearest(labels: np.ndarray) -> np.ndarray:
     """The label of the part that is nearest to each pixel [H, W]."""
-    _, zones = cv2.distanceTransformWithLabels(
-        (labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP
-    )
-    of_zone = np.zeros(int(zones.max()) + 1, labels.dtype)
-    of_zone[zones[labels > 0]] = labels[labels > 0]
-    return of_zone[zones]
+    return labels.ravel()[nearest(labels > 0)]

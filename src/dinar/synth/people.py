@@ -24,8 +24,8 @@ from dinar.synth.garments.sewing import covered, layered
 from dinar.synth.garments.things import Anchors, beneath
 from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.pigment import HairColour, random_hair
-from dinar.synth.shading import LINEAR
 from dinar.synth.skin import skin_picture
+from dinar.synth.srgb import bytes_of, linear
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
 from dinar.synth.wigs import BALD, bald_share, beneath_hair, collar_height, fitted, follows, lifted, scalp_beneath
@@ -209,7 +209,7 @@ def dress(
     model = wardrobe.model
     body, joints = (rest[0].numpy() for rest in model.rest(shape))
     skin = skin_picture(wardrobe, rng, female, tone, years, texture)
-    usual = np.float32(cv2.mean(_linear(skin))[:3])
+    usual = np.float32(cv2.mean(linear(skin))[:3])
     tailor = Tailor(
         model, rng, lambda quiet: _random_colour(rng, quiet, usual), lambda: _fabric(wardrobe, rng)
     )
@@ -277,7 +277,7 @@ def _giving_way(piece: Piece, cloth: cKDTree, depth: float) -> Piece:
 
 def _fabric(wardrobe: Wardrobe, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Some fabric, linear light [s, s, 3], and how many metres of it the picture shows."""
-    tile = _linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
+    tile = linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
     return tile, float(rng.uniform(0.08, 0.28))
 
 
@@ -446,21 +446,9 @@ def _on_head(model: BodyModel) -> np.ndarray:
     return model.skin_weights[:, joints].sum(1).numpy() > 0.5
 
 
-def _linear(picture: np.ndarray) -> np.ndarray:
-    """sRGB bytes [h, w, 3 or 4] as linear light float32 [h, w, 3]."""
-    return cv2.LUT(np.ascontiguousarray(picture[..., :3]), LINEAR)
-
-
 def _grey(light: np.ndarray) -> np.ndarray:
     """The mean of its three colours, float32 [h, w]."""
     return cv2.transform(light, _GREY)
-
-
-def _bytes(light: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] as sRGB bytes."""
-    out = np.empty(light.shape, np.uint8)
-    shading.to_bytes(np.ascontiguousarray(light, np.float32).ravel(), out.ravel())
-    return out
 
 
 def _wig(
@@ -479,14 +467,14 @@ def _wig(
 def _tinted(wardrobe: Wardrobe, path: Path, size: int, colour: np.ndarray) -> np.ndarray:
     """A hair picture uint8 [s, s, 4] of another colour (linear light), its light and shade kept."""
     shade, opacity = _strands(wardrobe, path, size)
-    return np.dstack([_bytes(shade * colour.astype(np.float32)), opacity])
+    return np.dstack([bytes_of(shade * colour.astype(np.float32)), opacity])
 
 
 @lru_cache(maxsize=32)
 def _strands(wardrobe: Wardrobe, path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Light and shade of a hair picture about 1, float32 [s, s, 1], and its opacity uint8 [s, s]."""
     picture = wardrobe.picture(path, size)
-    light = _grey(_linear(picture))
+    light = _grey(linear(picture))
     shade = (light + 0.004) / (light[picture[..., 3] > 80].mean() + 0.004)
     return np.clip(shade, 0.12, 4)[..., None] ** np.float32(1.15), picture[..., 3]
 
@@ -497,14 +485,14 @@ def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: 
     brown = tone > 0.45 or rng.random() < 0.4
     name = str(rng.choice([n for n in wardrobe.irises if n.startswith("brown") == brown]))
     picture = wardrobe.picture(wardrobe.irises[name], size)
-    light = _linear(picture)
+    light = linear(picture)
     r, g, b = cv2.split(light)
     least, most = np.minimum(np.minimum(r, g), b), np.maximum(np.maximum(r, g), b)
     white = (least / (most + np.float32(1e-3)))[..., None]  # 1 where grey, 0 where vivid
     dull = _grey(light)[..., None] * np.float32(0.45) + light * np.float32(0.55)
     iris = np.float32(0.55 - 0.4 * tone if brown else 0.7) * dull
     share = np.clip((white - np.float32(0.45)) / np.float32(0.25), 0, 1)
-    eye = _bytes(np.float32(0.7) * light * share + iris * (1 - share))
+    eye = bytes_of(np.float32(0.7) * light * share + iris * (1 - share))
     middle = (asset.uv[asset.uv_faces].mean(1) % 1 * size).astype(int)
     solid = picture[middle[:, 1], middle[:, 0], 3] > 128
     part = _worn(asset, body, eye, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, size)
@@ -513,7 +501,7 @@ def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: 
 
 def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> Piece:
     asset = wardrobe.get("teeth", "teeth_base")
-    picture = _bytes(_linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
+    picture = bytes_of(linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
     return _worn(asset, body, picture, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, 256)
 
 
@@ -555,7 +543,7 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
     """An outfit as painted, without logos, linear light [size, size, 3], and its pieces."""
     light = np.full((size, size, 3), 0.3, np.float32)
     if "diffuse" in asset.images:
-        light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
+        light = _without_logos(linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     grey = _grey(light)
     vertices = asset.fit(wardrobe.model.template.numpy())
     places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
@@ -640,12 +628,12 @@ def _outfit_picture(
     if "occlusion" in asset.images:
         occlusion = wardrobe.picture(asset.images["occlusion"], size)[..., :3]
         out *= cv2.LUT(np.ascontiguousarray(occlusion), np.linspace(0.55, 1, 256, dtype=np.float32))
-    return _bytes(out)
+    return bytes_of(out)
 
 
 def _cloth(wardrobe: Wardrobe, rng: np.random.Generator, size: int) -> np.ndarray:
     """A fabric repeated over an image, linear light [size, size, 3], at times dyed."""
-    tile = _linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
+    tile = linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
     side = int(size * rng.uniform(0.05, 0.15))
     tile = cv2.resize(tile, (side, side), interpolation=cv2.INTER_AREA if side < 128 else cv2.INTER_LINEAR)
     count = -(-size // side)
@@ -698,8 +686,8 @@ def _folds(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _shoe_picture(wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int) -> np.ndarray:
     """A pair of shoes' image, at times dyed."""
-    light = _without_logos(_linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
+    light = _without_logos(linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     if rng.random() < 0.5:
-        return _bytes(light)
+        return bytes_of(light)
     grey = _grey(light)[..., None]
-    return _bytes(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)
+    return bytes_of(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)

@@ -12,8 +12,7 @@ import numpy as np
 
 from dinar.body.model import BodyModel
 from dinar.body.uv import load_layout
-from dinar.synth import shading
-from dinar.synth.shading import LINEAR
+from dinar.synth.srgb import bytes_of, linear
 from dinar.synth.wardrobe import Wardrobe
 
 DATA = Path(__file__).parent / "data"
@@ -42,8 +41,8 @@ def skin_picture(
     dark = [n for n in dark if n.startswith(age)] or dark
     pale, deep = str(rng.choice(light)), str(rng.choice(dark))
     own = pale if female or tone < 0.55 else deep
-    coarse = [_coarse(_linear(wardrobe.picture(wardrobe.skins[n], size))) for n in (pale, deep)]
-    own_light = _linear(wardrobe.picture(wardrobe.skins[own], size))
+    coarse = [_coarse(linear(wardrobe.picture(wardrobe.skins[n], size))) for n in (pale, deep)]
+    own_light = linear(wardrobe.picture(wardrobe.skins[own], size))
     detail = np.clip(own_light / _enlarged(coarse[own == deep], size), 0.25, 3)
     if own == pale:
         even = 1 - (1 - _CALM) * tone
@@ -52,7 +51,7 @@ def skin_picture(
     broad = coarse[0] ** np.float32(1 - tone) * coarse[1] ** np.float32(tone)
     painted = broad.reshape(-1, 3)[_cheeks(wardrobe.model)].mean(0)
     broad *= cheek_colour(rng, tone, painted) / painted
-    return _bytes(_enlarged(broad, size) * detail)
+    return bytes_of(_enlarged(broad, size) * detail)
 
 
 def cheek_colour(rng: np.random.Generator, tone: float, painted: np.ndarray) -> np.ndarray:
@@ -96,15 +95,3 @@ def _coarse(light: np.ndarray) -> np.ndarray:
 
 def _enlarged(light: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(light, (size, size), interpolation=cv2.INTER_LINEAR)
-
-
-def _linear(picture: np.ndarray) -> np.ndarray:
-    """sRGB bytes [h, w, 3] as linear light float32 [h, w, 3]."""
-    return cv2.LUT(np.ascontiguousarray(picture[..., :3]), LINEAR)
-
-
-def _bytes(light: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] as sRGB bytes."""
-    out = np.empty(light.shape, np.uint8)
-    shading.to_bytes(np.ascontiguousarray(light, np.float32).ravel(), out.ravel())
-    return out

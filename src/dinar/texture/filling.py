@@ -13,7 +13,8 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, nearest, opposite_map, texel_map
+from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
+from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY

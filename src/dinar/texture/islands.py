@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import PARTS, nearest, part_labels, texel_map
+from dinar.body.uv import PARTS, part_labels, texel_map
 from dinar.errors import InputError
+from dinar.raster.nearest import nearest
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel

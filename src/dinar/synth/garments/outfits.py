@@ -71,13 +71,6 @@ class Tailor:
         dark = np.float32([0.05, 0.032, 0.02]) * self.rng.uniform(0.15, 1.5) * np.exp(self.rng.normal(0, 0.2, 3))
         return Worn(garment, replace(self._plain(0.9), colour=dark.astype(np.float32), sole=True), 0.5)
 
-    def socks(self) -> Worn:
-        garment = patterns.boots(self.model, height=float(self.rng.uniform(0.12, 0.40)), tight=True)
-        look = self._plain(0.7)
-        if self.rng.random() < 0.3:
-            look = replace(look, pattern="all")
-        return Worn(garment, look, 0.2)
-
     def extras(self, anchors: Anchors, female: bool, worn: list[Worn]) -> Extras:
         """Now and then headwear, glasses, a bag, something held."""
         rng = self.rng

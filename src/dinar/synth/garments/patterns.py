@@ -193,21 +193,21 @@ def skirt(
     )
 
 
-def boots(model: BodyModel, *, height: float, label: BodyPart = BodyPart.SHOES, tight: bool = False) -> Garment:
-    """Boots up to a height above the sole, or socks if tight."""
+def boots(model: BodyModel, *, height: float) -> Garment:
+    """Boots up to a height above the sole."""
     base = surface(model, "tights")
     y = base.place[:, 1]
     ankle = _smooth(y, -0.78, -0.72)
-    wide = 1.0 if tight else (1.0 + 0.12 * ankle + 0.05).astype(np.float32)
+    wide = (1.0 + 0.12 * ankle + 0.05).astype(np.float32)
     return Garment(
-        "socks" if tight else "boots",
-        label,
+        "boots",
+        BodyPart.SHOES,
         "tights",
         "lower",
         (np.float32(-0.82 + height - y),),
-        0.003 if tight else 0.010,
+        0.010,
         wide,
-        smooth=1 if tight else 5,
-        material=CLOTH if tight else LEATHER,
-        under=0.012 if tight else 0.006,
+        smooth=5,
+        material=LEATHER,
+        under=0.006,
     )
