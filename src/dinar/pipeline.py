@@ -281,7 +281,7 @@ def look_at(source: Path | str | Source, store: Store) -> Photo:
     if not isinstance(source, Source):
         source = Source(Path(source))
     seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
-    return understood(seen, source.said, shipped_parser(), None)      # no step asks for sex and age so far
+    return understood(seen, source.said, shipped_parser(), store)
 
 
 def _photo(source: Path | str | Source) -> Path:

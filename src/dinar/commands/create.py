@@ -21,6 +21,7 @@ from dinar.commands.options import (
     Refine,
     Seed,
     Seeds,
+    Sex,
     Smplx,
     option,
     out_option,
@@ -45,6 +46,7 @@ def create(
     parts: Annotated[tuple[Path, ...], option("your own label maps, one a photo", "FILE")] = (),
     parts_kind: PartsKind = "dinar",
     held: Held = "keep",
+    sex: Sex = None,
     renderer: Annotated[
         Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
     ] = "neural",
@@ -66,7 +68,7 @@ def create(
     """Make an avatar from one or more photos of a person, or one from each of many photos."""
     from dinar.terminal import Bars
 
-    about = {"label_maps": parts, "parts_kind": parts_kind, "held": held}
+    about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex}
     if each:
         if seeds != 1 or same:
             raise InputError("--each makes an avatar of each photo; --seeds and --same are for one person")
@@ -108,6 +110,7 @@ def fit(
     parts: Annotated[Path | None, option("your own label map", "FILE")] = None,
     parts_kind: PartsKind = "dinar",
     held: Held = "keep",
+    sex: Sex = None,
     smplx: Smplx = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -119,7 +122,7 @@ def fit(
         from dinar import images, pipeline
 
         check_picture(out)
-        said = pipeline.Said(held, None if parts is None else (parts, parts_kind))
+        said = pipeline.Said(held, None if parts is None else (parts, parts_kind), sex)
         source, model = pipeline.Source(photo, person, mask, keypoints, said), load_body(smplx)
         set_seed(seed)
         picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
@@ -166,6 +169,7 @@ def sources_of(
     label_maps: Sequence[Path] = (),
     parts_kind: str = "dinar",
     held: Literal["keep", "cut"] = "keep",
+    sex: Literal["f", "m", "unsure"] | None = None,
 ) -> list[Source]:
     """Each photo with what belongs to it. Raises InputError where the numbers differ."""
     from dinar.pipeline import Said, Source
@@ -180,6 +184,6 @@ def sources_of(
             raise InputError(f"{name} needs one value a photo: there are {len(values)} for {len(photos)} photos")
     columns = ((values or [None] * len(photos)) for values in given.values())
     return [
-        Source(photo, person, mask, points, Said(held, None if labels is None else (labels, parts_kind)))
+        Source(photo, person, mask, points, Said(held, None if labels is None else (labels, parts_kind), sex))
         for photo, person, mask, points, labels in zip(photos, *columns, strict=True)
     ]

@@ -40,6 +40,9 @@ Held = Annotated[
 PartsKind = Annotated[
     Literal["dinar", "lip", "atr"], option("whose labels --parts has: our own (default), or LIP's or ATR's (SCHP)")
 ]
+Sex = Annotated[
+    Literal["f", "m", "unsure"] | None, option("the person's sex, as the shape of the body asks it (default: by the face)")
+]
 Renderer = Annotated[
     Literal["neural", "texture"] | None,
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),

@@ -57,10 +57,10 @@ class Stage:
 
 
 STAGES = (
-    Stage(4, Weights(width=0.15, directions=1.0, depths=1.0, pose=0.01, shape=0.02), limbs=False),
-    Stage(6, Weights(width=0.06, directions=0.6, depths=1.0, pose=0.004, shape=0.02)),
-    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.012)),
-    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.003, shape=0.012, silhouette=29.0)),
+    Stage(4, Weights(width=0.15, directions=1.0, depths=1.0, pose=0.02, shape=0.08), limbs=False),
+    Stage(6, Weights(width=0.06, directions=0.6, depths=1.0, pose=0.012, shape=0.08)),
+    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.009, shape=0.048)),
+    Stage(6, Weights(width=0.025, directions=0.2, depths=1.0, pose=0.009, shape=0.048, silhouette=10.0)),
 )
 
 ENOUGH = 2e-3    # part of the loss: a stage whose step brings less is over

@@ -42,7 +42,7 @@ DEPTH_WIDTH = 0.15
 
 # Points whose guessed depth is worth following.
 _DEEP = ("nose", *(f"{side}_{name}" for side in ("left", "right") for name in
-         ("ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "foot_index")))  # fmt: skip
+         ("ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")))  # fmt: skip
 
 
 @dataclass(frozen=True)

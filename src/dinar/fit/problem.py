@@ -28,6 +28,7 @@ from dinar.fit.objective import (
 )
 from dinar.fit.prior import PosePrior
 from dinar.fit.rows import Rows
+from dinar.fit.shape_prior import ShapePrior
 from dinar.fit.sight import Sight
 from dinar.photo.photo import Photo
 from dinar.raster.rasterize import rasterize
@@ -39,8 +40,8 @@ LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 CONTACT = 0.05   # weight of two parts that are 1 cm inside one another
 EXPRESSION = 0.01   # of expressions' strengths
 ZOOM = 2.0          # of the focal length's spreads
-STATURE = 0.1       # of the stature's spreads: without it, what a wrong focal length asks for is a small person
-_TALL, _TALL_SPREAD = 1.70, 0.10   # metres, of adults
+STATURE = 0.5       # of the stature's spreads: without it, what a wrong focal length asks for is a small person
+_TALL_SPREAD = 0.10     # metres, of adults of a sex about their mean
 
 _EVERY = 4              # rows and columns from one that the outline is followed on to the next
 _NEAR = 2.0             # pixels: an outline is not asked to be nearer to the mask's than that in one step
@@ -141,8 +142,9 @@ class Problem:
         self.landmarks, self.spheres = Points.landmarks(self.few), self.contact.points(self.few)
         self.level = LEVEL.double()
         top, sole = model.template[:, 1].argmax(), model.template[:, 1].argmin()
-        self.stature = float(model.template[top, 1] - model.template[sole, 1])                  # metres
         self.growth = (model.shape_basis[:, top, 1] - model.shape_basis[:, sole, 1]).double()   # [S] of it, metres
+        told = [photo.female for photo in photos if photo.female is not None]
+        self.shapes = ShapePrior.of(model, sum(told) / len(told) if told else 0.5)
         starts = [self._start(photo) for photo in photos]
         self.sights = [sight for sight, _, _ in starts]
         self.span = torch.tensor([sight.target.size / sight.focal for sight in self.sights], dtype=torch.float64)
@@ -195,10 +197,10 @@ class Problem:
     def shape_rows(self, unknowns: Unknowns, weights: Weights) -> Rows:
         """What is likely of a shape [S]."""
         stiff, tall = math.sqrt(2 * weights.shape), math.sqrt(2 * STATURE) / _TALL_SPREAD
-        stature = self.stature + self.growth @ unknowns.shape
+        taller = self.growth @ (unknowns.shape - self.shapes.mean)
         return Rows(
-            torch.cat([stiff * unknowns.shape, (tall * (stature - _TALL))[None]]),
-            torch.cat([stiff * torch.eye(len(unknowns.shape)).double(), tall * self.growth[None]]),
+            torch.cat([stiff * self.shapes.departure(unknowns.shape), (tall * taller)[None]]),
+            torch.cat([stiff * self.shapes.whitening, tall * self.growth[None]]),
         )
 
     def body(self, unknowns: Unknowns) -> Body:
@@ -336,7 +338,7 @@ class Problem:
         n, zeros = len(pose), torch.zeros
         pose = pose.double()
         return Unknowns(
-            shape=zeros(len(self.model.shape_basis), dtype=torch.float64),
+            shape=self.shapes.mean.clone(),
             expression=zeros(n, len(self.model.expression_names), dtype=torch.float64),
             root=roma.rotvec_to_rotmat(pose[:, self.root]),
             limbs=pose[:, self.prior.bones],

@@ -23,7 +23,6 @@ from dinar.photo.landmarks import BODY, FACE, HEAD, Landmarks
 from dinar.photo.masks import person_mask
 from dinar.photo.modnet import load_modnet
 from dinar.photo.segmentation import in_front, segment
-from dinar.photo.sex import Guess
 from dinar.photo.tflite import Network
 from dinar.store import Store
 
@@ -45,7 +44,7 @@ class Photo:
     source_size  (H, W)             of the upright picture
     window       (x, y, scale)      crop pixel p = (picture pixel - (x, y)) * scale
     parts        uint8 [S, S] or None   what each pixel shows of the person (`parts.BodyPart`), where something tells it
-    face         Guess or None      the person's sex and age, where a face is seen or somebody tells it
+    female       float or None      the probability that the person is a woman, where a face is seen or somebody tells
     notes        sentences about what the files lacked, and how it was read
     """
 
@@ -56,7 +55,7 @@ class Photo:
     source_size: tuple[int, int]
     window: tuple[float, float, float]
     parts: Tensor | None = None
-    face: Guess | None = None
+    female: float | None = None
     notes: tuple[str, ...] = ()
 
 

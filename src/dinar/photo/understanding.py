@@ -1,4 +1,4 @@
-"""What a photo's person wears, and what their face tells: added to what `photo.look` saw."""
+"""What a photo's person wears, and their sex: added to what `photo.look` saw."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dinar.store import Store
 
 Held = Literal["keep", "cut"]
 Sex = Literal["f", "m", "unsure"]
-FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}
+FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}      # probabilities
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Said:
 
 
 def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Store | None) -> Photo:
-    """The photo with parts, where there is a parser or a label map, and with what its face tells.
+    """The photo with parts, where there is a parser or a label map, and with the sex that the face tells.
 
-    store  where the networks that read faces come from; None: no face is read
+    store  where the network that reads faces comes from; None: no face is read
 
     Raises InputError where the label map does not fit, held things are to be cut and nothing tells them, or a network
     is not to be had.
@@ -58,16 +58,15 @@ def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Stor
         if parts is None:
             raise InputError("held things can be cut only where the parser's weights or a label map tell them")
         mask, parts = parsing.without_held(mask, parts)
-    return replace(photo, mask=mask, parts=parts, face=_face(photo, said, store))
+    return replace(photo, mask=mask, parts=parts, female=_female(photo, said, store))
 
 
-def _face(photo: Photo, said: Said, store: Store | None) -> sex.Guess | None:
-    guess = None
-    if store is not None and all(photo.landmarks.seen(name) for name in sex.CORNERS):
-        guess = sex.load_reader(store)(images.to_bytes(photo.image), photo.landmarks)
-    if said.sex is None:
-        return guess
-    return sex.Guess(FEMALE[said.sex], guess.years if guess else None)
+def _female(photo: Photo, said: Said, store: Store | None) -> float | None:
+    if said.sex is not None:
+        return FEMALE[said.sex]
+    if store is None or not all(photo.landmarks.seen(name) for name in sex.CORNERS):
+        return None
+    return sex.load_reader(store)(images.to_bytes(photo.image), photo.landmarks)
 
 
 def _in_crop(labels: np.ndarray, photo: Photo) -> Tensor:
