@@ -3,9 +3,9 @@
     python tools/build_landmarks.py --assets ../shared/assets
 
 Made-up people are looked at. What lies between a joint (or vertex) and the landmark seen is told in the frame of a
-bone, as one offset for all people, by robust least squares: a picture tells two of its three numbers, many pictures all.
-Then the two vertices, with a joint or without, are looked for whose mean is nearest to the offset's end. Prints the
-table. `benchmarks/fit.py` measures with other people.
+bone, as one offset for all people, by robust least squares: a picture tells two of its numbers, many all three. Then
+two vertices, with a joint or without, are looked for whose mean is nearest to the end of the offset. Prints the table;
+of shoulders `OPEN_LANDMARKS` has the offset by joints alone. `benchmarks/fit.py` measures with other people.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from dinar import images
-from dinar.body.model import BodyModel
+from dinar.body.model import BodyMesh, BodyModel
 from dinar.errors import InputError
 from dinar.photo.photo import Photo, look
 from dinar.store import Store
@@ -156,7 +156,7 @@ def _at(model: BodyModel, point: str | int) -> np.ndarray:
     return model.template[point].double().numpy()
 
 
-def _posed(model: BodyModel, mesh, start: str | int, side: str) -> torch.Tensor:
+def _posed(model: BodyModel, mesh: BodyMesh, start: str | int, side: str) -> torch.Tensor:
     if isinstance(start, str):
         return mesh.joints[0, model.joint_names.index(_other(start, side))]
     mirrored = model.template[start] * torch.tensor([-1.0 if side == "right" else 1.0, 1.0, 1.0])

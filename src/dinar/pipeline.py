@@ -281,7 +281,8 @@ def look_at(source: Path | str | Source, store: Store) -> Photo:
     if not isinstance(source, Source):
         source = Source(Path(source))
     seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
-    return understood(seen, source.said, shipped_parser(), store)
+    own = source.keypoints is not None                                 # then no network need be at hand
+    return understood(seen, source.said, shipped_parser(), None if own else store)
 
 
 def _photo(source: Path | str | Source) -> Path:

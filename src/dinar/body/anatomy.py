@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
-Landmark: TypeAlias = tuple[str | int, ...]   # the mean of some joints (names) and vertices (numbers)
+Landmark: TypeAlias = tuple[str | int, ...] | Mapping[str | int, float]
+"""The mean of some joints (names) and vertices (numbers), or their sum with weights that add up to 1."""
 
 
 def _sides(table: dict[str, str], left: tuple[str, str], right: tuple[str, str]) -> dict[str, str]:
@@ -99,12 +101,16 @@ def _hand(joint: str, fingers: tuple[str, ...], tips: tuple[int, ...], wrist: st
 
 def _both_sides(table: dict[str, Landmark], names: tuple[str, str], vertices: dict[int, int]) -> dict[str, Landmark]:
     """Adds the right side to a table of the left: by joint name, and by the vertex on the other side."""
-    mirrored = {
-        key.replace("left", "right"): tuple(
-            point.replace(*names) if isinstance(point, str) else vertices[point] for point in points
-        )
-        for key, points in table.items()
-    }
+
+    def other(point: str | int) -> str | int:
+        return point.replace(*names) if isinstance(point, str) else vertices[point]
+
+    mirrored: dict[str, Landmark] = {}
+    for key, points in table.items():
+        sides = [other(point) for point in points]
+        weighted = isinstance(points, Mapping)
+        found = dict(zip(sides, points.values(), strict=True)) if weighted else tuple(sides)
+        mirrored[key.replace("left", "right")] = found
     return table | mirrored
 
 
@@ -116,14 +122,15 @@ _OPEN_FACE = (
     492, 490, 484, 415, 462, 468, 7205, 7159, 7226, 493, 487,
 )  # fmt: skip
 
-# Where BlazePose sees them on made-up people, told by tools/build_landmarks.py, but for wrists and toes.
+# Where BlazePose sees them on made-up people, told by tools/build_landmarks.py, but for wrists and toes. Shoulders stay
+# 30 mm above the arm's joint, however the arm is held: vertices there would go with it.
 _OPEN_LEFT: dict[str, Landmark] = {
     "left_eye": ("eye.L",),
     "left_eye_inner": (6837,),
     "left_eye_outer": (11440,),
     "left_ear": (7564, 11702),
     "mouth_left": (7151,),
-    "left_shoulder": (8072, 8325),
+    "left_shoulder": {"upperarm01.L": 1.0, "neck01": 0.163, "spine01": -0.163},
     "left_elbow": (8402, 9993),
     "left_wrist": ("wrist.L",),
     "left_pinky": (9848, 10286),
@@ -140,7 +147,7 @@ _OPEN_LEFT: dict[str, Landmark] = {
 
 _OPEN_MIRROR = {
     6837: 4854, 11440: 21, 7151: 424, 11519: 4917, 13248: 6668, 9316: 2664, 8563: 1911, 8755: 2103,
-    8950: 2298, 9139: 2487, 7564: 875, 11702: 5103, 8072: 1396, 8325: 1669, 8402: 1746, 9993: 3341,
+    8950: 2298, 9139: 2487, 7564: 875, 11702: 5103, 8402: 1746, 9993: 3341,
     9848: 3196, 10286: 3634, 10269: 3617, 9750: 3098, 10467: 3817, 9796: 3144, 10939: 4330, 11184: 4582,
     11235: 4633, 12934: 6353, 12952: 6371, 12917: 6336, 12879: 6298, 13040: 6460, 11550: 4948,
 }  # fmt: skip

@@ -325,9 +325,10 @@ def _landmark_tables(
     index = torch.zeros(len(landmarks), width, dtype=torch.int64)
     weight = torch.zeros(len(landmarks), width)
     for i, points in enumerate(landmarks.values()):
-        for k, point in enumerate(points):
+        shares = points.values() if isinstance(points, Mapping) else [1 / len(points)] * len(points)
+        for k, (point, share) in enumerate(zip(points, shares, strict=True)):
             index[i, k] = joint_names.index(point) if isinstance(point, str) else len(joint_names) + point
-            weight[i, k] = 1 / len(points)
+            weight[i, k] = share
     return index, weight
 
 

@@ -41,7 +41,7 @@ PartsKind = Annotated[
     Literal["dinar", "lip", "atr"], option("whose labels --parts has: our own (default), or LIP's or ATR's (SCHP)")
 ]
 Sex = Annotated[
-    Literal["f", "m", "unsure"] | None, option("the person's sex, as the shape of the body asks it (default: by the face)")
+    Literal["f", "m", "unsure"] | None, option("the person's sex, for the body's shape (default: by the face)")
 ]
 Renderer = Annotated[
     Literal["neural", "texture"] | None,
