@@ -122,15 +122,15 @@ _OPEN_FACE = (
     492, 490, 484, 415, 462, 468, 7205, 7159, 7226, 493, 487,
 )  # fmt: skip
 
-# Where BlazePose sees them on made-up people, told by tools/build_landmarks.py, but for wrists and toes. Shoulders stay
-# 30 mm above the arm's joint, however the arm is held: vertices there would go with it.
+# Where BlazePose sees them on made-up people, told by tools/build_landmarks.py, but for wrists and toes. Shoulders lie
+# 30 mm beyond the arm's joint, seen from the elbow: above it where arms hang, beside it where they are stretched out.
 _OPEN_LEFT: dict[str, Landmark] = {
     "left_eye": ("eye.L",),
     "left_eye_inner": (6837,),
     "left_eye_outer": (11440,),
     "left_ear": (7564, 11702),
     "mouth_left": (7151,),
-    "left_shoulder": {"upperarm01.L": 1.0, "neck01": 0.163, "spine01": -0.163},
+    "left_shoulder": {"upperarm01.L": 1.11, "lowerarm01.L": -0.11},
     "left_elbow": (8402, 9993),
     "left_wrist": ("wrist.L",),
     "left_pinky": (9848, 10286),
