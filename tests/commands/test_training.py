@@ -26,7 +26,7 @@ def test_synth_says_what_it_made(
     options = ("--people", "3", "--views", "4", "-o", "set", "--seed", "5", "--size", "96", "--workers", "2", "--json")
     found = json.loads(dinar("synth", "--assets", "a", *options).stdout)
     assert asked == [(Path("a"), Path("set"), shards.Plan(3, 4, 5, 96), None, 2)]
-    assert found["files"] == ["set", "set/people-00000.tar", "set/sheet.jpg"]
+    assert found["files"] == ["set", "set/people-00000.tar", "set/sheet.jpg", "set/labels.jpg"]
     assert found["people"] == 3 and found["views"] == 12
 
     for name in ("a.glb", "b.glb"):

@@ -13,7 +13,7 @@ import pytest
 from dinar.data.dataset import MultiView
 from dinar.errors import InputError
 from dinar.synth import shards
-from dinar.synth.shards import MARKER, PEOPLE_A_SHARD, SHEET, Plan, make_sample, write_shards
+from dinar.synth.shards import LABELS, MARKER, PEOPLE_A_SHARD, SHEET, Plan, make_sample, write_shards
 from dinar.synth.wardrobe import Wardrobe
 
 ASSETS = Path(__file__).parents[3] / "shared/assets"
@@ -35,7 +35,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @needs_assets
 def test_what_a_set_holds(made):
-    assert {path.name for path in made.iterdir()} == {"people-00000.tar", MARKER, SHEET}
+    assert {path.name for path in made.iterdir()} == {"people-00000.tar", MARKER, SHEET, LABELS}
     with tarfile.open(made / "people-00000.tar") as tar:
         names = tar.getnames()
     files = [f"{k:03d}.{kind}" for k in range(3) for kind in ("image.jpg", "mask.png", "parts.png")]

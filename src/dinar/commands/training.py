@@ -31,7 +31,7 @@ def synth(
 
     with Bars() as progress:
         from dinar.synth.rigged import rigged_files
-        from dinar.synth.shards import SHEET, Plan, write_shards
+        from dinar.synth.shards import LABELS, SHEET, Plan, write_shards
 
         if people is None:
             if rigged is None:
@@ -45,7 +45,7 @@ def synth(
         plan = Plan(people, views, seed, size)
         workers = workers or os.cpu_count() or 1
         shards = write_shards(assets, out, plan, built=built, rigged=rigged, workers=workers, progress=progress)
-    report_files([out, *shards, out / SHEET], progress, as_json, people=people, views=people * views)
+    report_files([out, *shards, out / SHEET, out / LABELS], progress, as_json, people=people, views=people * views)
 
 
 def train(

@@ -28,6 +28,7 @@ from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.files import atomic_file, check_file
 from dinar.parallel import one_thread_processes
+from dinar.parts import coloured
 from dinar.progress import Progress
 from dinar.synth.people import Person, random_person
 from dinar.synth.poses import random_body
@@ -40,8 +41,9 @@ from dinar.synth.wardrobe import Wardrobe
 PEOPLE_A_SHARD = 16
 VIEWS_A_POSE = 4
 MARKER = "set.json"
-SHEET = "sheet.jpg"
+SHEET, LABELS, TEXELS = "sheet.jpg", "labels.jpg", "texels.png"
 _SHEET_ROWS, _SHEET_COLUMNS, _SHEET_SIDE = 12, 8, 192
+_SHEET_FILES = {".image.jpg": SHEET, ".parts.png": LABELS, TEXELS: TEXELS}     # ends of names, and who shows them
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def write_shards(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Makes a set in the folder `out`, with a contact sheet; shards that are there already stay. Returns the shards.
+    """Makes a set in the folder `out`, with contact sheets; shards that are there already stay. Returns the shards.
 
     Raises InputError where the assets are missing or damaged, or too few, or `out` holds something else or cannot be
     written.
@@ -104,7 +106,7 @@ def write_shards(
                             entry.size = len(content)
                             tar.addfile(entry, io.BytesIO(content))
             next(samples, None)
-    _write_sheet(out / SHEET, paths)
+    _write_sheets(out, paths)
     return paths
 
 
@@ -242,25 +244,38 @@ def _wardrobe(assets: Path, built: Path | None) -> Wardrobe:
     return Wardrobe(assets, built)
 
 
-def _write_sheet(path: Path, shards: list[Path]) -> None:
-    """A row a person, with some views each, of people from all over the set."""
-    rows: list[list[np.ndarray]] = []
+def _write_sheets(out: Path, shards: list[Path]) -> None:
+    """A row a person, with some views each, of people from all over the set; and their parts alike, those of the texels
+    in the last column.
+    """
+    rows: dict[str, list[list[np.ndarray]]] = {SHEET: [], LABELS: []}
     share = -(-_SHEET_ROWS // len(shards))  # people of each shard
     for shard in shards[:: max(1, len(shards) // _SHEET_ROWS)][:_SHEET_ROWS]:
-        found: dict[str, list[np.ndarray]] = {}
+        found: dict[str, dict[str, list[np.ndarray]]] = {}
         with tarfile.open(shard) as tar:
             for member in tar:
                 key, _, name = member.name.partition(".")
                 if len(found) == share and key not in found:
                     break
-                row = found.setdefault(key, [])
-                if name.endswith(".image.jpg") and len(row) < _SHEET_COLUMNS:
-                    content = np.frombuffer(tar.extractfile(member).read(), np.uint8)
-                    picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
-                    row.append(cv2.resize(picture, (_SHEET_SIDE, _SHEET_SIDE), interpolation=cv2.INTER_AREA))
-        rows += found.values()
-    width = max(len(row) for row in rows)
-    blank = np.zeros((_SHEET_SIDE, _SHEET_SIDE, 3), np.uint8)
-    sheet = np.vstack([np.hstack(row + [blank] * (width - len(row))) for row in rows])
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+                person = found.setdefault(key, {SHEET: [], LABELS: [], TEXELS: []})
+                sheet = next((part for end, part in _SHEET_FILES.items() if name.endswith(end)), None)
+                if sheet is not None and len(person[sheet]) < _SHEET_COLUMNS:
+                    person[sheet].append(_cell(tar.extractfile(member).read(), labels=sheet != SHEET))
+        rows[SHEET] += [person[SHEET] for person in found.values()]
+        rows[LABELS] += [person[LABELS] + person[TEXELS] for person in found.values()]
+    for name, cells in rows.items():
+        width = max(len(row) for row in cells)
+        blank = np.zeros((_SHEET_SIDE, _SHEET_SIDE, 3), np.uint8)
+        sheet = np.vstack([np.hstack(row + [blank] * (width - len(row))) for row in cells])
+        with atomic_file(out / name) as temporary:
+            temporary.write_bytes(cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
+
+
+def _cell(content: bytes, *, labels: bool) -> np.ndarray:
+    """A picture, or a label map in colours, as the sheets have it: uint8 [side, side, 3], blue first."""
+    pixels = np.frombuffer(content, np.uint8)
+    if labels:
+        picture = coloured(cv2.imdecode(pixels, cv2.IMREAD_GRAYSCALE))[..., ::-1]
+    else:
+        picture = cv2.imdecode(pixels, cv2.IMREAD_COLOR)
+    return cv2.resize(picture, (_SHEET_SIDE, _SHEET_SIDE), interpolation=cv2.INTER_AREA)
