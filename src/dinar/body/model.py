@@ -107,6 +107,8 @@ class BodyModel(nn.Module):
         self.register_buffer("skin_weights", skin_weights)
         self.register_buffer("faces", faces)
         self.register_buffer("offsets", torch.zeros_like(template))   # of `moved`; in `template` already
+        self.register_buffer("layer", torch.zeros(len(template), dtype=torch.int64))   # of each vertex: 0 is the body
+        self.layers: dict[str, Tensor] = {}   # coefficients [K] of those worn, by their names; the first is layer 1
         self.register_buffer("pose_basis", pose_basis)
         levels, placed = _levels(self.parents)
         self.depth = len(levels)
@@ -205,6 +207,40 @@ class BodyModel(nn.Module):
         other.offsets = other.offsets + offsets.to(other.template)
         return other
 
+    def layered(
+        self,
+        name: str,
+        coefficients: Tensor,      # [K] of the layer's own shape, which `vertices` already have
+        vertices: Tensor,          # [N, 3] on the mean body at rest, metres
+        shape_basis: Tensor,       # [S, N, 3] metres for one standard deviation
+        skin_weights: Tensor,      # [N, J] rows sum to 1
+        faces: Tensor,             # [F, 3] rows of `vertices`
+    ) -> Self:
+        """The same body with one more layer (`body.layers`) behind its vertices and triangles."""
+        other, count = self._copy(), len(self.template)
+
+        def behind(own: Tensor, more: Tensor, dim: int = 0) -> Tensor:
+            return torch.cat([own, more.to(own)], dim=dim)
+
+        other.layers = self.layers | {name: coefficients}
+        other.template = behind(self.template, vertices)
+        other.offsets = behind(self.offsets, torch.zeros_like(vertices))
+        other.layer = behind(self.layer, torch.full((len(vertices),), len(other.layers)))
+        other.shape_basis = behind(self.shape_basis, shape_basis, dim=1)
+        other.skin_weights = behind(self.skin_weights, skin_weights)
+        other.faces = behind(self.faces, faces + count)
+        return other
+
+    def without_layers(self) -> Self:
+        """The same body, naked; its own vertices stay `moved`."""
+        other, own = self._copy(), int((self.layer == 0).sum())
+        other.layers = {}
+        for name in ("template", "offsets", "layer", "skin_weights"):
+            setattr(other, name, getattr(self, name)[:own])
+        other.shape_basis = self.shape_basis[:, :own]
+        other.faces = self.faces[(self.faces < own).all(1)]
+        return other
+
     def only_posed(self, shape: Tensor, expression: Tensor) -> Self:
         """The same body of one shape [S] and expression [E]: its `Body` has none, [B, 0], and moves in less time."""
         other = self._copy()
@@ -256,7 +292,7 @@ class BodyModel(nn.Module):
         used = torch.unique(self.landmark_index[self.landmark_index >= joints] - joints)
         few = self._copy()
         few.template, few.shape_basis = self.template[used], self.shape_basis[:, used]
-        few.skin_weights = self.skin_weights[used]
+        few.skin_weights, few.layer = self.skin_weights[used], self.layer[used]
         few.expression_basis = self.whole_expression_basis()[:, used]
         few.expression_index = torch.arange(len(used), device=used.device)
         few.faces = self.faces[:0]

@@ -1,0 +1,130 @@
+"""What a naked body cannot hold: layers, linear shape models of their own, worn on it, with islands in the same atlas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from dinar.body.model import DATA, BodyModel
+from dinar.errors import InputError
+
+SCALE = 0.8
+"""Of the atlas `clothed` that the body's islands take, as they are in the layout `front`: its upper left."""
+
+BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
+"""Left, top, right and bottom of each layer's islands in the atlas, in the order in which layers stand in a model."""
+
+GAP = 3.2 / 640        # between islands, in the same units
+
+_CLING = 0.06          # metres about it, of the body that a layer's vertex moves with
+_NEAR = 48             # vertices of the body that are asked at most
+_FOLLOWED = ("root", "spine05", "pelvis", "upperleg", "lowerleg")   # joints that cloth below the waist moves with
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A surface that is worn; everything on the mean body at rest, metres.
+
+    name          one of BOXES
+    template      float32 [N, 3]
+    basis         float32 [K, N, 3]  for a coefficient of 1
+    shape_basis   float32 [S, N, 3]  for one standard deviation of the body's shape: how it follows that
+    skin_weights  float32 [N, J]     rows sum to 1; None: those of the body about it, wherever its coefficients put it
+    faces         int64   [F, 3]     counter-clockwise seen from outside; they use every vertex
+    mirror        int64   [N]        vertex on its other side
+    uv            float32 [T, 2]     of the atlas `clothed`, origin top left, in [0, 1]
+    uv_faces      int64   [F, 3]     the same triangles in the same order
+    """
+
+    name: str
+    template: Tensor
+    basis: Tensor
+    shape_basis: Tensor
+    skin_weights: Tensor | None
+    faces: Tensor
+    mirror: Tensor
+    uv: Tensor
+    uv_faces: Tensor
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """The layer of that name that ships with the package, loaded once; InputError where there is none."""
+        return _loaded(name)
+
+    def at(self, coefficients: Tensor) -> Tensor:
+        """Vertices [N, 3] on the mean body at rest, metres; coefficients [K]."""
+        return self.template + torch.tensordot(coefficients.to(self.basis), self.basis, dims=1)
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str) -> Layer:
+    path = DATA / f"{name}.npz"
+    if name not in BOXES or not path.is_file():
+        raise InputError(f"no layer is called {name}")
+    with np.load(path, allow_pickle=False) as data:
+        skin_weights = None
+        if "skin_index" in data:
+            skin_weights = np.zeros((len(data["template"]), len(BodyModel.open().parents)), np.float32)
+            index, weight = data["skin_index"].astype(np.int64), data["skin_weight"].astype(np.float32)
+            np.put_along_axis(skin_weights, index, weight, axis=1)
+            skin_weights = torch.from_numpy(skin_weights / skin_weights.sum(1, keepdims=True))
+        real, whole = ("template", "basis", "uv"), ("faces", "mirror", "uv_faces")
+        arrays = {key: torch.from_numpy(data[key].astype(np.float32)) for key in real}
+        arrays |= {key: torch.from_numpy(data[key].astype(np.int64)) for key in whole}
+        index, weight = data["follow_index"].astype(np.int64), data["follow_weight"].astype(np.float32)
+    with np.load(DATA / "open.npz", allow_pickle=False) as body:
+        shapes = body["shape_basis"]
+    shape_basis = sum(shapes[:, index[:, k]].astype(np.float32) * weight[:, k, None] for k in range(index.shape[1]))
+    return Layer(name=name, shape_basis=torch.from_numpy(shape_basis), skin_weights=skin_weights, **arrays)
+
+
+def wearing(model: BodyModel, worn: Mapping[str, Tensor]) -> BodyModel:
+    """The body with layers [K coefficients each] on it, their vertices and triangles behind its own; joints stay.
+
+    Layers that it wears already are taken off first, offsets of the body's own vertices (`moved`) stay.
+
+    Raises InputError for a body that layers were not made for, or coefficients that do not go with a layer.
+    """
+    if model.name != "open":
+        raise InputError(f"hair and skirts are made for the open body and do not fit {model.name}")
+    model = bare(model)
+    for name in BOXES:
+        if name not in worn:
+            continue
+        layer, coefficients = Layer.load(name), worn[name]
+        if coefficients.shape != (len(layer.basis),):
+            raise InputError(f"the layer {name} has {len(layer.basis)} coefficients, not {list(coefficients.shape)}")
+        vertices = layer.at(coefficients.cpu())
+        weights = layer.skin_weights
+        if weights is None:
+            weights = _clinging(model, vertices)
+        model = model.layered(name, coefficients, vertices, layer.shape_basis, weights, layer.faces)
+    return model
+
+
+def bare(model: BodyModel) -> BodyModel:
+    """The body without layers."""
+    return model.without_layers() if model.layers else model
+
+
+def _clinging(model: BodyModel, vertices: Tensor) -> Tensor:
+    """Skin weights [N, J] of cloth that hangs below the waist: those of hips and legs near it at its height."""
+    body = bare(model)
+    followed = torch.tensor([joint.startswith(_FOLLOWED) for joint in body.joint_names])
+    weights = body.skin_weights.cpu() * followed
+    own = (weights.sum(1) > 0.5).nonzero()[:, 0]
+    points = (body.template - body.offsets).cpu()[own].numpy()
+    low = torch.nn.functional.normalize(weights[own], p=1, dim=1).numpy()
+    places = vertices.numpy() * [1, 1, 1]
+    places[:, 1] = np.maximum(places[:, 1], points[:, 1].min())
+    distance, near = cKDTree(points).query(places, k=_NEAR)
+    share = np.exp(-0.5 * ((distance - distance[:, :1]) / _CLING) ** 2)
+    found = np.einsum("nk,nkj->nj", share / share.sum(1, keepdims=True), low[near])
+    return torch.from_numpy(found.astype(np.float32))
