@@ -94,7 +94,7 @@ def panels(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         across = np.pad(across, ((0, 0), (1, 0))) - across[:, -1:] / 2
         down = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1).cumsum()
         down = np.broadcast_to(np.pad(down, (1, 0))[:, None], across.shape)
-        flat = np.stack([down / down.max() * box[0], (across / (2 * across.max()) + 0.5) * box[1]], -1)
+        flat = np.stack([down / down.max() * box[0], (0.5 - across / (2 * across.max())) * box[1]], -1)
         uv.append(flat + [left + GAP + k * (box[0] + GAP), top + GAP])
         columns.append(column)
     return np.array(uv), np.array(columns)

@@ -6,18 +6,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
+from dinar.body.layers import bare, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout, load_layout, texel_map
 from dinar.camera import Camera
 from dinar.errors import InputError
-from dinar.fit import outline
+from dinar.fit import outline, skirt
 from dinar.fit.fit import Fit, fit
 from dinar.fit.overlay import overlay
 from dinar.inpainting import inpainter as inpainting
@@ -38,6 +39,7 @@ from dinar.store import Store
 from dinar.texture import generated_tuning, refinement, residuals
 from dinar.texture.drawing import Rendering
 from dinar.texture.filling import Filler, continued
+from dinar.texture.layered import each, front_of, front_part, on_layers, whole_side, with_front
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
@@ -78,6 +80,7 @@ def create(
     renderer: RendererName = "neural",     # "texture": no networks, the plain renderer
     refine: RefineName = "residuals",      # bring the drawing to the photos: by what is left, by appendix B, not at all
     inpaint: bool = True,                  # paint what no photo shows by diffusion, where there are weights for it
+    layers: bool = True,                   # skirts as geometry, where parts of the photos are known and show one
     seed: int = 0,
     model: BodyModel | None = None,        # default: the open body
     appearance: Appearance | None = None,  # default: the weights that ship
@@ -148,13 +151,16 @@ def create_several(
         with progress.stage("fit"):
             fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, poses
         with progress.stage("dress"):
-            model = dressed(model, views, fits)                                             # clothes, hair
+            model = dressed(model, views, fits, layers=layers)                              # clothes, hair
+    if model.layers:
+        layout = load_layout("clothed", model)
+        wear = layout.to(device)
     with progress.stage("texture"):
         there = moved(model, device)
         parts = [texture_of(v, f, there, wear, g) for v, f, g in zip(views, fits, made.result(), strict=True)]
         texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
-        filler = Filler.of(there, wear, TEXTURE_SIZE)
+        filler = Filler.of(there, wear, texture.rgb.shape[-1])
         painted = filler(texture)[0]
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:
@@ -214,6 +220,8 @@ def inpainted(
     Raises InputError for a part that the body does not have, or an avatar of other weights.
     """
     inpainting.check(inpainter, avatar.weights)
+    if avatar.model.layers:
+        return _inpainted_under_layers(avatar, inpainter, before=before, looks=looks, parts=parts, seed=seed, sampler=sampler)
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
     filler = filler or Filler.of(avatar.model, layout, size)
@@ -237,6 +245,37 @@ def inpainted(
         tuned=(texture, plain),
     )
     return replace(avatar, texture=found.texture, painted=found.painted[0])
+
+
+def _inpainted_under_layers(
+    avatar: Avatar,
+    inpainter: Inpainter,
+    *,
+    before: tuple[NeuralTexture, Tensor] | None,
+    looks: Sequence[Look],
+    **options: Any,
+) -> Avatar:
+    """`inpainted` of a person with layers: networks see the body's islands alone, layers stay filled plainly."""
+
+    def below(look: Look) -> Look:
+        return replace(look, draw=lambda texture: look.draw(each(avatar.texture, lambda name, values: with_front(
+            values, getattr(texture, name)))))
+
+    body = bare(avatar.model)
+    inner = replace(
+        avatar, model=body, layout=load_layout("front", body), texture=front_of(avatar.texture),
+        painted=front_part(avatar.painted),
+    )  # fmt: skip
+    found = inpainted(
+        inner, inpainter, before=before and (front_of(before[0]), front_part(before[1])),
+        looks=[below(look) for look in looks], **options,
+    )  # fmt: skip
+    texture = each(avatar.texture, lambda name, values: with_front(values, getattr(found.texture, name)))
+    painted = with_front(avatar.painted, found.painted)
+    ones, seen = torch.ones_like(texture.filled), texture.filled > 0
+    rgb = torch.where(seen, texture.rgb, painted[None])
+    texture = replace(texture, rgb=rgb, sampled=torch.where(seen, texture.sampled, ones), filled=ones)
+    return replace(avatar, texture=texture, painted=painted)
 
 
 def look_of(avatar: Avatar, image: Tensor, mask: Tensor, body: Body, camera: Camera) -> Look:
@@ -289,10 +328,25 @@ def _photo(source: Path | str | Source) -> Path:
     return source.photo if isinstance(source, Source) else Path(source)
 
 
-def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> BodyModel:
-    """The body with the outlines of clothes and hair that the photos' masks show."""
+def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
+    """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own."""
+    if layers:
+        model = wearing(model, worn_layers(model, photos, fits))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
     return model.moved(outline.fit(model, fits[0].body.shape[0], seen))
+
+
+def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:
+    """Coefficients of the layers (`body.layers`) that photos with known parts show."""
+    if model.name != "open":
+        return {}
+    looks = [
+        skirt.Look(photo.parts, found.body, found.camera)
+        for photo, found in zip(photos, fits, strict=True)
+        if photo.parts is not None
+    ]
+    found = skirt.fit(model, looks) if looks else None
+    return {"skirt": found.coefficients} if found is not None and found.worn else {}
 
 
 def texture_of(
@@ -302,7 +356,7 @@ def texture_of(
     layout: UVLayout,
     generated: Tensor | None = None,       # [1, 16, S, S] its generated channels (`Appearance.generated`)
     *,
-    size: int = TEXTURE_SIZE,
+    size: int | None = None,               # texels a side; default: TEXTURE_SIZE where there are no layers
 ) -> NeuralTexture:
     """What one photo shows of the body's surface (algorithm 1, section 3.5), on the model's device."""
     device = model.template.device
@@ -311,7 +365,11 @@ def texture_of(
     with torch.no_grad():
         vertices = model(found.body.to(device)).vertices
     sure = mask * (1 - occlusion_band(vertices, model.faces, layout.part_colours, camera))
+    if size is None:
+        size = whole_side(TEXTURE_SIZE) if model.layers else TEXTURE_SIZE
     texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size)
+    if generated is not None and model.layers:
+        generated = on_layers(generated, model, layout)
     return replace(texture, generated=generated)
 
 

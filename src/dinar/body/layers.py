@@ -104,7 +104,7 @@ def wearing(model: BodyModel, worn: Mapping[str, Tensor]) -> BodyModel:
         vertices = layer.at(coefficients.cpu())
         weights = layer.skin_weights
         if weights is None:
-            weights = _clinging(model, vertices)
+            weights = clinging(model, vertices)
         model = model.layered(name, coefficients, vertices, layer.shape_basis, weights, layer.faces)
     return model
 
@@ -114,7 +114,7 @@ def bare(model: BodyModel) -> BodyModel:
     return model.without_layers() if model.layers else model
 
 
-def _clinging(model: BodyModel, vertices: Tensor) -> Tensor:
+def clinging(model: BodyModel, vertices: Tensor) -> Tensor:
     """Skin weights [N, J] of cloth that hangs below the waist: those of hips and legs near it at its height."""
     body = bare(model)
     followed = torch.tensor([joint.startswith(_FOLLOWED) for joint in body.joint_names])

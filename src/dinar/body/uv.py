@@ -11,6 +11,7 @@ import torch
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from dinar.body.layers import SCALE, Layer, bare
 from dinar.body.model import DATA, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
@@ -18,7 +19,7 @@ from dinar.errors import InputError
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 
-LAYOUTS = ("front", "anny")
+LAYOUTS = ("front", "anny", "clothed")
 
 _SIDES = ("left", "right")
 _LIMBS = {
@@ -32,6 +33,7 @@ _LIMBS = {
 PARTS = ("torso", "head", *(f"{side} {limb}" for side in _SIDES for limb in _LIMBS))
 _TRUNK_BONES = {"torso": ("hips", "spine", "chest", "upperChest", "leftShoulder", "rightShoulder"),
                 "head": ("neck", "head", "jaw", "leftEye", "rightEye")}  # fmt: skip
+_LAYER_PARTS = {"hair": "head", "skirt": "torso"}
 
 # Any two differ by 0.4 or more in some channel, neighbours along a limb too, because a bent limb hides itself;
 # smoothness comes from the weights.
@@ -62,7 +64,8 @@ _BLEND = 0.03  # metres over which one part's weight fades into the next
 class UVLayout:
     """Where each triangle of a body lies in the texture.
 
-    name                        "front" (cut in front, whole behind) or "anny" (MakeHuman's own, cut behind)
+    name                        "front" (cut in front, whole behind), "anny" (MakeHuman's own, cut behind) or "clothed"
+                                (front's with room for layers, `body.layers`)
     uv            float32 [T, 2]  origin top left, in [0, 1]
     faces         int64   [F, 3]  rows of uv, the same triangles in the same order as the body's faces
     mirror        int64   [V]     vertex of the body on its other side
@@ -113,12 +116,22 @@ def load_layout(name: str = "front", model: BodyModel | None = None) -> UVLayout
     if name not in LAYOUTS:
         raise InputError(f"no UV layout is called {name}; there are {' and '.join(LAYOUTS)}")
     model = BodyModel.open() if model is None else model
-    data = np.load(DATA / f"uv_{name}.npz", allow_pickle=False)
+    data = np.load(DATA / f"uv_{'front' if name == 'clothed' else name}.npz", allow_pickle=False)
     uv, faces, mirror = (torch.from_numpy(data[k]) for k in ("uv", "uv_faces", "mirror"))
+    if name == "clothed":
+        uv, faces, mirror = _with_layers(model, uv * SCALE, faces.long(), mirror.long())
     if faces.shape != model.faces.shape or len(mirror) > len(model.template):
         raise InputError(f"the UV layout {name} is made for the open body and does not fit {model.name}")
     layout = UVLayout(name, uv, faces.long(), mirror.long(), part_colours(model))
     return layout.to(model.template.device)
+
+
+def _with_layers(model: BodyModel, uv: Tensor, faces: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same with the islands of the layers that a body wears."""
+    for layer in map(Layer.load, model.layers):
+        faces = torch.cat([faces, layer.uv_faces + len(uv)])
+        uv, mirror = torch.cat([uv, layer.uv]), torch.cat([mirror, layer.mirror + len(mirror)])
+    return uv, faces, mirror
 
 
 @lru_cache(maxsize=4)
@@ -195,17 +208,24 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
     low, high = vertices.amin(0) - _AROUND, vertices.amax(0) + _AROUND
     size = tuple(int(side) for side in ((high - low) / _GRAIN).ceil()[[1, 0]].tolist())
     x, y, z = ((vertices - low) / _GRAIN).T
-    front, back = (rasterize(torch.stack([x, y, 1 + d - d.min()], -1)[None], model.faces, size) for d in (-z, z))
-    shown = [interpolate(side, layout.uv[None], layout.faces)[0].permute(1, 2, 0) for side in (front, back)]
     attributes = torch.stack([x, y, vertex_normals(vertices[None], model.faces)[0, :, 2]], dim=-1)
     column, row, normal = texels.interpolate(attributes, model.faces)[0]
     row, column = (i.long().clamp(0, most - 1) for i, most in zip((row, column), size, strict=True))
-    looked = [uv[row, column].masked_fill(side.face[0][row, column][..., None] < 0, torch.nan)
-              for uv, side in zip(shown, (front, back), strict=True)]  # fmt: skip
-    uv = torch.where((normal < 0)[..., None], *looked).masked_fill(texels.face[..., None] < 0, torch.nan)
-    inner = _turned_in(front.face[0] >= 0)[row, column]
-    here = [uv[row, inner.clamp(min=0)].masked_fill((inner < 0)[..., None], torch.nan) for uv in shown]
-    beside = torch.where((normal > 0)[..., None], *here).masked_fill(texels.face[..., None] < 0, torch.nan)
+    uv = beside = torch.full((*texels.face.shape, 2), torch.nan).to(vertices)
+    surfaces = model.layer[model.faces[:, 0]]
+    here = surfaces[texels.face.long().clamp(min=0)].masked_fill(texels.face < 0, -1)[..., None]
+    for surface in range(len(model.layers) + 1):           # a skirt's front goes with its back, not with the legs in it
+        own = surfaces == surface
+        front, back = (
+            rasterize(torch.stack([x, y, 1 + d - d.min()], -1)[None], model.faces[own], size) for d in (-z, z)
+        )
+        shown = [interpolate(side, layout.uv[None], layout.faces[own])[0].permute(1, 2, 0) for side in (front, back)]
+        looked = [seen[row, column].masked_fill(side.face[0][row, column][..., None] < 0, torch.nan)
+                  for seen, side in zip(shown, (front, back), strict=True)]  # fmt: skip
+        uv = torch.where(here == surface, torch.where((normal < 0)[..., None], *looked), uv)
+        inner = _turned_in(front.face[0] >= 0)[row, column]
+        turned = [seen[row, inner.clamp(min=0)].masked_fill((inner < 0)[..., None], torch.nan) for seen in shown]
+        beside = torch.where(here == surface, torch.where((normal > 0)[..., None], *turned), beside)
     ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
     parts = part_weights(model)
     weight = 1 - parts[:, ends].sum(1)
@@ -245,7 +265,7 @@ def part_weights(model: BodyModel) -> Tensor:
     """How much each vertex belongs to each of PARTS: float32 [V, P], rows sum to 1.
 
     Skin weights, summed over the joints of a part and spread along the surface, so that parts fade into each other over
-    some centimetres.
+    some centimetres. A layer belongs to one part as a whole.
     """
     part_of = {bone: PARTS.index(part) for part, bones in _TRUNK_BONES.items() for bone in bones}
     for side in _SIDES:
@@ -256,15 +276,20 @@ def part_weights(model: BodyModel) -> Tensor:
         bone = bone_of.get(joint)
         part.append(part_of[bone] if bone in part_of else part[parent] if parent >= 0 else 0)
     membership = torch.nn.functional.one_hot(torch.tensor(part), len(PARTS)).double()
-    sharp = model.skin_weights.detach().cpu().double() @ membership
-    mass, stiffness = surface_operators(model.template.detach().cpu().numpy(), model.faces.cpu().numpy())
+    body = bare(model)
+    sharp = body.skin_weights.detach().cpu().double() @ membership
+    mass, stiffness = surface_operators(body.template.detach().cpu().numpy(), body.faces.cpu().numpy())
     solve = splu((mass + _BLEND**2 / 2 * stiffness).tocsc()).solve
     smooth = sharp.numpy()
     for _ in range(2):
         smooth = solve(mass @ smooth)
     smooth = np.clip(smooth, 0, None)
     smooth /= smooth.sum(1, keepdims=True)
-    return torch.from_numpy(smooth.astype(np.float32)).to(model.template.device)
+    found = torch.from_numpy(smooth.astype(np.float32))
+    for number, name in enumerate(model.layers, start=1):
+        whole = torch.eye(len(PARTS))[PARTS.index(_LAYER_PARTS[name])]
+        found = torch.cat([found, whole.expand(int((model.layer == number).sum()), -1)])
+    return found.to(model.template.device)
 
 
 def part_colours(model: BodyModel) -> Tensor:

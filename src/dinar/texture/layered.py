@@ -1,0 +1,86 @@
+"""Textures of the atlas `clothed`: its upper left is the layout `front`, which is all that networks have learnt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.body.layers import SCALE, bare
+from dinar.body.normals import vertex_normals
+from dinar.body.uv import load_layout, texel_map
+from dinar.raster.nearest import nearest
+from dinar.texture.filling import _edges
+from dinar.texture.neural_texture import NeuralTexture
+
+if TYPE_CHECKING:
+    from dinar.body.model import BodyModel
+    from dinar.body.uv import UVLayout
+
+_ROUNDS = 30   # in which what a layer takes from the body becomes smooth
+
+
+def whole_side(side: int) -> int:
+    """Texels a side of the atlas whose upper left has so many."""
+    return round(side / SCALE)
+
+
+def front_part(texture: Tensor) -> Tensor:
+    """What a texture [..., S, S] of the atlas shows in the layout `front`."""
+    side = round(texture.shape[-1] * SCALE)
+    return texture[..., :side, :side]
+
+
+def with_front(texture: Tensor, part: Tensor) -> Tensor:
+    """A texture of the atlas with another upper left."""
+    whole = texture.clone()
+    whole[..., : part.shape[-2], : part.shape[-1]] = part
+    return whole
+
+
+def each(texture: NeuralTexture, change) -> NeuralTexture:
+    """A neural texture with each of its maps changed alike."""
+    names = [name for name in ("generated", "rgb", "sampled", "filled", "frontality") if getattr(texture, name) is not None]
+    return replace(texture, **{name: change(name, getattr(texture, name)) for name in names})
+
+
+def front_of(texture: NeuralTexture) -> NeuralTexture:
+    """What a neural texture of the atlas says in the layout `front`."""
+    return each(texture, lambda _, values: front_part(values))
+
+
+def on_layers(generated: Tensor, model: BodyModel, layout: UVLayout) -> Tensor:
+    """Generated channels [B, C, S, S] of the layout `front` in the atlas; layers take those of the body about them.
+
+    No network has learnt to make any for layers. The nearest skin's tell the renderer about the same light and figure.
+    """
+    side = whole_side(generated.shape[-1])
+    body, front = bare(model), load_layout("front")
+    own = len(body.template)
+    place = torch.zeros(own, 2).to(front.uv)
+    place[body.faces.cpu().flatten()] = front.uv[front.faces.flatten()]
+    values = functional.grid_sample(
+        generated, (place * 2 - 1)[None, None].to(generated).expand(len(generated), -1, -1, -1), align_corners=False
+    )[:, :, 0].transpose(1, 2)                                                       # [B, V, C]
+    vertices = (model.template - model.offsets).cpu()
+    used = body.faces.unique().cpu()
+    skin = cKDTree(vertices[used].numpy())
+    _, near = skin.query(vertices[own:].numpy())
+    values = torch.cat([values, values[:, used[torch.from_numpy(near)].to(values.device)]], dim=1)
+    a, b = _edges(model.faces).T
+    layer = torch.arange(len(vertices), device=values.device) >= own
+    for _ in range(_ROUNDS):
+        total, count = values.clone(), torch.ones_like(values[:1, :, :1])
+        for i, j in ((a, b), (b, a)):
+            total = total.index_add(1, i, values[:, j])
+            count = count.index_add(1, i, torch.ones_like(count[:, j]))
+        values = torch.where(layer[None, :, None], total / count, values)
+    texels = texel_map(layout, side)
+    of_layer = layer[model.faces[texels.face.long().clamp(min=0)][..., 0]] & (texels.face >= 0)
+    maps = torch.stack([texels.interpolate(some, model.faces)[0] for some in values])
+    whole = with_front(maps, generated)
+    return torch.where(of_layer, maps, whole)
