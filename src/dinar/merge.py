@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from dinar.avatar import Avatar
+from dinar.avatar import Avatar, open_body
+from dinar.body.layers import wearing
 from dinar.errors import InputError
 from dinar.inpainting.inpainter import shipped, ships_for
 from dinar.pipeline import inpainted
@@ -44,7 +45,14 @@ def merge(
         shape = (shapes * share[:, None]).sum(0).to(first.shape)
         offsets = torch.stack([avatar.model.offsets for avatar in avatars])
         offsets = (offsets * share.to(offsets)[:, None, None]).sum(0)
-        model = first.model.moved(offsets - first.model.offsets)
+        if first.model.layers:
+            worn = {
+                name: (torch.stack([avatar.model.layers[name] for avatar in avatars]) * share[:, None].float()).sum(0)
+                for name in first.model.layers
+            }
+            model = wearing(open_body(), worn).moved(offsets)
+        else:
+            model = first.model.moved(offsets - first.model.offsets)
     with progress.stage("fill"):
         filler = Filler.of(model, first.layout, texture.rgb.shape[-1])
         painted = filler(texture)[0]
@@ -61,6 +69,7 @@ def _check(one: Avatar, other: Avatar) -> None:
     """Raises InputError where two avatars do not go together."""
     facts = {
         "wear different bodies": [avatar.model.name for avatar in (one, other)],
+        "wear different layers": [" and ".join(avatar.model.layers) or "none" for avatar in (one, other)],
         "have different UV layouts": [avatar.layout.name for avatar in (one, other)],
         "were made with different weights": [avatar.weights or "none" for avatar in (one, other)],
         "have textures of different sizes": [str(avatar.texture.rgb.shape[-1]) for avatar in (one, other)],

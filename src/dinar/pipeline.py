@@ -95,7 +95,7 @@ def create(
     """
     photos = [photos] if isinstance(photos, Path | str | Source) else photos
     options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "model": model, "appearance": appearance}
-    options |= {"inpainter": inpainter, "store": store, "device": device, "progress": progress}
+    options |= {"layers": layers, "inpainter": inpainter, "store": store, "device": device, "progress": progress}
     return create_several(photos, (seed,), **options)[0]
 
 
@@ -106,6 +106,7 @@ def create_several(
     renderer: RendererName = "neural",
     refine: RefineName = "residuals",
     inpaint: bool = True,
+    layers: bool = True,
     model: BodyModel | None = None,
     appearance: Appearance | None = None,
     inpainter: Inpainter | None = None,

@@ -20,6 +20,7 @@ from dinar import images
 from dinar.avatar.avatar import Avatar
 from dinar.avatar.drawing import composed
 from dinar.avatar.known import Shot, open_body, renderer_of
+from dinar.body.layers import BOXES, Layer, wearing
 from dinar.body.model import BodyModel
 from dinar.body.uv import LAYOUTS, load_layout
 from dinar.camera import Camera
@@ -88,6 +89,7 @@ def _described(avatar: Avatar) -> dict[str, Any]:
         "program": f"dinar {version('dinar')}",
         "body": avatar.model.name,
         "layout": avatar.layout.name,
+        **({"layers": worn} if (worn := {k: v.tolist() for k, v in avatar.model.layers.items()}) else {}),
         "weights": avatar.weights,
         "shape": avatar.shape.tolist(),
         "shots": [
@@ -129,6 +131,7 @@ def load(path: Path | str) -> Avatar:
         raise InputError(f"{path} is damaged: 'shots' or 'weights' in its {MARKER} is of the wrong kind")
     tensors = _tensors(path)
     texture, painted = _texture(path, tensors)
+    model = _wearing(path, found, model)
     model = model.moved(_offsets(path, tensors, model))
     return Avatar(
         texture,
@@ -220,6 +223,19 @@ def _texture(path: Path, tensors: Mapping[str, Tensor]) -> tuple[NeuralTexture, 
             raise InputError(f"{path} is damaged: '{name}' in its {TEXTURE} holds numbers that are not finite")
     painted = parts.pop("painted")
     return NeuralTexture(**{"generated": None} | {name: part[None] for name, part in parts.items()}), painted
+
+
+def _wearing(path: Path, found: Mapping[str, Any], model: BodyModel) -> BodyModel:
+    """The body with the layers that the person wears, if any."""
+    worn = found.get("layers", {})
+    if not isinstance(worn, dict):
+        raise InputError(f"{path} is damaged: 'layers' in its {MARKER} is of the wrong kind")
+    unknown = sorted(set(worn) - set(BOXES))
+    if unknown:
+        raise InputError(f"{path} wears a layer that this version of dinar does not know: {unknown[0]}")
+    if bool(worn) != (found["layout"] == "clothed"):
+        raise InputError(f"{path} is damaged: 'layers' and 'layout' in its {MARKER} do not go together")
+    return wearing(model, {n: _numbers(path, worn, n, (len(Layer.load(n).basis),)) for n in worn}) if worn else model
 
 
 def _offsets(path: Path, tensors: Mapping[str, Tensor], model: BodyModel) -> Tensor:

@@ -15,7 +15,7 @@ from dinar.errors import InputError
 from dinar.export.attributes import Quantised, attributes_of, targets_of
 from dinar.export.figure import Figure, encoded, standing
 from dinar.export.glb import INDICES, Document
-from dinar.export.mouth import pieces
+from dinar.export.mouth import layers, pieces
 from dinar.export.profiles import PLAIN, PictureKind, Profile
 from dinar.export.skinned import Rig, SkinnedMesh, moving, rig, skinned
 from dinar.files import atomic_file
@@ -88,7 +88,7 @@ def composed(figure: Figure, profile: Profile, *, name: str, backwards: bool = F
         if backwards:
             mesh = mesh.times(half)
         material = _material(document, one, profile)
-        for piece in _pieces(mesh, one.model) if profile.parts and one is figure else (mesh,):
+        for piece in _pieces(mesh, one.model, profile.parts) if one is figure else (mesh,):
             _mesh(document, piece, material, joints)
     return document, joints
 
@@ -165,9 +165,12 @@ def _skin(document: Document, joints: Rig, grid: Quantised) -> int:
     )
 
 
-def _pieces(mesh: SkinnedMesh, model: BodyModel) -> list[SkinnedMesh]:
-    """The mesh without eyes and tongue, and these."""
-    masks = {name: mask[mesh.body_vertex] for name, mask in pieces(model).items()}
+def _pieces(mesh: SkinnedMesh, model: BodyModel, parts: bool) -> list[SkinnedMesh]:
+    """The mesh without layers, and with `parts` without eyes and tongue, and these; itself where nothing is apart."""
+    apart = pieces(model) if parts else layers(model)
+    if not apart:
+        return [mesh]
+    masks = {name: mask[mesh.body_vertex] for name, mask in apart.items()}
     rest = ~np.any([*masks.values(), np.zeros(len(mesh.vertices), bool)], axis=0)
     found = [mesh.part(mesh.name, rest), *(mesh.part(name, mask) for name, mask in masks.items())]
     return [piece for piece in found if len(piece.faces)]
@@ -180,7 +183,7 @@ def _material(document: Document, figure: Figure, profile: Profile) -> int:
     texture = document.add("textures", _texture(document, profile.picture, picture))
     surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
     name = "Person" if figure.name == "Body" else figure.name
-    material: dict = {"name": name, "pbrMetallicRoughness": surface, "doubleSided": figure.name != "Body"}
+    material: dict = {"name": name, "pbrMetallicRoughness": surface, "doubleSided": figure.name != "Body" or bool(figure.model.layers)}
     if not profile.lit:
         document.uses("KHR_materials_unlit")
         material["extensions"] = {"KHR_materials_unlit": {}}

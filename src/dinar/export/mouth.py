@@ -42,17 +42,24 @@ def with_mouth(figure: Figure, seen: Tensor) -> Figure:
 
 
 def pieces(model: BodyModel) -> dict[str, np.ndarray]:
-    """Vertices [V], as masks, of the open body's eyes and tongue; nothing for another body."""
+    """Vertices [V], as masks, of the open body's eyes, tongue and layers; nothing for another body."""
     if model.name != "open":
         return {}
     label, number = _components()
+    label = np.concatenate([label, np.zeros(len(model.template) - len(label), label.dtype)])      # of layers
     eyes = {model.humanoid["leftEye"], model.humanoid["rightEye"]}
     joint = model.skin_weights.argmax(1).numpy()
     found = {"Eyes": np.zeros(len(label), bool), "Tongue": np.zeros(len(label), bool)}
     for part in range(1, number):
         of_part = label == part
         found["Eyes" if set(joint[of_part]) <= eyes else "Tongue"] |= of_part
-    return found
+    return found | layers(model)
+
+
+def layers(model: BodyModel) -> dict[str, np.ndarray]:
+    """Vertices [V], as masks, of what the body wears on it."""
+    layer = model.layer.numpy()
+    return {name.capitalize(): layer == k for k, name in enumerate(model.layers, start=1)}
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +125,8 @@ def _teeth(figure: Figure, light: float) -> Figure:
     model.expression_basis = whole.whole_expression_basis()[:, rows]
     model.expression_index = torch.arange(len(rows))
     model.faces = torch.from_numpy(data["faces"].astype(np.int64))
-    model.offsets = torch.zeros_like(model.template)
+    model.offsets, model.layers = torch.zeros_like(model.template), {}
+    model.layer = torch.zeros(len(rows), dtype=torch.int64)
     colours = torch.from_numpy(_row_picture(light)).permute(2, 0, 1).float()
     uv = _teeth_uv(model.template, torch.from_numpy(data["upper"]))
     layout = UVLayout("teeth", uv, model.faces, torch.arange(len(rows)), torch.zeros(len(rows), 3))
