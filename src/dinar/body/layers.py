@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.model import DATA, BodyModel
+from dinar.body.normals import vertex_normals
 from dinar.errors import InputError
 
 SCALE = 0.8
@@ -24,6 +25,8 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 GAP = 3.2 / 640        # between islands, in the same units
 
 _CLING = 0.06          # metres about it, of the body that a layer's vertex moves with
+_INSIDE = 0.3          # metres from the skirt's cloth that what is inside is at most
+_HEM, _WAIST = (0.03, 0.08), (0.05, 0.06)    # metres from hem and waist at which bodies begin to be hidden, and then are
 _NEAR = 48             # vertices of the body that are asked at most
 _FOLLOWED = ("root", "spine05", "pelvis", "upperleg", "lowerleg")   # joints that cloth below the waist moves with
 
@@ -112,6 +115,28 @@ def wearing(model: BodyModel, worn: Mapping[str, Tensor]) -> BodyModel:
 def bare(model: BodyModel) -> BodyModel:
     """The body without layers."""
     return model.without_layers() if model.layers else model
+
+
+def beneath(model: BodyModel, shape: Tensor) -> Tensor:
+    """How surely a skirt hides each vertex of a body of shape [S]: 1 well inside, 0 at its hem, at the waist and
+    outside, float32 [V].
+    """
+    hidden = torch.zeros(len(model.template))
+    if "skirt" not in model.layers:
+        return hidden
+    vertices = model.rest(shape[None])[0].detach().cpu()
+    tube = (model.layer == 1 + list(model.layers).index("skirt")).cpu()
+    normals = vertex_normals(vertices, model.faces.cpu())[0].double()
+    points, rim = vertices[0].double(), vertices[0, tube, 1]
+    low, high = float(rim.min()), float(rim.max())
+    body = (model.layer == 0).cpu()
+    distance, near = cKDTree(points[tube].numpy()).query(points[body].numpy())
+    depth = (points[tube][near] - points[body]).mul(normals[tube][near]).sum(1)
+    inside = (depth > 0) & (torch.from_numpy(distance) < _INSIDE)
+    y = points[body, 1]
+    sure = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)
+    hidden[body] = (sure * inside).float()
+    return hidden
 
 
 def clinging(model: BodyModel, vertices: Tensor) -> Tensor:

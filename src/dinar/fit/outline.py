@@ -21,6 +21,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from dinar.body.layers import beneath
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
@@ -35,6 +36,7 @@ SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
 ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
+THIN = 0.02             # metres that legs draw back within a skirt, which then need not be wide to hide them
 SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
 
 _OVER = 0.01            # metres that layers keep over the skin
@@ -113,6 +115,9 @@ def fit(
             weights.append(weight)
         moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
     moved = _unfolded(surface, moved, faces)
+    if model.layers:
+        hidden = beneath(model, shape).double().numpy()
+        moved = np.where(hidden > 0, (1 - hidden) * moved - hidden * np.minimum(THIN, -surface.least), moved)
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
 
 
