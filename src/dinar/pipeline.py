@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dinar import images, presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
-from dinar.body.layers import bare, wearing
+from dinar.body.layers import bare, tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout, load_layout, texel_map
 from dinar.camera import Camera
@@ -334,7 +334,8 @@ def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, l
     if layers:
         model = wearing(model, worn_layers(model, photos, fits))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    return model.moved(outline.fit(model, fits[0].body.shape[0], seen))
+    shape = fits[0].body.shape[0]
+    return tucked(model.moved(outline.fit(model, shape, seen)), shape)
 
 
 def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:

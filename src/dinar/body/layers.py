@@ -9,11 +9,13 @@ from typing import Self
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.model import DATA, BodyModel
 from dinar.body.normals import vertex_normals
+from dinar.body.operators import surface_operators
 from dinar.errors import InputError
 
 SCALE = 0.8
@@ -25,8 +27,10 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 GAP = 3.2 / 640        # between islands, in the same units
 
 _CLING = 0.06          # metres about it, of the body that a layer's vertex moves with
-_INSIDE = 0.3          # metres from the skirt's cloth that what is inside is at most
-_HEM, _WAIST = (0.03, 0.08), (0.05, 0.06)    # metres from hem and waist at which bodies begin to be hidden, and then are
+_WITHIN = 0.04         # metres that hidden legs lie within the cloth,
+_BACK = 0.08           # and that they are drawn back for that at most,
+_EVEN = 0.01           # evened out over such a distance
+_HEM, _WAIST = (0.0, 0.05), (0.02, 0.05)    # metres from hem and waist at which bodies begin to be hidden, and then are
 _NEAR = 48             # vertices of the body that are asked at most
 _FOLLOWED = ("root", "spine05", "pelvis", "upperleg", "lowerleg")   # joints that cloth below the waist moves with
 
@@ -117,33 +121,41 @@ def bare(model: BodyModel) -> BodyModel:
     return model.without_layers() if model.layers else model
 
 
-def beneath(model: BodyModel, shape: Tensor) -> Tensor:
-    """How surely a skirt hides each vertex of a body of shape [S]: 1 well inside, 0 at its hem, at the waist and
-    outside, float32 [V].
+def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
+    """The body of shape [S] with hips and legs drawn back where a skirt hides them, so that they stay within it.
+
+    At hem and waist, where they can be seen beside it, they stay as they are.
     """
-    hidden = torch.zeros(len(model.template))
     if "skirt" not in model.layers:
-        return hidden
+        return model
     vertices = model.rest(shape[None])[0].detach().cpu()
-    tube = (model.layer == 1 + list(model.layers).index("skirt")).cpu()
     normals = vertex_normals(vertices, model.faces.cpu())[0].double()
-    points, rim = vertices[0].double(), vertices[0, tube, 1]
-    low, high = float(rim.min()), float(rim.max())
-    body = (model.layer == 0).cpu()
+    points, layer = vertices[0].double(), model.layer.cpu()
+    tube, body = layer == 1 + list(model.layers).index("skirt"), layer == 0
+    low, high = float(points[tube, 1].min()), float(points[tube, 1].max())
+    legs = model.skin_weights.cpu()[body][:, _followed(model)].sum(1)
     distance, near = cKDTree(points[tube].numpy()).query(points[body].numpy())
     depth = (points[tube][near] - points[body]).mul(normals[tube][near]).sum(1)
-    inside = (depth > 0) & (torch.from_numpy(distance) < _INSIDE)
+    towards = (normals[tube][near] * normals[body]).sum(1).clamp(0, 1)
     y = points[body, 1]
-    sure = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)
-    hidden[body] = (sure * inside).float()
-    return hidden
+    hidden = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)
+    back = hidden * legs * towards * (_WITHIN - depth).clamp(0, _BACK) * torch.from_numpy(distance < _BACK)
+    mass, stiffness = surface_operators(points[body].numpy(), bare(model).faces.cpu().numpy())
+    back = splu((mass + _EVEN**2 * stiffness).tocsc()).solve(mass @ back.numpy()).clip(0)
+    offsets = torch.zeros_like(model.template)
+    offsets[body] = (-torch.from_numpy(back)[:, None] * normals[body]).to(offsets)
+    return model.moved(offsets)
+
+
+def _followed(model: BodyModel) -> Tensor:
+    """The joints of hips and legs, bool [J]."""
+    return torch.tensor([joint.startswith(_FOLLOWED) for joint in model.joint_names])
 
 
 def clinging(model: BodyModel, vertices: Tensor) -> Tensor:
     """Skin weights [N, J] of cloth that hangs below the waist: those of hips and legs near it at its height."""
     body = bare(model)
-    followed = torch.tensor([joint.startswith(_FOLLOWED) for joint in body.joint_names])
-    weights = body.skin_weights.cpu() * followed
+    weights = body.skin_weights.cpu() * _followed(body)
     own = (weights.sum(1) > 0.5).nonzero()[:, 0]
     points = (body.template - body.offsets).cpu()[own].numpy()
     low = torch.nn.functional.normalize(weights[own], p=1, dim=1).numpy()

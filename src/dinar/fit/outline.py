@@ -21,7 +21,6 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import beneath
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
@@ -36,10 +35,8 @@ SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
 ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
-THIN = 0.02             # metres that legs draw back within a skirt, which then need not be wide to hide them
 SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
 
-_OVER = 0.01            # metres that layers keep over the skin
 _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
 _HELD = 0.01            # freedom below which a vertex does not move at all
@@ -115,9 +112,6 @@ def fit(
             weights.append(weight)
         moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
     moved = _unfolded(surface, moved, faces)
-    if model.layers:
-        hidden = beneath(model, shape).double().numpy()
-        moved = np.where(hidden > 0, (1 - hidden) * moved - hidden * np.minimum(THIN, -surface.least), moved)
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
 
 
@@ -140,7 +134,6 @@ def surface_of(model: BodyModel, shape: Tensor) -> Surface:
     most[loose] = np.minimum(OUTWARDS, ROOM * way)
     way = _free_way(tree, -normals, vertices, loose, -direction, INWARDS / SLIM)
     least[loose] = -np.minimum(INWARDS, SLIM * way)
-    least = np.maximum(least, -_over(model, vertices))
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
     held = np.where(free < 1, _KEPT * (1 - free), 0) + (SMOOTH / SPREAD) ** 2
@@ -307,16 +300,6 @@ def _free_way(
         length[going] += np.maximum(clear, _NEAR)                          # nothing is nearer than that
         going = going[~behind & (length[going] < most)]
     return way
-
-
-def _over(model: BodyModel, vertices: np.ndarray) -> np.ndarray:
-    """How far layers' vertices are over the body's surface, metres [V]; much for the body's own."""
-    layer = model.layer.numpy()
-    room = np.full(len(vertices), OUTWARDS)
-    if model.layers:
-        away, _ = cKDTree(vertices[layer == 0]).query(vertices[layer > 0])
-        room[layer > 0] = np.maximum(away - _OVER, 0)
-    return room
 
 
 def _free(model: BodyModel) -> np.ndarray:
