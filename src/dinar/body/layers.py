@@ -26,8 +26,9 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 
 GAP = 3.2 / 640        # between islands, in the same units
 
-_CLING = 0.06          # metres about it, of the body that a layer's vertex moves with
-_WITHIN = 0.04         # metres that hidden legs lie within the cloth,
+_CLING = 0.05          # metres about it, of the body that a layer's vertex moves with
+_THIN = 0.5            # of their thickness that legs lose where a skirt hides them
+_WITHIN = 0.05         # metres that hidden legs lie within the cloth,
 _BACK = 0.08           # and that they are drawn back for that at most,
 _EVEN = 0.01           # evened out over such a distance
 _HEM, _WAIST = (0.0, 0.05), (0.02, 0.05)    # metres from hem and waist at which bodies begin to be hidden, and then are
@@ -128,23 +129,44 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     """
     if "skirt" not in model.layers:
         return model
-    vertices = model.rest(shape[None])[0].detach().cpu()
+    vertices, joints = (part.detach().cpu() for part in model.rest(shape[None]))
     normals = vertex_normals(vertices, model.faces.cpu())[0].double()
-    points, layer = vertices[0].double(), model.layer.cpu()
+    start, layer = vertices[0].double(), model.layer.cpu()
+    points = start.clone()
     tube, body = layer == 1 + list(model.layers).index("skirt"), layer == 0
     low, high = float(points[tube, 1].min()), float(points[tube, 1].max())
+    y = points[body, 1]
+    hidden = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)
     legs = model.skin_weights.cpu()[body][:, _followed(model)].sum(1)
+    for side in ("left", "right"):
+        chain = [model.humanoid[side + bone] for bone in ("UpperLeg", "LowerLeg", "Foot")]
+        own = model.skin_weights.cpu()[body][:, _below(model, chain[0])].sum(1)
+        points[body] += (_THIN * hidden * own)[:, None] * (_nearest(joints[0, chain].double(), points[body]) - points[body])
     distance, near = cKDTree(points[tube].numpy()).query(points[body].numpy())
     depth = (points[tube][near] - points[body]).mul(normals[tube][near]).sum(1)
     towards = (normals[tube][near] * normals[body]).sum(1).clamp(0, 1)
-    y = points[body, 1]
-    hidden = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)
     back = hidden * legs * towards * (_WITHIN - depth).clamp(0, _BACK) * torch.from_numpy(distance < _BACK)
     mass, stiffness = surface_operators(points[body].numpy(), bare(model).faces.cpu().numpy())
     back = splu((mass + _EVEN**2 * stiffness).tocsc()).solve(mass @ back.numpy()).clip(0)
-    offsets = torch.zeros_like(model.template)
-    offsets[body] = (-torch.from_numpy(back)[:, None] * normals[body]).to(offsets)
-    return model.moved(offsets)
+    points[body] -= torch.from_numpy(back)[:, None] * normals[body]
+    return model.moved((points - start).to(model.template))
+
+
+def _below(model: BodyModel, joint: int) -> list[int]:
+    """A joint and all that hang on it."""
+    found = [joint]
+    for other, parent in enumerate(model.parents):          # parents stand before their children
+        if parent in found:
+            found.append(other)
+    return found
+
+
+def _nearest(line: Tensor, points: Tensor) -> Tensor:
+    """The point of a polyline [K, 3] that is nearest to each of some points [N, 3]."""
+    start, way = line[:-1], line.diff(dim=0)
+    share = ((points[:, None] - start) * way).sum(-1) / way.square().sum(-1)
+    places = start + share.clamp(0, 1)[..., None] * way                     # [N, K - 1, 3]
+    return places[torch.arange(len(points)), (places - points[:, None]).norm(dim=-1).argmin(1)]
 
 
 def _followed(model: BodyModel) -> Tensor:
