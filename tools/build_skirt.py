@@ -2,11 +2,11 @@
 
     .venv/bin/python tools/build_skirt.py
 
-The tube is made of the rings of MakeHuman's helper skirt (CC0, `synth/data/helpers.npz`, in the vertices that `open.npz`
-has behind the body's), twice as many points around. Down to the hips it follows these rings, tucked under the skin at
-the waist. Below the hips its lines run straight from the ring at the hips to the hem, so that hem height and flare are
-linear: components of `basis` in the order of `dinar.fit.skirt.COMPONENTS`. It takes its skin weights from the body when
-it is put on, because these depend on where the hem is.
+The tube is made of the rings of MakeHuman's helper skirt (CC0, `synth/data/helpers.npz`, in the vertices that
+`open.npz` has behind the body's), twice as many points around. Down to the hips it follows these rings, tucked under
+the skin at the waist. Below the hips its lines run straight from the ring at the hips to the hem, so that hem height
+and flare are linear: components of `basis` in the order of `dinar.fit.skirt.COMPONENTS`. It takes its skin weights from
+the body when it is put on, because these depend on where the hem is.
 
 The file's arrays are those of `dinar.body.layers.Layer`. It has to be built again after `tools/build_body.py`.
 """
@@ -69,7 +69,8 @@ def tube(rings: np.ndarray, length: float) -> np.ndarray:
     """Rings [..., R, A, C] of the helper as those of the layer [..., rows, A, C], as long as `length` says."""
     hips, hem = rings[..., HIPS, :, :], rings[..., -1, :, :]
     share = np.linspace(0, length, ROWS + 1)[1:, None, None]
-    return np.concatenate([rings[..., : HIPS + 1, :, :], hips[..., None, :, :] + share * (hem - hips)[..., None, :, :]], -3)
+    below = hips[..., None, :, :] + share * (hem - hips)[..., None, :, :]
+    return np.concatenate([rings[..., : HIPS + 1, :, :], below], -3)
 
 
 def followed(rings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +96,8 @@ def panels(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         down = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(1).cumsum()
         down = np.broadcast_to(np.pad(down, (1, 0))[:, None], across.shape)
         flat = np.stack([down / down.max() * box[0], (0.5 - across / (2 * across.max())) * box[1]], -1)
-        uv.append(flat + [left + GAP + k * (box[0] + GAP), top + GAP])
+        corner = np.array([left + GAP + k * (box[0] + GAP), top + GAP])
+        uv.append(flat + corner)
         columns.append(column)
     return np.array(uv), np.array(columns)
 
@@ -143,11 +145,12 @@ def main() -> None:
             second = np.where(left[..., None], np.stack([a, c, d], -1), np.stack([b, c, d], -1))
             found.append(np.stack([first, second], 2).reshape(-1, 3))
     mirror = np.arange(count)[:, None] * AROUND + (-np.arange(AROUND)) % AROUND
-    off = np.abs(template.reshape(-1, 3)[mirror.ravel()] * [-1, 1, 1] - template.reshape(-1, 3)).max()
-    print(f"{template.reshape(-1, 3).shape[0]} vertices, {sum(map(len, faces))} triangles, asymmetry {1e3 * off:.1f} mm")
+    template = template.reshape(-1, 3)
+    off = np.abs(template[mirror.ravel()] * [-1, 1, 1] - template).max()
+    print(f"{len(template)} vertices, {sum(map(len, faces))} triangles, asymmetry {1e3 * off:.1f} mm")
     np.savez_compressed(
         args.out,
-        template=template.reshape(-1, 3).astype(np.float32),
+        template=template.astype(np.float32),
         basis=basis.reshape(len(basis), -1, 3).astype(np.float16),
         follow_index=index.astype(np.uint16),
         follow_weight=weight.astype(np.float32),

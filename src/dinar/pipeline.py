@@ -39,8 +39,8 @@ from dinar.store import Store
 from dinar.texture import generated_tuning, refinement, residuals
 from dinar.texture.drawing import Rendering
 from dinar.texture.filling import Filler, continued
-from dinar.texture.layered import each, front_of, front_part, on_layers, whole_side, with_front
 from dinar.texture.islands import Islands, part_texels
+from dinar.texture.layered import each, front_of, front_part, on_layers, whole_side, with_front
 from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
@@ -222,7 +222,8 @@ def inpainted(
     """
     inpainting.check(inpainter, avatar.weights)
     if avatar.model.layers:
-        return _inpainted_under_layers(avatar, inpainter, before=before, looks=looks, parts=parts, seed=seed, sampler=sampler)
+        options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler}
+        return _inpainted_under_layers(avatar, inpainter, **options)
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
     filler = filler or Filler.of(avatar.model, layout, size)
@@ -258,9 +259,11 @@ def _inpainted_under_layers(
 ) -> Avatar:
     """`inpainted` of a person with layers: networks see the body's islands alone, layers stay filled plainly."""
 
+    def whole(texture: NeuralTexture) -> NeuralTexture:
+        return each(avatar.texture, lambda name, values: with_front(values, getattr(texture, name)))
+
     def below(look: Look) -> Look:
-        return replace(look, draw=lambda texture: look.draw(each(avatar.texture, lambda name, values: with_front(
-            values, getattr(texture, name)))))
+        return replace(look, draw=lambda texture: look.draw(whole(texture)))
 
     body = bare(avatar.model)
     inner = replace(
@@ -271,8 +274,7 @@ def _inpainted_under_layers(
         inner, inpainter, before=before and (front_of(before[0]), front_part(before[1])),
         looks=[below(look) for look in looks], **options,
     )  # fmt: skip
-    texture = each(avatar.texture, lambda name, values: with_front(values, getattr(found.texture, name)))
-    painted = with_front(avatar.painted, found.painted)
+    texture, painted = whole(found.texture), with_front(avatar.painted, found.painted)
     ones, seen = torch.ones_like(texture.filled), texture.filled > 0
     rgb = torch.where(seen, texture.rgb, painted[None])
     texture = replace(texture, rgb=rgb, sampled=torch.where(seen, texture.sampled, ones), filled=ones)

@@ -1,4 +1,4 @@
-"""What a naked body cannot hold: layers, linear shape models of their own, worn on it, with islands in the same atlas."""
+"""What a naked body cannot hold: layers, worn on it, with a linear shape and islands in the atlas of their own."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     for side in ("left", "right"):
         chain = [model.humanoid[side + bone] for bone in ("UpperLeg", "LowerLeg", "Foot")]
         own = model.skin_weights.cpu()[body][:, _below(model, chain[0])].sum(1)
-        points[body] += (_THIN * hidden * own)[:, None] * (_nearest(joints[0, chain].double(), points[body]) - points[body])
+        bone = _nearest(joints[0, chain].double(), points[body])
+        points[body] += (_THIN * hidden * own)[:, None] * (bone - points[body])
     distance, near = cKDTree(points[tube].numpy()).query(points[body].numpy())
     depth = (points[tube][near] - points[body]).mul(normals[tube][near]).sum(1)
     towards = (normals[tube][near] * normals[body]).sum(1).clamp(0, 1)

@@ -183,7 +183,8 @@ def _material(document: Document, figure: Figure, profile: Profile) -> int:
     texture = document.add("textures", _texture(document, profile.picture, picture))
     surface = {"baseColorTexture": {"index": texture}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
     name = "Person" if figure.name == "Body" else figure.name
-    material: dict = {"name": name, "pbrMetallicRoughness": surface, "doubleSided": figure.name != "Body" or bool(figure.model.layers)}
+    open_edges = figure.name != "Body" or bool(figure.model.layers)
+    material: dict = {"name": name, "pbrMetallicRoughness": surface, "doubleSided": open_edges}
     if not profile.lit:
         document.uses("KHR_materials_unlit")
         material["extensions"] = {"KHR_materials_unlit": {}}

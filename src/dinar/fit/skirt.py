@@ -30,9 +30,11 @@ FLARES = (-0.6, 0.0, 0.8, 2.0, 3.5)                  # aside; in front and behin
 LEAST = 0.11             # metres below the crotch that a hem lies at least
 ALIKE = 0.62             # overlap with the cloth that is seen, at least
 
+RING = 72                # vertices of the layer's last ring, its hem
+
 _ROUND = 0.6
 _CLOTH = (BodyPart.DRESS, BodyPart.OUTER, BodyPart.UPPER)
-_ARMS = tuple(PARTS.index(f"{side} {limb}") for side in ("left", "right") for limb in ("upper arm", "lower arm", "hand"))
+_ARMS = tuple(k for k, part in enumerate(PARTS) if part.endswith(("arm", "hand")))
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
         return _overlap(tube, views, _coefficients(hem, flare, aslant))
 
     with torch.no_grad():
-        start = max(((overlap(np.array([hem, 0.0, 0.0])), hem) for hem in HEMS))
-        flare = max((overlap(np.array([start[1], flare, 0.0])), flare) for flare in FLARES)[1]
-        best = np.array([start[1], flare, 0.0])
+        _, hem = max((overlap(np.array([hem, 0.0, 0.0])), hem) for hem in HEMS)
+        _, flare = max((overlap(np.array([hem, flare, 0.0])), flare) for flare in FLARES)
+        best = np.array([hem, flare, 0.0])
         score = overlap(best)
         for step in (0.5, 0.25, 0.12):
             for _ in range(3):
@@ -114,7 +116,7 @@ class _Tube:
         self.crotch = float(y[(x.abs() < 0.01) & (y < 0.1)].amin())          # the lowest in the body's middle
 
     def depth(self, coefficients: Tensor) -> float:
-        return self.crotch - float(self.layer.at(coefficients)[-72:, 1].mean())
+        return self.crotch - float(self.layer.at(coefficients)[-RING:, 1].mean())
 
     def posed(self, coefficients: Tensor, transforms: Tensor) -> Tensor:
         """Vertices [N, 3] by transforms of the joints [J, 4, 4], metres."""
@@ -148,7 +150,7 @@ class _View:
         scale = SIDE / max(look.camera.size)
         size = tuple(max(1, round(side * scale)) for side in look.camera.size)
         camera = look.camera.resized(size)
-        parts = torch.nn.functional.interpolate(look.parts[None, None].float(), size, mode="nearest")[0, 0].to(torch.uint8)
+        parts = torch.nn.functional.interpolate(look.parts[None, None].float(), size, mode="nearest")[0, 0]
         with torch.no_grad():
             posed = model(look.body)
         drawn = rasterize(camera.project(posed.vertices), model.faces, size).face[0].long()
@@ -158,7 +160,7 @@ class _View:
         hips = posed.joints[0, [model.humanoid["leftUpperLeg"], model.humanoid["rightUpperLeg"]]].mean(0, keepdim=True)
         row = float(camera.project(hips)[0, 1])
         zone = (torch.arange(size[0])[:, None] > row) & ~arms
-        cloth = torch.isin(parts, torch.tensor([int(part) for part in _CLOTH], dtype=torch.uint8)) & zone
+        cloth = torch.isin(parts, torch.tensor([float(part) for part in _CLOTH])) & zone
         return cls(cloth, zone, float((parts > 0).sum()), posed.transforms[0], camera)
 
 

@@ -56,7 +56,7 @@ class Guide:
 def guide_of(model: BodyModel) -> Guide:
     """Around limbs and trunk rather than along them, and no face on the back of the head."""
     vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
-    edges = _edges(model.faces)
+    edges = edges_of(model.faces)
     across = functional.normalize(vertices[edges[:, 0]] - vertices[edges[:, 1]], dim=1)
     weights = (model.skin_weights[edges[:, 0]] + model.skin_weights[edges[:, 1]]) / 2
     bones = _bones(model, joints)
@@ -176,7 +176,7 @@ def fill(
         going_round = inside * _of_the_sides(known[:, :3] / known[:, 3:].clamp(min=1e-6), known[:, 3:], opposite)
         found(_elsewhere(known * going_round, opposite.uv) * limbs)
     if guide is None:
-        edges = _edges(faces)
+        edges = edges_of(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
     around = torch.stack([_spread(c[:3], c[3:], atlas, faces, guide) for c in known])
     around = interpolate(_repeated(atlas, len(around)), around, faces)
@@ -299,7 +299,7 @@ def _membrane(edges: sparse.sparray, weight: np.ndarray, own: np.ndarray) -> np.
     return factors.solve(weight[:, None] * own + faint * mean)
 
 
-def _edges(faces: Tensor) -> Tensor:
+def edges_of(faces: Tensor) -> Tensor:
     """Pairs of vertices that a triangle joins, each once: [E, 2]."""
     ends = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long().sort(dim=1).values
     count = int(faces.max()) + 1

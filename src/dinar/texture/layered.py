@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,10 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dinar.body.layers import SCALE, bare
-from dinar.body.normals import vertex_normals
 from dinar.body.uv import load_layout, texel_map
-from dinar.raster.nearest import nearest
-from dinar.texture.filling import _edges
+from dinar.texture.filling import edges_of
 from dinar.texture.neural_texture import NeuralTexture
 
 if TYPE_CHECKING:
@@ -42,10 +41,10 @@ def with_front(texture: Tensor, part: Tensor) -> Tensor:
     return whole
 
 
-def each(texture: NeuralTexture, change) -> NeuralTexture:
-    """A neural texture with each of its maps changed alike."""
-    names = [name for name in ("generated", "rgb", "sampled", "filled", "frontality") if getattr(texture, name) is not None]
-    return replace(texture, **{name: change(name, getattr(texture, name)) for name in names})
+def each(texture: NeuralTexture, change: Callable[[str, Tensor], Tensor]) -> NeuralTexture:
+    """A neural texture with each of its maps changed, given its name."""
+    maps = {field.name: getattr(texture, field.name) for field in fields(texture)}
+    return replace(texture, **{name: change(name, values) for name, values in maps.items() if values is not None})
 
 
 def front_of(texture: NeuralTexture) -> NeuralTexture:
@@ -71,7 +70,7 @@ def on_layers(generated: Tensor, model: BodyModel, layout: UVLayout) -> Tensor:
     skin = cKDTree(vertices[used].numpy())
     _, near = skin.query(vertices[own:].numpy())
     values = torch.cat([values, values[:, used[torch.from_numpy(near)].to(values.device)]], dim=1)
-    a, b = _edges(model.faces).T
+    a, b = edges_of(model.faces).T
     layer = torch.arange(len(vertices), device=values.device) >= own
     for _ in range(_ROUNDS):
         total, count = values.clone(), torch.ones_like(values[:1, :, :1])
