@@ -20,9 +20,12 @@ from torch import Tensor
 
 from dinar import images
 from dinar.avatar import MARKER, PREVIEW, TEXTURE, VIEWS, Avatar, composed
+from dinar.body.layers import wearing
+from dinar.body.uv import load_layout
 from dinar.errors import InputError
 from dinar.motion.motion import Motion
 from dinar.networks.appearance import Appearance
+from dinar.texture.neural_texture import NeuralTexture
 
 WHITE = torch.ones(3)
 
@@ -448,3 +451,46 @@ def test_a_zip_bomb_is_refused(saved: dict[str, bytes], tmp_path: Path) -> None:
         bundle.writestr(TEXTURE, saved[TEXTURE])
     with pytest.raises(InputError, match="too large"):
         Avatar.load(tmp_path / "me.zip")
+
+
+# Layers
+
+
+@pytest.fixture(scope="module")
+def in_a_skirt(avatar: Avatar) -> Avatar:
+    """The person in a skirt of one colour, its outline moved a little."""
+    model = wearing(avatar.model, {"skirt": torch.tensor([0.5, 0, 0, 1, 0.6, 0.6])})
+    model = model.moved(0.001 * torch.ones_like(model.template))
+    colours = torch.full((1, 3, 80, 80), 0.5)
+    ones = torch.ones(1, 1, 80, 80)
+    texture = NeuralTexture(None, colours, ones, ones, ones)
+    return replace(
+        avatar, model=model, layout=load_layout("clothed", model), texture=texture, painted=colours[0], weights=None,
+        renderer=None,
+    )  # fmt: skip
+
+
+def test_a_skirt_is_kept(in_a_skirt: Avatar, tmp_path: Path) -> None:
+    in_a_skirt.save(tmp_path / "a.zip")
+    back = Avatar.load(tmp_path / "a.zip")
+    assert back.model.layers.keys() == {"skirt"} and back.layout.name == "clothed"
+    assert torch.equal(back.model.faces, in_a_skirt.model.faces)
+    assert (back.model.template - in_a_skirt.model.template).abs().max() < 1e-3
+    assert overlap(back.view("front", (160, 128)).mask[0], in_a_skirt.view("front", (160, 128)).mask[0]) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("worn", "message"),
+    [
+        ({"skirt": [0.0] * 5}, "'skirt' in its avatar.json has shape"),
+        ({"cape": [0.0]}, "a layer that this version of dinar does not know: cape"),
+        ([], "of the wrong kind"),
+        ({}, "do not go together"),
+    ],
+)
+def test_layers_that_are_wrong_are_told(in_a_skirt: Avatar, tmp_path: Path, worn: object, message: str) -> None:
+    in_a_skirt.save(tmp_path / "a")
+    marker = tmp_path / "a" / MARKER
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"layers": worn}))
+    with pytest.raises(InputError, match=message):
+        Avatar.load(tmp_path / "a")

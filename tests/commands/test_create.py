@@ -45,11 +45,13 @@ def test_fit_and_create_of_a_known_person(
     assert found["fits"] == [residuals]
     assert asked[-1] == pipeline.Source(Path("me.jpg"), person=2)
     assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["inpaint"]) == ("neural", "residuals", True)
+    assert asked[0]["layers"] is True
     assert asked[0]["seeds"] == [0]
     asked.clear()
-    options = ("--renderer", "texture", "--refine", "none", "--no-inpaint", "--seed", "3")
+    options = ("--renderer", "texture", "--refine", "none", "--no-inpaint", "--no-layers", "--seed", "3")
     run = dinar("create", "me.jpg", "-o", "me.zip", *options)
     assert (asked[0]["renderer"], asked[0]["refine"], asked[0]["inpaint"]) == ("texture", "none", False)
+    assert asked[0]["layers"] is False
     assert asked[0]["seeds"] == [3]
     assert run.code == 0 and "not seen: left foot" in run.stdout and "me.zip" in run.stdout
     run = dinar("fit", "me.jpg", "-o", "fit.png", "--mask", "mask.png", "--json")

@@ -12,6 +12,8 @@ from export.glb_reader import Scene
 from export.khronos import problems
 
 from dinar.avatar import Avatar
+from dinar.body.layers import wearing
+from dinar.body.uv import load_layout
 from dinar.errors import InputError
 from dinar.export import gltf
 from dinar.export.figure import Figure, standing
@@ -206,3 +208,14 @@ def test_displacements_are_sparse_where_that_is_smaller(tmp_path: Path) -> None:
     assert scene.tree["accessors"][few]["sparse"]["count"] == 1 and "sparse" not in scene.tree["accessors"][many]
     assert not scene.numbers(none).any() and scene.tree["accessors"][none]["sparse"]["count"] == 1
     assert np.array_equal(scene.numbers(few), values) and np.array_equal(scene.numbers(many), values + 1)
+
+
+def test_a_skirt_is_a_mesh_of_its_own(figure: Figure, tmp_path: Path) -> None:
+    model = wearing(figure.model, {"skirt": torch.zeros(6)})
+    dressed = replace(figure, model=model, layout=load_layout("clothed", model))
+    gltf.write(tmp_path / "skirt.glb", dressed)
+    tree = Scene(tmp_path / "skirt.glb").tree
+    assert [mesh["name"] for mesh in tree["meshes"]] == ["Body", "Skirt"]
+    counts = [tree["accessors"][mesh["primitives"][0]["indices"]]["count"] for mesh in tree["meshes"]]
+    assert counts == [3 * len(figure.model.faces), 3 * (len(model.faces) - len(figure.model.faces))]
+    assert all(material["doubleSided"] for material in tree["materials"])      # a tube is open below

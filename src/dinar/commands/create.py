@@ -16,6 +16,7 @@ from dinar.commands.options import (
     Held,
     Inpaint,
     Json,
+    Layers,
     PartsKind,
     Positional,
     Refine,
@@ -52,6 +53,7 @@ def create(
     ] = "neural",
     refine: Refine = "residuals",
     inpaint: Inpaint = True,
+    layers: Layers = True,
     seed: Seed = 0,
     seeds: Seeds = 1,
     device: Device = "cpu",
@@ -72,7 +74,7 @@ def create(
     if each:
         if seeds != 1 or same:
             raise InputError("--each makes an avatar of each photo; --seeds and --same are for one person")
-        options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "seed": seed}
+        options = {"renderer": renderer, "refine": refine, "inpaint": inpaint, "layers": layers, "seed": seed}
         sources, where = sources_of(photos, person, mask, keypoints, **about), usable_device(device)
         _create_each(sources, out, options | {"device": where}, jobs, ray, as_json)
         return
@@ -91,6 +93,7 @@ def create(
             renderer=renderer,
             refine=refine,
             inpaint=inpaint,
+            layers=layers,
             device=where,
             progress=progress,
             one=same,

@@ -24,6 +24,7 @@ MOTIONS = "walk, turn, wave, dance, or a .bvh, .npz (AMASS too), .smpl, .glb (.g
 Smplx = Annotated[Path | None, option("your own SMPLX_*.npz in place of the open body", "FILE")]
 Seed = Annotated[int, option("the same seed gives the same result (default: 0)", "N")]
 Inpaint = Annotated[bool, option("paint what no photo shows by diffusion (default: where there are weights for it)")]
+Layers = Annotated[bool, option("skirts as geometry of their own (default: where the photo's parts show one)")]
 Refine = Annotated[
     Literal["residuals", "paper", "none"],
     option("bring the drawing to the photos: by what is left of them (default), by the paper's gradients, or not"),
