@@ -214,7 +214,7 @@ def test_a_skirt_is_a_mesh_of_its_own(figure: Figure, tmp_path: Path) -> None:
     model = wearing(figure.model, {"skirt": torch.zeros(6)})
     dressed = replace(figure, model=model, layout=load_layout("clothed", model))
     gltf.write(tmp_path / "skirt.glb", dressed)
-    tree = Scene(tmp_path / "skirt.glb").tree
+    tree = Scene.read(tmp_path / "skirt.glb").tree
     assert [mesh["name"] for mesh in tree["meshes"]] == ["Body", "Skirt"]
     counts = [tree["accessors"][mesh["primitives"][0]["indices"]]["count"] for mesh in tree["meshes"]]
     assert counts == [3 * len(figure.model.faces), 3 * (len(model.faces) - len(figure.model.faces))]
