@@ -2,7 +2,8 @@
 
     .venv/bin/python tools/build_docs.py [NAME...]
 
-All of them without names but `people`, which takes minutes and photos that are not in the repository, else those named
+All of them without names but `people` and `layers`, which take minutes and what is not in the repository, else those
+named
 (`fit`, `views`, ...); some 40 seconds, and as many for `exported`, which needs a browser with three.js
 (`tools/three.py`) and Blender (`tools/blender.py`). The networks that look at the photo are found as `dinar` finds them
 (`docs/offline.md`). `troubleshooting` stands for all of `tools/troubles.py`. With `pose_landmark_full.tflite`, which is
@@ -26,6 +27,7 @@ import numpy as np
 import three
 import torch
 import troubles
+from build_example import window_light
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -40,11 +42,16 @@ from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.photo import overlay
 from dinar.photo.photo import Photo
+from dinar.photo.understanding import Said
 from dinar.pipeline import Source
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.scene import place
 from dinar.scene.alive import scene_of
 from dinar.store import Store
+from dinar.synth.people import random_person
+from dinar.synth.sets import random_background
+from dinar.synth.studio import arrange, expose, frame_camera
+from dinar.synth.wardrobe import Wardrobe
 from dinar.texture.occlusion import occlusion_band
 
 ROOT = Path(__file__).parents[1]
@@ -188,6 +195,28 @@ def people(example: Example) -> Tensor:
     return torch.cat([row(pair) for pair in zip(rows[::2], rows[1::2], strict=True)], dim=1)
 
 
+def layers(example: Example) -> Tensor:
+    """Somebody made up who wears a skirt: the picture, and the avatar with the layer, below it without."""
+    wardrobe = Wardrobe(ROOT.parent / "shared/assets")
+    person = next(one for one in (random_person(wardrobe, seed) for seed in range(5000, 5100)) if "skirt" in one.wears)
+    scene = arrange(person, person.at_rest())
+    camera = frame_camera(scene, (768, 576), height=1.2, fov=28.0, margin=0.06)
+    view = expose(scene, camera, window_light(), random_background(np.random.default_rng(0), wardrobe))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        photo, labels = Path(folder) / "photo.png", Path(folder) / "parts.png"
+        images.save(photo, view.image)
+        Image.fromarray(view.parts.numpy()).save(labels)
+        for worn in (True, False):
+            avatar = pipeline.create(Source(photo, said=Said(labels=(labels, "dinar"))), layers=worn)
+            panels = [images.resize(view.image[:, :, 88:488], (300, 156))]
+            panels += [avatar.view(name, (300, 200)).over(PAPER)[0] for name in ("front", "left", "back")]
+            motion = Motion.load("walk").clipped(0, 0.8).resampled(3)
+            panels += [drawn.over(PAPER)[0] for drawn in avatar.moving(motion, (300, 180), azimuth=60.0)]
+            rows.append(row(panels, gap=0))
+    return torch.cat(rows, dim=1)
+
+
 def again(example: Example) -> Tensor:
     """The photo, and the avatar in the same pose before the same camera."""
     drawn = example.avatar.view("photo").over(PAPER)[0]
@@ -302,7 +331,7 @@ PAINTERS: dict[str, Callable[[Example], Tensor | list[Tensor]]] = {
     painter.__name__: painter
     for painter in (
         landmarks, mask, fit, outline, occlusion, sampled, filled, layout,
-        views, people, again, clips, exported, triangles, walk, alive, page,
+        views, layers, people, again, clips, exported, triangles, walk, alive, page,
     )
 } | {painter.__name__: lambda example, painter=painter: row(painter()) for painter in troubles.PAINTERS}
 GROUPS = {"troubleshooting": [painter.__name__ for painter in troubles.PAINTERS]}
@@ -342,7 +371,7 @@ def encoded(picture: Tensor | list[Tensor]) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*PAINTERS, *GROUPS)))
-    asked = parser.parse_args().names or [name for name in PAINTERS if name != people.__name__]
+    asked = parser.parse_args().names or [name for name in PAINTERS if name not in (people.__name__, layers.__name__)]
     names = [one for name in asked for one in GROUPS.get(name, [name])]
     if unknown := set(names) - set(PAINTERS):
         parser.error(f"no picture is called {', '.join(sorted(unknown))}; there are {', '.join(PAINTERS)}")
