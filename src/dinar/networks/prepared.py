@@ -1,4 +1,4 @@
-"""The small renderer made ready for drawing on a CPU: the same function of its input in half the time."""
+"""The small renderer made ready for drawing on a CPU: the same function of its input in a third of the time."""
 
 from __future__ import annotations
 
@@ -11,31 +11,46 @@ from torch.nn import functional
 
 from dinar.networks.layers import SLOPE, ResBlock
 from dinar.networks.renderer import CONTINUED, Renderer, spread
+from dinar.networks.winograd import Winograd
 
 TAPS = 9   # of a 3 x 3 kernel
 
 
 @dataclass(frozen=True)
 class _Conv:
-    """A convolution with the normalisation behind it."""
+    """A convolution with the normalisation behind it, and a leaky ReLU where it has a slope below 1."""
 
     weight: Tensor
     bias: Tensor
     stride: int
+    slope: float
+    tiled: Winograd | None         # the same where that is faster
 
     @classmethod
-    def of(cls, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None) -> Self:
+    def of(cls, conv: nn.Conv2d, norm: nn.BatchNorm2d | None = None, *, slope: float = 1.0) -> Self:
         weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
         if norm is not None:
             scale = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
             weight, bias = weight * scale[:, None, None, None], norm.bias.detach() - norm.running_mean * scale
-        return cls(weight.contiguous(memory_format=torch.channels_last), bias, conv.stride[0])
+        return cls.made(weight, bias, conv.stride[0], slope)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    @classmethod
+    def made(cls, weight: Tensor, bias: Tensor, stride: int, slope: float) -> Self:
+        tiled = Winograd.of(weight, bias, slope) if weight.shape[2:] == (3, 3) and stride == 1 else None
+        return cls(weight.contiguous(memory_format=torch.channels_last), bias, stride, slope, tiled)
+
+    def __call__(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """What is `beside` is added before the ReLU."""
+        if self.tiled is not None:
+            return self.tiled(x, beside)
         if self.weight.shape[-1] == 1:     # a product of matrices, which torch's convolution comes to by a detour
             weight = self.weight.flatten(1)
-            return functional.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.weight.shape[-1] // 2)
+            found = functional.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
+        else:
+            found = functional.conv2d(x, self.weight, self.bias, self.stride, self.weight.shape[-1] // 2)
+        if beside is not None:
+            found = found.add_(beside)
+        return found if self.slope == 1 else functional.leaky_relu_(found, self.slope)
 
 
 @dataclass(frozen=True)
@@ -53,23 +68,22 @@ class _Block:
         if isinstance(block.skip, nn.Sequential):
             shortcut = _Conv.of(block.skip[1][0], block.skip[1][1])
             shrink = first[0].stride[0]
-        return cls(_Conv.of(first[0], first[1]), _Conv.of(second[0], second[1]), shortcut, shrink)
+        first, second = (_Conv.of(conv[0], conv[1], slope=SLOPE) for conv in (first, second))
+        return cls(first, second, shortcut, shrink)
 
     def __call__(self, x: Tensor) -> Tensor:
         beside = functional.avg_pool2d(x, self.shrink) if self.shrink > 1 else x
         if self.shortcut is not None:
             beside = self.shortcut(beside)
-        return self.joined(_leaky(self.first(x)), beside)
-
-    def joined(self, x: Tensor, beside: Tensor) -> Tensor:
-        return _leaky(self.second(x).add_(beside))
+        return self.second(self.first(x), beside)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedRenderer:
     """A `Renderer` that folds pixels and copies colours, as numbers that no training changes any more.
 
-    - Normalisations are folded into convolutions, and everything is channels-last.
+    - Normalisations are folded into convolutions, everything is channels-last, and 3 x 3 taps take a quarter of their
+      products (`networks.winograd`).
     - Blocks of pixels that no body touches are zeros: the first layer, two fifths of all products, is a product of a
       matrix with the others alone.
     - Its last layers give the logits of a pixel side by side, so that one pass makes the picture (`raster.blocks`).
@@ -106,8 +120,8 @@ class PreparedRenderer:
             first,
             tuple(map(_Block.of, renderer.down)),
             tuple(map(_Block.of, renderer.bottom)),
-            tuple((_Conv.of(up.conv[0], up.conv[1]), _Block.of(up.block)) for up in renderer.up),
-            _Conv(weight[order].contiguous(memory_format=torch.channels_last), bias[order], 1),
+            tuple((_Conv.of(up.conv[0], up.conv[1], slope=SLOPE), _Block.of(up.block)) for up in renderer.up),
+            _Conv.made(weight[order], bias[order], 1, 1.0),
             torch.zeros(0, 0) if renderer.head is None else renderer.head[0, 0].detach().float(),
         )
 
@@ -123,7 +137,7 @@ class PreparedRenderer:
             x = block(x)
         for conv, block in self.up:
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = block(torch.cat([_leaky(conv(x)), skips.pop()], dim=1))
+            x = block(torch.cat([conv(x), skips.pop()], dim=1))
         return self.heads(x).permute(0, 2, 3, 1)[0].unflatten(2, (self.fold, self.fold, 5))
 
     @torch.inference_mode()
@@ -153,8 +167,4 @@ class PreparedRenderer:
             (part + bias).view(1, h, w, width).permute(0, 3, 1, 2)
             for part, bias in zip((first, beside), self.entry_bias, strict=True)
         )
-        return self.block.joined(_leaky(first), beside)
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return functional.leaky_relu_(x, SLOPE)
+        return self.block.second(functional.leaky_relu_(first, SLOPE), beside)
