@@ -58,7 +58,7 @@ class Winograd:
         picture = _plane(x)
         height, width, channels = picture.shape
         outputs, high, wide = self.weight.shape[2], -(-height // TILE), -(-width // TILE)
-        made = np.empty((height, width, outputs), np.float32)
+        made = np.empty((1, height, width, outputs), np.float32)
         more = _plane(beside) if beside is not None else np.zeros((0, 0, 0), np.float32)
         lines_of = picture.reshape(height, -1)
         bias, slope, threads = self.bias.numpy(), np.float32(self.slope), torch.get_num_threads()
@@ -77,12 +77,12 @@ class Winograd:
 
             def gather(first: int, last: int) -> None:
                 ready = np.empty((TILE, POINTS, wide * outputs), np.float32)
-                _gather(out_of, bias, more, slope, ready, made, wide, start, first, last)  # noqa: B023
+                _gather(out_of, bias, more, slope, ready, made[0], wide, start, first, last)  # noqa: B023
 
             _shared(spread, start, stop, threads)
             torch.bmm(points, self.weight, out=products)
             _shared(gather, start, stop, threads)
-        return torch.from_numpy(made).permute(2, 0, 1)[None]
+        return torch.from_numpy(made).permute(0, 3, 1, 2)
 
 
 def _room(which: int, count: int) -> Tensor:
