@@ -6,8 +6,7 @@ import torch
 from texture.shapes import ball, paint
 
 from dinar.camera import orbit
-from dinar.raster import blocks
-from dinar.raster.rasterize import rasterize
+from dinar.raster import blocks, samples
 from dinar.texture.neural_drawing import surface
 from dinar.texture.neural_texture import NeuralTexture, window
 
@@ -28,11 +27,10 @@ def test_what_is_read_is_the_surface_that_torch_samples(side: int, threads: int,
     colours = torch.cat([texture.rgb, texture.sampled, texture.filled, torch.zeros(1, 3, 32, 32)], dim=1)
     parts = (colours[0].permute(1, 2, 0), texture.generated[0].permute(1, 2, 0), LAYOUT.uv[LAYOUT.faces].flatten(1))
     x, y, width, height = window(VERTICES[None], camera)
-    body = camera.cropped(x, y, (height, width))
-    cameras = (body, body.resized((2 * height, 2 * width)))
-    once, fine = (rasterize(c.project(VERTICES[None]), FACES, c.size) for c in cameras)
+    points = camera.cropped(x, y, (height, width)).project(VERTICES)
     canvas, size = blocks.Canvas(*(part.contiguous().numpy() for part in parts)), (80 // side, 64 // side)
-    found = blocks.read(canvas, once, fine, (x, y), size, side, threads)
+    drawn = samples.draw(points.numpy(), FACES.int().numpy(), canvas.uv, (height, width), 2, threads)
+    found = blocks.read(canvas, drawn, (x, y), size, side, threads)
 
     assert (found.values[-1] == 0).all() and found.place.max() <= len(found.values) - 1
     held = [(wanted[:, i * side : (i + 1) * side, j * side : (j + 1) * side] != 0).any() for i, j in np.ndindex(*size)]

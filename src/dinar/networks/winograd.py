@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dinar.raster.compiled import compiled, shared_out
+from dinar.raster.compiled import bare, shared_out
 
 TILE = 4            # pixels a side that are made at once
 POINTS = TILE + 2   # a side of what is multiplied
@@ -62,7 +62,9 @@ class Winograd:
         more = _plane(beside) if beside is not None else np.zeros((0, 0, 0), np.float32)
         lines_of = picture.reshape(height, -1)
         bias, slope, threads = self.bias.numpy(), np.float32(self.slope), torch.get_num_threads()
-        rows = high if threads > 1 else max(1, CACHED // (POINTS**2 * wide * (channels + outputs)))
+        # as many rows of tiles as the cache holds, but enough to be worth reading all weights
+        rows = max(CACHED // POINTS**2, channels * outputs) // (wide * (channels + outputs)) + 1
+        rows = high if threads > 1 else rows
         for start in range(0, high, rows):
             stop = min(start + rows, high)
             count = (stop - start) * wide
@@ -110,17 +112,12 @@ def _shared(job: Callable[[int, int], None], first: int, last: int, threads: int
     )
 
 
-def _compiled(function: Callable) -> Callable:
-    """Machine code that makes no arrays of its own: then numba counts no references to rows."""
-    return compiled(function, _nrt=False, error_model="numpy")
-
-
-@_compiled
+@bare
 def _leaky(x, slope):
     return x if x > 0 else x * slope
 
 
-@_compiled
+@bare
 def _at_points(a, b, c, d, e, f, p0, p1, p2, p3, p4, p5):
     """Six rows of numbers at the six points; a loop each, for compilers vectorise loops that write to one place."""
     two, four, five = np.float32(2), np.float32(4), np.float32(5)
@@ -138,7 +135,7 @@ def _at_points(a, b, c, d, e, f, p0, p1, p2, p3, p4, p5):
         p5[k] = four * b[k] - five * d[k] + f[k]
 
 
-@_compiled
+@bare
 def _spread(picture, lines, ready, points, wide, start, first, last):
     """A picture [H, W C] at the points of tiles [36, T, C], which begin with row `start`; rows of tiles first to last."""
     height, inner, channels = picture.shape[0], picture.shape[1], points.shape[2]
@@ -171,7 +168,7 @@ def _spread(picture, lines, ready, points, wide, start, first, last):
                 )  # fmt: skip
 
 
-@_compiled
+@bare
 def _gather(products, bias, more, slope, ready, made, wide, start, first, last):
     """Products at the points [36, T K] as a picture [H, W, K], with what is added, and the leaky ReLU."""
     height, width, channels = made.shape

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dinar.raster.compiled import compiled, shared_out
+from dinar.raster.compiled import bare, shared_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dinar.raster.fragments import Fragments
+    from dinar.raster.samples import Samples
 
 CHUNK = 64     # blocks that one thread takes at a time
 
@@ -44,12 +44,7 @@ class Blocks:
     place: np.ndarray
 
 
-def _compiled(function: Callable) -> Callable:
-    """Machine code that makes no arrays of its own: then numba counts no references to rows, which took a third."""
-    return compiled(function, _nrt=False, error_model="numpy")
-
-
-@_compiled
+@bare
 def _add(texture, u, v, out):
     """Adds a texture [R, R, C] at (u, v), bilinear, its border continued, to out [C].
 
@@ -68,16 +63,29 @@ def _add(texture, u, v, out):
         out[k] += a * p[k] + b * q[k] + c * r[k] + d * s[k]
 
 
-@_compiled
-def _at(corners, weights):
-    """UV coordinates of a point on a triangle: corners [6], weights [3]."""
-    u = weights[0] * corners[0] + weights[1] * corners[2] + weights[2] * corners[4]
-    return u, weights[0] * corners[1] + weights[1] * corners[3] + weights[2] * corners[5]
+@bare
+def _touched(depth, fine_depth, n, side, x0, y0, touched):
+    """Marks the blocks in which something is hit."""
+    for fine in range(2):
+        step = side * (n if fine else 1)
+        top, left = y0 * (n if fine else 1), x0 * (n if fine else 1)
+        hits = fine_depth if fine else depth
+        for y in range(hits.shape[0]):
+            row, here = touched[(top + y) // step], hits[y]
+            x = 0
+            while x < hits.shape[1]:
+                block = (left + x) // step
+                end = min((block + 1) * step - left, hits.shape[1])
+                hit = False
+                for k in range(x, end):
+                    hit |= here[k] < np.inf
+                row[block] |= hit
+                x = end
 
 
-@_compiled
-def _read(colours, generated, uv, fine, fine_weights, face, weights, n, corners, x0, y0, first, last, values):
-    """Blocks first to last, whose corners are [P, 2] y and x; the fragments' window begins at (x0, y0)."""
+@bare
+def _read(colours, generated, fine_depth, fine_at, depth, at, n, corners, x0, y0, first, last, values):
+    """Blocks first to last, whose corners are [P, 2] y and x; the samples' window begins at (x0, y0)."""
     side, start = values.shape[1], generated.shape[2]
     for number in range(first, last):
         for i in range(side):
@@ -85,18 +93,17 @@ def _read(colours, generated, uv, fine, fine_weights, face, weights, n, corners,
                 out = values[number, i, j]
                 out[:] = 0
                 row, column = corners[number, 0] + i - y0, corners[number, 1] + j - x0
-                if not (0 <= row < face.shape[0] and 0 <= column < face.shape[1]):
+                if not (0 <= row < depth.shape[0] and 0 <= column < depth.shape[1]):
                     continue
                 u, v, hits = np.float32(0), np.float32(0), 0
-                if face[row, column] >= 0:
-                    u, v = _at(uv[face[row, column]], weights[row, column])
+                if depth[row, column] < np.inf:
+                    u, v = at[row, column, 0], at[row, column, 1]
                     _add(generated, u, v, out[:start])
                 for y in range(n * row, n * row + n):
                     for x in range(n * column, n * column + n):
-                        if fine[y, x] >= 0:
+                        if fine_depth[y, x] < np.inf:
                             hits += 1
-                            p, q = _at(uv[fine[y, x]], fine_weights[y, x])
-                            _add(colours, p, q, out[start:])
+                            _add(colours, fine_at[y, x, 0], fine_at[y, x, 1], out[start:])
                 for k in range(start, start + 5):
                     out[k] /= np.float32(max(hits, 1))
                 share = np.float32(hits) / np.float32(n * n)
@@ -104,12 +111,12 @@ def _read(colours, generated, uv, fine, fine_weights, face, weights, n, corners,
                 out[start + 7] = share
 
 
-@_compiled
+@bare
 def _logistic(x):
     return np.float32(1) / (np.float32(1) + np.exp(-x))
 
 
-@_compiled
+@bare
 def _looked_up(map, u, v):
     """A map [S, S] at (u, v), bilinear, 0 around it."""
     side = map.shape[0]
@@ -124,7 +131,7 @@ def _looked_up(map, u, v):
     return found
 
 
-@_compiled
+@bare
 def _write(logits, place, values, spread, copied, outline, faint, first, last, rgb, mask, y0, x0, height, width):
     """Rows of blocks first to last, as far as height x width, into rgb [3, H, W] and mask [H, W] from (y0, x0) on."""
     side, start = values.shape[1], values.shape[3] - 8
@@ -162,29 +169,17 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
 
 def read(
     canvas: Canvas,
-    fragments: Fragments,          # of the pixels' centres: batch 1, [H, W]
-    fine: Fragments,               # of n x n samples a pixel: [nH, nW]
-    window: tuple[int, int],       # x and y of their top left corner in the image
+    seen: Samples,                 # of a window of the image
+    window: tuple[int, int],       # x and y of its top left corner there
     size: tuple[int, int],         # (h, w) blocks of the image
     side: int,                     # pixels of a block's side
     threads: int,
 ) -> Blocks:
     """What a body shows in the image: its texture's means over the covered part of each pixel, as `textured.average`
     takes them; generated channels and UV coordinates at the pixels' centres."""
-    face, weights = fragments.face[0].numpy(), fragments.barycentric[0].numpy()
-    finer, fine_weights = fine.face[0].numpy(), fine.barycentric[0].numpy()
-    n = len(finer) // max(len(face), 1)
-    (x0, y0), (height, width) = window, face.shape
-    seen = face >= 0
-    for i in range(n):
-        for j in range(n):
-            seen |= finer[i::n, j::n] >= 0
-    whole = np.zeros((size[0] * side, size[1] * side), bool)
-    whole[y0 : y0 + height, x0 : x0 + width] = seen
+    n, (x0, y0) = len(seen.fine_depth) // max(len(seen.depth), 1), window
     touched = np.zeros(size, bool)
-    for i in range(side):
-        for j in range(side):
-            touched |= whole[i::side, j::side]
+    _touched(seen.depth, seen.fine_depth, n, side, x0, y0, touched)
     corners = np.argwhere(touched)
     place = np.full(size, len(corners), np.int64)
     place[touched] = np.arange(len(corners))
@@ -194,8 +189,8 @@ def read(
 
     def job(first: int, last: int) -> None:
         _read(
-            canvas.colours, canvas.generated, canvas.uv, finer, fine_weights, face, weights, n, corners, x0, y0, first,
-            last, values,
+            canvas.colours, canvas.generated, seen.fine_depth, seen.fine_at, seen.depth, seen.at, n, corners, x0, y0,
+            first, last, values,
         )  # fmt: skip
 
     _in_chunks(job, len(corners), CHUNK, threads)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MARGIN = 0.08   # of the body's larger side in the image: how far hair and cloth reach beyond it
 GRAIN = 64      # pixels: drawn parts come in few sizes, for a new size costs a CPU up to seconds of preparation
 WHOLE = 256     # images up to this side are drawn whole, for the same reason
+SAMPLES = 2     # a pixel along each axis, as many as `antialiased` takes
 FAINT = 0.02    # of a mask: a sigmoid never quite reaches 0 and 1, and a veil around the person would show
 
 
@@ -141,14 +143,14 @@ class Artist:
 
     def surface(self, vertices: Tensor, faces: Tensor, camera: Camera) -> Blocks:
         """What the renderer needs of one body [1, V, 3]; the image is of a size that it can (`surroundings`)."""
-        from dinar.raster import blocks
+        from dinar.raster import blocks, samples
 
         x, y, width, height = window(vertices, camera)
-        body = camera.cropped(x, y, (height, width))
-        fine = body.resized((2 * height, 2 * width))       # as many samples a pixel as `antialiased` takes
-        fragments, finer = (rasterize(c.project(vertices), faces, c.size) for c in (body, fine))
+        points = camera.cropped(x, y, (height, width)).project(vertices)[0].numpy()
+        threads = torch.get_num_threads()
+        seen = samples.draw(points, np.ascontiguousarray(faces.numpy(), np.int32), self.canvas.uv, (height, width), SAMPLES, threads)
         size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
-        return blocks.read(self.canvas, fragments, finer, (x, y), size, self.renderer.fold, torch.get_num_threads())
+        return blocks.read(self.canvas, seen, (x, y), size, self.renderer.fold, threads)
 
 
 def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
