@@ -72,13 +72,22 @@ def _within(least, most, step, first, last):
 
 
 @bare
-def _draw(vertices, faces, uv, n, first, last, depth, at, fine_depth, fine_at):
-    """Rows of pixels first to last; as `cpu._draw` with n times the size, in whose pixels all is counted."""
+def _hidden(nearest, x0, x1, y0, y1, depth):
+    """Whether all that is farther off than `nearest` lies behind what is drawn of x0 to x1 and y0 to y1."""
+    for y in range(y0, y1 + 1):
+        free = False
+        for x in range(x0, x1 + 1):
+            free |= depth[y, x] > nearest
+        if free:
+            return False
+    return True
+
+
+@bare
+def _draw(vertices, faces, uv, n, first, last, back, depth, at, fine_depth, fine_at):
+    """Front or back faces in rows of pixels first to last; as `cpu._draw` with n times the size, in whose pixels all
+    is counted."""
     width = depth.shape[1]
-    for y in range(first, last):
-        depth[y] = np.inf
-    for y in range(n * first, n * last):
-        fine_depth[y] = np.inf
     for f in range(len(faces)):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ay, by, cy = n * np.float64(vertices[i, 1]), n * np.float64(vertices[j, 1]), n * np.float64(vertices[k, 1])
@@ -95,7 +104,7 @@ def _draw(vertices, faces, uv, n, first, last, depth, at, fine_depth, fine_at):
         if not (az > NEAR and bz > NEAR and cz > NEAR and math.isfinite(ax + bx + cx + az + bz + cz)):
             continue
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0:
+        if area == 0 or (area > 0) != back:
             continue
         left, right = (ax if ax < bx else bx), (ax if ax > bx else bx)
         left, right = (left if left < cx else cx), (right if right > cx else cx)
@@ -104,6 +113,13 @@ def _draw(vertices, faces, uv, n, first, last, depth, at, fine_depth, fine_at):
         centres = wide_x0 <= wide_x1 and wide_y0 <= wide_y1
         if (x0 > x1 or y0 > y1) and not centres:
             continue
+        if back:
+            nearest = az if az < bz else bz
+            nearest = np.float32((nearest if nearest < cz else cz) * (1 - 1e-6))
+            if _hidden(nearest, x0, x1, y0, y1, fine_depth) and _hidden(
+                nearest, wide_x0, wide_x1, wide_y0, wide_y1, depth
+            ):
+                continue
         side = 1.0 if area > 0 else -1.0
         edges = (
             _edge(bx, by, cx, cy, side), _edge(cx, cy, ax, ay, side), _edge(ax, ay, bx, by, side)
@@ -123,7 +139,10 @@ def draw(
     n: int,                        # samples a pixel along each axis, a power of two
     threads: int,
 ) -> Samples:
-    """What `rasterize` finds at the size and at n times the size, to the bit, with UV coordinates for weights."""
+    """What `rasterize` finds at the size and at n times the size, to the bit, with UV coordinates for weights.
+
+    Back faces come last, for then hardly any of them is seen; of equal depths a front face wins.
+    """
     height, width = size
     depth, at = np.empty(size, np.float32), np.empty((*size, 2), np.float32)
     fine_depth = np.empty((n * height, n * width), np.float32)
@@ -132,7 +151,10 @@ def draw(
 
     def job(part: int) -> None:
         first, last = part * height // parts, (part + 1) * height // parts
-        _draw(vertices, faces, uv, n, first, last, depth, at, fine_depth, fine_at)
+        depth[first:last] = np.inf
+        fine_depth[n * first : n * last] = np.inf
+        for back in (False, True):
+            _draw(vertices, faces, uv, n, first, last, back, depth, at, fine_depth, fine_at)
 
     shared_out(job, parts, threads)
     return Samples(depth, at, fine_depth, fine_at)
