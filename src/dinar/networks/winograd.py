@@ -137,7 +137,7 @@ def _at_points(a, b, c, d, e, f, p0, p1, p2, p3, p4, p5):
 
 @bare
 def _spread(picture, lines, ready, points, wide, start, first, last):
-    """A picture [H, W C] at the points of tiles [36, T, C], which begin with row `start`; rows of tiles first to last."""
+    """Rows of tiles first to last of a picture [H, W C] at the points [36, T, C], which begin with row `start`."""
     height, inner, channels = picture.shape[0], picture.shape[1], points.shape[2]
     for tile in range(first, last):
         for i in range(POINTS):

@@ -148,7 +148,8 @@ class Artist:
         x, y, width, height = window(vertices, camera)
         points = camera.cropped(x, y, (height, width)).project(vertices)[0].numpy()
         threads = torch.get_num_threads()
-        seen = samples.draw(points, np.ascontiguousarray(faces.numpy(), np.int32), self.canvas.uv, (height, width), SAMPLES, threads)
+        triangles = np.ascontiguousarray(faces.numpy(), np.int32)
+        seen = samples.draw(points, triangles, self.canvas.uv, (height, width), SAMPLES, threads)
         size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
         return blocks.read(self.canvas, seen, (x, y), size, self.renderer.fold, threads)
 
