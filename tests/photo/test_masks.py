@@ -123,10 +123,13 @@ def test_its_sides_are_the_pictures(modnet) -> None:
     assert alpha.shape == (90, 61) and alpha.dtype == np.float32 and alpha.min() >= 0 and alpha.max() <= 1
 
 
-def test_the_floor_beside_a_lost_leg_is_none_of_it(modnet, photos, store) -> None:
-    """BlazePose's coarse mask sees the dark carpet between a kneeling man's calf and his foot as his."""
+def test_what_is_beside_a_lost_calf_is_none_of_it(modnet, photos, store) -> None:
+    """BlazePose's coarse mask takes the dark carpet behind a kneeling man's calf for his."""
     seen = look(photos / "yogait_war0.jpg", store=store)
-    knee, ankle, foot = seen.landmarks.select(["left_knee", "left_ankle", "left_foot_index"]).xy
-    below = (knee + ankle) / 2 + torch.tensor([0.0, 0.35]) * (ankle - knee).norm()
-    column, row = below.long().tolist()
-    assert float(seen.mask[0, row, column]) < 0.5 and foot[1] > ankle[1]
+    knee, ankle = seen.landmarks.select(["left_knee", "left_ankle"]).xy
+    along = ankle - knee
+    across = torch.stack([along[1], -along[0]])
+    column, row = (knee + 0.385 * along + 0.325 * across).long().tolist()
+    assert float(seen.mask[0, row, column]) < 0.5
+    column, row = (knee + 0.385 * along).long().tolist()
+    assert float(seen.mask[0, row, column]) > 0.5
