@@ -3,7 +3,8 @@
 Where a fit is a little off, a pixel falls on a texel that something else covers. What each pixel shows is known
 (`parts.BodyPart`), and along a limb clothes follow each other in one order only: sleeve and skin, trousers, skin and
 shoe. The order that goes best with what a photo shows says what each place may have; what it may not have is foreign,
-if the part that it is of lies near. A label with nothing of its kind near is the parser's mistake, and is not believed.
+if it goes on into where its part belongs, near. Whatever else is labelled oddly is the parser's mistake, and taken for
+what the body has there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ ROOM = 1           # places up and down in which a border may lie
 OTHER_SIDE = 0.5   # what the same place on the body's other side counts, beside its own
 NEAR = 0.05        # of the longer side of the body's box: so far from where a part belongs its pixels stray
 MIXED = 0.2        # of the clothes at a place on trunk or leg: as much of a kind is worn there
-LONG = 0.15        # of the head's pixels: as much hair on the trunk hangs there, less strayed
+THIN = 1 / 300     # of that side: half the width of what strays; labels are no finer than this
+NECKLINE = 0.1     # of the clothes' pixels at a place of the trunk: as much skin goes on from the neck
+LONG = 0.3         # of the head's pixels: as much hair on the trunk hangs there, less strayed
 NEUTRAL = (BodyPart.BACKGROUND, BodyPart.BAG, BodyPart.UNKNOWN)   # may be anywhere
 
 _CLOTH = (BodyPart.UPPER, BodyPart.OUTER, BodyPart.DRESS)
@@ -81,7 +84,7 @@ class Places:
         neck, head, hips = at("neck")[1], at("head")[1], at("hips")[1]
         down = ((neck - middle[:, 1]) / (neck - hips) * TRUNK_STEPS).long().clamp(0, TRUNK_STEPS - 1)
         of = first["trunk"] + down
-        above = torch.where(middle[:, 1] < head, first["neck"], first["head"])
+        above = torch.where(middle[:, 1] < (neck + head) / 2, first["neck"], first["head"])     # chins are the head's
         of = torch.where(part == PARTS.index("head"), above, of)
         for chain in chains:
             side, limb = chain.split()
@@ -116,7 +119,9 @@ def foreign(
         belongs = on_body & allowed[place, label]
         if belongs.any():
             far = cv2.distanceTransform((~belongs).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-            out |= here & (shown == label) & (far <= reach)
+            _, pieces = cv2.connectedComponents((shown == label).astype(np.uint8))
+            out |= here & (shown == label) & (far <= reach) & np.isin(pieces, pieces[belongs & (shown == label)])
+    out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(width, height)))
     out = torch.from_numpy(out)[None, None].float().to(vertices.device)
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
 
@@ -143,6 +148,8 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
             mixed = (share > MIXED) & (kind != "arm") & (group[0] in _WORN)     # coats are open, hems slant
             allowed[rows, list(group)] = (mixed | _widened(worn == k))[:, None]
     trunk = slice(places.first["trunk"], places.first["trunk"] + TRUNK_STEPS)
+    bare = counts[trunk, BodyPart.SKIN] > NECKLINE * np.maximum(counts[trunk][:, list(_WORN)].sum(1), 1)
+    allowed[trunk, BodyPart.SKIN] |= _widened(np.logical_and.accumulate(bare))
     hair = counts[:, BodyPart.HAIR]
     allowed[trunk, BodyPart.HAIR] = hair[trunk].sum() > LONG * counts[places.first["head"]].sum()
     return allowed
@@ -168,3 +175,8 @@ def in_order(votes: np.ndarray) -> np.ndarray:
 def _widened(there: np.ndarray) -> np.ndarray:
     """Places bool [N] and those next to them."""
     return np.convolve(there, np.ones(2 * ROOM + 1), mode="same") > 0
+
+
+def _disc(radius: float) -> np.ndarray:
+    reach = max(1, round(radius))
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
