@@ -78,7 +78,7 @@ def test_a_shoe_above_its_place_and_hair_on_a_shoulder_are_foreign(model, places
     shoe = boot & (rows < low - 6)                                 # below it a border may lie
     hair = torso & (rows < torso.nonzero()[:, 0].min() + 4) & (columns < torso.nonzero()[:, 1].float().mean())
     labels[boot] = BodyPart.SHOES
-    labels[hair | head & (rows < head.nonzero()[:, 0].min() + 8)] = BodyPart.HAIR
+    labels[hair | head & (columns < head.nonzero()[:, 1].float().mean())] = BodyPart.HAIR    # it falls past the neck
     found = foreign(labels, vertices, model.faces, places, camera)[0, 0] > 0
     for strayed in (shoe, hair):
         assert strayed.sum() > 10
