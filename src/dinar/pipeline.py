@@ -392,13 +392,14 @@ def foreign_in(
     """Pixels that show another part than the body has there, [1, 1, H, W] in {0, 1}; None where no parts are known.
 
     parts   uint8 [H, W], `parts.BodyPart`
-    places  of the model, made where they are not given
+    places  of the model without its layers, made where they are not given
     """
     if parts is None:
         return None
     with torch.no_grad():
         vertices = model(body.to(model.template.device)).vertices
-    return foreign(parts, vertices, model.faces, places or Places.on(model), camera.to(vertices.device))
+    places = (places or Places.on(model)).with_layers(model)
+    return foreign(parts, vertices, model.faces, places, camera.to(vertices.device))
 
 
 def _pictures(photo: Photo, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ what the body has there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import cv2
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.body.layers import bare
 from dinar.body.uv import PARTS, part_labels
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
@@ -45,8 +46,12 @@ _ORDERS = {     # of what is worn, from the trunk outwards, from the neck downwa
     "arm": (_CLOTH, (BodyPart.SKIN,)),
     "trunk": ((BodyPart.SKIN,), _CLOTH, (BodyPart.LOWER,)),
 }
-_NECK = frozenset(BodyPart) - {BodyPart.LOWER, BodyPart.SHOES}
-_HEAD = frozenset(BodyPart) - {*_CLOTH, BodyPart.LOWER, BodyPart.SHOES}
+_ANY_OF = {     # in no order
+    "neck": frozenset(BodyPart) - {BodyPart.LOWER, BodyPart.SHOES},
+    "head": frozenset(BodyPart) - {*_CLOTH, BodyPart.LOWER, BodyPart.SHOES},
+    "hair": frozenset({BodyPart.HAIR, BodyPart.HEADWEAR}),      # layers
+    "skirt": frozenset(_WORN),
+}
 _BONES = {"leg": ("UpperLeg", "LowerLeg", "Foot", "Toes"), "arm": ("UpperArm", "LowerArm", "Hand", "MiddleDistal")}
 _LIMBS = {"leg": ("thigh", "calf", "foot"), "arm": ("upper arm", "lower arm", "hand")}
 _SIDES = ("left", "right")
@@ -56,10 +61,10 @@ _PLACES = {"leg": 3 * STEPS, "arm": 3 * STEPS, "trunk": TRUNK_STEPS}
 
 @dataclass(frozen=True)
 class Places:
-    """Where on the body each triangle is: along a leg, an arm or the trunk, on the neck or the head.
+    """Where on the body each triangle is: along a leg, an arm or the trunk, on the neck or the head, or on a layer.
 
     of      int64 [F]   number of its place
-    first   of each chain ("left leg", ..., "trunk", "neck", "head") its first place; the others follow
+    first   of each chain ("left leg", ..., "trunk", "neck", "head", layers) its first place; the others follow
     count   of all places
     """
 
@@ -69,7 +74,8 @@ class Places:
 
     @classmethod
     def on(cls, model: BodyModel) -> Self:
-        """Of a body's triangles."""
+        """Of a body's triangles, without the layers it may wear."""
+        model = bare(model)
         vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
         middle = vertices[model.faces].mean(1)
         part = part_labels(model)
@@ -95,6 +101,13 @@ class Places:
                 step = (share * STEPS).long().clamp(0, STEPS - 1)
                 of = torch.where(part == PARTS.index(f"{side} {name}"), first[chain] + k * STEPS + step, of)
         return cls(of, first, count)
+
+    def with_layers(self, model: BodyModel) -> Self:
+        """The same with the triangles of the layers that the body wears."""
+        worn = model.layer[model.faces[len(self.of) :, 0]].to(self.of)
+        first = self.first | {name: self.count + number for number, name in enumerate(model.layers)}
+        of = torch.cat([self.of, self.count + worn - 1])
+        return replace(self, of=of, first=first, count=self.count + len(model.layers))
 
 
 def foreign(
@@ -136,7 +149,7 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
         *sides, kind = chain.split()
         rows = slice(start, start + _PLACES.get(kind, 1))
         if kind not in _ORDERS:
-            allowed[rows, list(_NECK if kind == "neck" else _HEAD)] = True
+            allowed[rows, list(_ANY_OF[kind])] = True
             continue
         seen = counts[rows]
         if sides:
