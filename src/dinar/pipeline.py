@@ -161,7 +161,9 @@ def create_several(
     with progress.stage("texture"):
         there = moved(model, device)
         generated, places = made.result()
-        strays = [foreign_in(v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)]
+        strays = [
+            foreign_in(v.image, v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)
+        ]
         parts = [
             texture_of(v, f, there, wear, g, without=stray)
             for v, f, g, stray in zip(views, fits, generated, strays, strict=True)
@@ -387,10 +389,11 @@ def texture_of(
 
 
 def foreign_in(
-    parts: Tensor | None, body: Body, camera: Camera, model: BodyModel, places: Places | None = None
+    image: Tensor, parts: Tensor | None, body: Body, camera: Camera, model: BodyModel, places: Places | None = None
 ) -> Tensor | None:
     """Pixels that show another part than the body has there, [1, 1, H, W] in {0, 1}; None where no parts are known.
 
+    image   float32 [3, H, W], the photo, in [0, 1]
     parts   uint8 [H, W], `parts.BodyPart`
     places  of the model without its layers, made where they are not given
     """
@@ -399,7 +402,7 @@ def foreign_in(
     with torch.no_grad():
         vertices = model(body.to(model.template.device)).vertices
     places = (places or Places.on(model)).with_layers(model)
-    return foreign(parts, vertices, model.faces, places, camera.to(vertices.device))
+    return foreign(image, parts, vertices, model.faces, places, camera.to(vertices.device))
 
 
 def _pictures(photo: Photo, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dinar.avatar import open_body
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, orbit
-from dinar.parts import BodyPart
+from dinar.parts import BodyPart, coloured
 from dinar.raster.rasterize import rasterize
 from dinar.texture.part_colours import Places, foreign, in_order
 
@@ -60,10 +60,15 @@ def dressed(model: BodyModel, vertices: Tensor, camera: Camera) -> tuple[Tensor,
     return worn[part].to(torch.uint8), part
 
 
+def photo_of(labels: Tensor) -> Tensor:
+    """A photo in which each part has one colour."""
+    return torch.from_numpy(coloured(labels.numpy())).permute(2, 0, 1).float() / 255
+
+
 def test_a_body_that_lies_where_it_is_has_nothing_foreign(model, places, camera) -> None:
     vertices = posed(model, model.neutral())
     labels, part = dressed(model, vertices, camera)
-    found = foreign(labels, vertices, model.faces, places, camera)
+    found = foreign(photo_of(labels), labels, vertices, model.faces, places, camera)
     assert found.shape == (1, 1, *SIZE)
     assert float(found.sum()) < 0.01 * float((part >= 0).sum())
 
@@ -79,7 +84,7 @@ def test_a_shoe_above_its_place_and_hair_on_a_shoulder_are_foreign(model, places
     hair = torso & (rows < torso.nonzero()[:, 0].min() + 4) & (columns < torso.nonzero()[:, 1].float().mean())
     labels[boot] = BodyPart.SHOES
     labels[hair | head & (columns < head.nonzero()[:, 1].float().mean())] = BodyPart.HAIR    # it falls past the neck
-    found = foreign(labels, vertices, model.faces, places, camera)[0, 0] > 0
+    found = foreign(photo_of(labels), labels, vertices, model.faces, places, camera)[0, 0] > 0
     for strayed in (shoe, hair):
         assert strayed.sum() > 10
         assert found[strayed].float().mean() > 0.8
@@ -93,7 +98,7 @@ def test_hair_that_hangs_over_the_chest_stays(model, places, camera) -> None:
     rows = torch.arange(SIZE[0])[:, None]
     hair = torso & (rows < torso.nonzero()[:, 0].min() + 40)
     labels[hair] = BodyPart.HAIR
-    found = foreign(labels, vertices, model.faces, places, camera)[0, 0] > 0
+    found = foreign(photo_of(labels), labels, vertices, model.faces, places, camera)[0, 0] > 0
     assert hair.sum() > 300 and found[hair].float().mean() < 0.05
 
 
@@ -102,12 +107,12 @@ def test_what_the_parser_mistakes_is_sampled_as_ever(model, places, camera) -> N
     vertices = posed(model, model.neutral())
     labels, part = dressed(model, vertices, camera)
     hands = (part == PARTS.index("left hand")) | (part == PARTS.index("right hand"))
-    before = foreign(labels, vertices, model.faces, places, camera)[0, 0] > 0
+    before = foreign(photo_of(labels), labels, vertices, model.faces, places, camera)[0, 0] > 0
     labels[hands] = BodyPart.SHOES
-    found = foreign(labels, vertices, model.faces, places, camera)[0, 0] > 0
+    found = foreign(photo_of(labels), labels, vertices, model.faces, places, camera)[0, 0] > 0
     assert hands.sum() > 50 and not (found & hands).any()
     labels[part >= 0] = BodyPart.UNKNOWN
-    assert foreign(labels, vertices, model.faces, places, camera).sum() == 0
+    assert foreign(photo_of(labels), labels, vertices, model.faces, places, camera).sum() == 0
     assert before.sum() < 0.01 * (part >= 0).sum()
 
 
@@ -118,12 +123,22 @@ def test_a_hand_before_trousers_and_trousers_behind_a_hand(model, places, camera
         labels, _ = dressed(model, posed(model, turned(model, "leftUpperArm", 0, 0, shown)), camera)
         fitted = posed(model, turned(model, "leftUpperArm", 0, 0, believed))
         part = dressed(model, fitted, camera)[1]
-        found = foreign(labels, fitted, model.faces, places, camera)[0, 0] > 0
+        found = foreign(photo_of(labels), labels, fitted, model.faces, places, camera)[0, 0] > 0
         cloth = labels if shown > believed else worn[part.clamp(min=0)]
         skin = worn[part.clamp(min=0)] if shown > believed else labels
         strayed = (part >= 0) & (skin == BodyPart.SKIN) & ((cloth == BodyPart.UPPER) | (cloth == BodyPart.LOWER))
         assert strayed.sum() > 20
         assert found[strayed].float().mean() > 0.75
+
+
+def test_a_hand_before_a_shirt_that_is_called_a_shirt_keeps_its_colours(model, places, camera) -> None:
+    vertices = posed(model, turned(model, "leftUpperArm", 0, 0, -0.8))
+    labels, part = dressed(model, vertices, camera)
+    image = photo_of(labels)
+    arm = (part == PARTS.index("left lower arm")) | (part == PARTS.index("left hand"))
+    labels[arm & (torch.arange(SIZE[0])[:, None] > 150)] = BodyPart.UPPER
+    assert foreign(photo_of(labels), labels, vertices, model.faces, places, camera).sum() > 20, "cloth over a hand"
+    assert foreign(image, labels, vertices, model.faces, places, camera).sum() == 0, "skin"
 
 
 def test_the_best_order_is_the_best_of_all() -> None:

@@ -3,8 +3,8 @@
 Where a fit is a little off, a pixel falls on a texel that something else covers. What each pixel shows is known
 (`parts.BodyPart`), and along a limb clothes follow each other in one order only: sleeve and skin, trousers, skin and
 shoe. The order that goes best with what a photo shows says what each place may have; what it may not have is foreign,
-if it goes on into where its part belongs, near. Whatever else is labelled oddly is the parser's mistake, and taken for
-what the body has there.
+if it goes on into where its part belongs, near, and has the colours that are seen there rather than those of its place.
+Whatever else is labelled oddly is the parser's mistake, and taken for what the body has there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Self
 import cv2
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional
 
 from dinar.body.layers import bare
 from dinar.body.uv import PARTS, part_labels
+from dinar.images import to_bytes
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import window
@@ -37,6 +39,9 @@ MIXED = 0.2        # of the clothes at a place on trunk or leg: as much of a kin
 THIN = 1 / 300     # of that side: half the width of what strays; labels are no finer than this
 NECKLINE = 0.1     # of the clothes' pixels at a place of the trunk: as much skin goes on from the neck
 LONG = 0.3         # of the head's pixels: as much hair on the trunk hangs there, less strayed
+CELLS = 16         # of the histograms of colours, along each axis of Lab
+FLOOR = 1e-4       # share of a part's pixels that any colour may have
+LIKELIER = 2.0     # how much more a colour is to be that of the part elsewhere than of what its place has
 NEUTRAL = (BodyPart.BACKGROUND, BodyPart.BAG, BodyPart.UNKNOWN)   # may be anywhere
 
 _CLOTH = (BodyPart.UPPER, BodyPart.OUTER, BodyPart.DRESS)
@@ -71,6 +76,15 @@ class Places:
     of: Tensor
     first: dict[str, int]
     count: int
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """Of each place the number of what it is of, int [count]: of both legs one, of both arms one."""
+        names = [chain.split()[-1] for chain in self.first]
+        found = np.empty(self.count, int)
+        for name, start in zip(names, self.first.values(), strict=True):      # in their order
+            found[start:] = names.index(name)
+        return found
 
     @classmethod
     def on(cls, model: BodyModel) -> Self:
@@ -111,6 +125,7 @@ class Places:
 
 
 def foreign(
+    image: Tensor,                 # [3, H, W] the photo, [0, 1]
     labels: Tensor,                # uint8 [H, W] `parts.BodyPart`
     vertices: Tensor,              # [1, V, 3] the fitted body, metres
     faces: Tensor,                 # [F, 3] its triangles
@@ -125,7 +140,10 @@ def foreign(
     shown = labels[y : y + height, x : x + width].cpu().numpy()
     allowed = _allowed(place, shown, places)
     on_body = place >= 0
+    owns = allowed[place, shown] & ~np.isin(shown, NEUTRAL)
     here = on_body & ~allowed[place, shown]
+    kinds = places.kinds[place]
+    cells = _cells(image[:, y : y + height, x : x + width])
     reach = NEAR * max(width, height)
     out = np.zeros(shown.shape, bool)
     for label in np.unique(shown[here]):
@@ -133,7 +151,11 @@ def foreign(
         if belongs.any():
             far = cv2.distanceTransform((~belongs).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
             _, pieces = cv2.connectedComponents((shown == label).astype(np.uint8))
-            out |= here & (shown == label) & (far <= reach) & np.isin(pieces, pieces[belongs & (shown == label)])
+            astray = here & (shown == label) & (far <= reach) & np.isin(pieces, pieces[belongs & (shown == label)])
+            elsewhere = _likely(cells, belongs & (shown == label))
+            for kind in np.unique(kinds[astray]):
+                as_placed = _likely(cells, on_body & owns & (kinds == kind) & (shown != label))
+                out |= astray & (kinds == kind) & (elsewhere > LIKELIER * as_placed)
     out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(width, height)))
     out = torch.from_numpy(out)[None, None].float().to(vertices.device)
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
@@ -166,6 +188,19 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
     hair = counts[:, BodyPart.HAIR]
     allowed[trunk, BodyPart.HAIR] = hair[trunk].sum() > LONG * counts[places.first["head"]].sum()
     return allowed
+
+
+def _cells(image: Tensor) -> np.ndarray:
+    """The cell of each pixel's colour in Lab: [h, w, 3]."""
+    return cv2.cvtColor(to_bytes(image), cv2.COLOR_RGB2LAB).astype(int) * CELLS // 256
+
+
+def _likely(cells: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """How likely each pixel's colour is among those of some [h, w]; all alike where there are none."""
+    counts = np.zeros((CELLS,) * 3)
+    np.add.at(counts, tuple(cells[where].T), 1.0)
+    smooth = gaussian_filter(counts, 1.0, mode="constant")
+    return (smooth / max(smooth.sum(), 1e-9) + FLOOR)[tuple(np.moveaxis(cells, 2, 0))]
 
 
 def in_order(votes: np.ndarray) -> np.ndarray:
