@@ -51,6 +51,10 @@ _ORDERS = {     # of what is worn, from the trunk outwards, from the neck downwa
     "arm": (_CLOTH, (BodyPart.SKIN,)),
     "trunk": ((BodyPart.SKIN,), _CLOTH, (BodyPart.LOWER,)),
 }
+_MIXED = {      # beside each other at one place: coats are open, hems slant; a shirt on a lap is none of the thigh
+    "leg": (BodyPart.OUTER, BodyPart.DRESS, BodyPart.LOWER),
+    "trunk": _WORN,
+}
 _ANY_OF = {     # in no order
     "neck": frozenset(BodyPart) - {BodyPart.LOWER, BodyPart.SHOES},
     "head": frozenset(BodyPart) - {*_CLOTH, BodyPart.LOWER, BodyPart.SHOES},
@@ -179,9 +183,10 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
             seen = seen + OTHER_SIDE * counts[other : other + len(seen)]
         worn = in_order(np.stack([seen[:, list(group)].sum(1) for group in _ORDERS[kind]], axis=1))
         for k, group in enumerate(_ORDERS[kind]):
-            share = seen[:, list(group)].sum(1) / np.maximum(seen[:, list(_WORN)].sum(1), 1)
-            mixed = (share > MIXED) & (kind != "arm") & (group[0] in _WORN)     # coats are open, hems slant
-            allowed[rows, list(group)] = (mixed | _widened(worn == k))[:, None]
+            allowed[rows, list(group)] = _widened(worn == k)[:, None]
+        mixed = list(_MIXED.get(kind, ()))
+        share = seen[:, mixed] / np.maximum(seen[:, list(_WORN)].sum(1), 1)[:, None]
+        allowed[rows, mixed] |= share > MIXED
     trunk = slice(places.first["trunk"], places.first["trunk"] + TRUNK_STEPS)
     bare = counts[trunk, BodyPart.SKIN] > NECKLINE * np.maximum(counts[trunk][:, list(_WORN)].sum(1), 1)
     allowed[trunk, BodyPart.SKIN] |= _widened(np.logical_and.accumulate(bare))
