@@ -44,6 +44,7 @@ from dinar.texture.layered import each, front_of, front_part, on_layers, whole_s
 from dinar.texture.merging import merge, seen_part
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
+from dinar.texture.part_colours import Places, foreign
 from dinar.texture.refinement import Draw, Target
 from dinar.texture.residuals import Sight
 from dinar.texture.sampling import sample_photo
@@ -141,12 +142,13 @@ def create_several(
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
     wear = layout.to(device)
 
-    def others() -> list[Tensor | None]:
+    def others() -> tuple[list[Tensor | None], Places | None]:
         """What needs no body is made beside the body's fit, which keeps one core busy."""
         texel_map(wear, TEXTURE_SIZE)
         if painter is not None:
             painter()
-        return [None if neural is None else neural.generated(*_pictures(view, device)) for view in views]
+        places = None if all(view.parts is None for view in views) else Places.on(model)
+        return [None if neural is None else neural.generated(*_pictures(view, device)) for view in views], places
 
     with beside(others) as made:
         with progress.stage("fit"):
@@ -158,7 +160,14 @@ def create_several(
         wear = layout.to(device)
     with progress.stage("texture"):
         there = moved(model, device)
-        parts = [texture_of(v, f, there, wear, g) for v, f, g in zip(views, fits, made.result(), strict=True)]
+        generated, places = made.result()
+        strays = [
+            foreign_in(v.image, v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)
+        ]
+        parts = [
+            texture_of(v, f, there, wear, g, without=stray)
+            for v, f, g, stray in zip(views, fits, generated, strays, strict=True)
+        ]
         texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
         filler = Filler.of(there, wear, texture.rgb.shape[-1])
@@ -174,8 +183,8 @@ def create_several(
                 avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
             else:
                 sights = [
-                    sight_of(filler, part, v.image, v.mask, f.body, f.camera)
-                    for v, f, part in zip(views, fits, parts, strict=True)
+                    sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
+                    for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
                 ]
                 avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
@@ -360,6 +369,7 @@ def texture_of(
     layout: UVLayout,
     generated: Tensor | None = None,       # [1, 16, S, S] its generated channels (`Appearance.generated`)
     *,
+    without: Tensor | None = None,         # [1, 1, H, W] 1 where it shows something else (`foreign_in`)
     size: int | None = None,               # texels a side; default: TEXTURE_SIZE where there are no layers
 ) -> NeuralTexture:
     """What one photo shows of the body's surface (algorithm 1, section 3.5), on the model's device."""
@@ -369,6 +379,7 @@ def texture_of(
     with torch.no_grad():
         vertices = model(found.body.to(device)).vertices
     sure = mask * (1 - occlusion_band(vertices, model.faces, layout.part_colours, camera))
+    sure = sure if without is None else sure * (1 - without)
     if size is None:
         size = whole_side(TEXTURE_SIZE) if model.layers else TEXTURE_SIZE
     texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size)
@@ -377,20 +388,46 @@ def texture_of(
     return replace(texture, generated=generated)
 
 
+def foreign_in(
+    image: Tensor, parts: Tensor | None, body: Body, camera: Camera, model: BodyModel, places: Places | None = None
+) -> Tensor | None:
+    """Pixels that show another part than the body has there, [1, 1, H, W] in {0, 1}; None where no parts are known.
+
+    image   float32 [3, H, W], the photo, in [0, 1]
+    parts   uint8 [H, W], `parts.BodyPart`
+    places  of the model without its layers, made where they are not given
+    """
+    if parts is None:
+        return None
+    with torch.no_grad():
+        vertices = model(body.to(model.template.device)).vertices
+    places = (places or Places.on(model)).with_layers(model)
+    return foreign(image, parts, vertices, model.faces, places, camera.to(vertices.device))
+
+
 def _pictures(photo: Photo, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """A photo [1, 3, H, W] and its mask [1, 1, H, W] on a device."""
     return photo.image[None].to(device), photo.mask[None].to(device)
 
 
 def sight_of(
-    filler: Filler, part: NeuralTexture, image: Tensor, mask: Tensor, body: Body, camera: Camera
+    filler: Filler,
+    part: NeuralTexture,
+    image: Tensor,
+    mask: Tensor,
+    body: Body,
+    camera: Camera,
+    *,
+    without: Tensor | None = None,
 ) -> Sight:
-    """A photo [3, H, W] with its mask [1, H, W] as texels see it; `part` is what it shows of them (`texture_of`)."""
+    """A photo [3, H, W] with its mask [1, H, W] as texels see it; `part` is what it shows of them (`texture_of`), and
+    `without` as there.
+    """
     model, device = filler.model, filler.mirror.device
     with torch.no_grad():
         vertices = model(body.to(device)).vertices
     seen = image.to(device), mask.to(device), vertices, model.faces, camera.to(device)
-    return Sight.of(*seen, filler.layout.part_colours, filler.texels, part.frontality)
+    return Sight.of(*seen, filler.layout.part_colours, filler.texels, part.frontality, without)
 
 
 def refined(

@@ -8,7 +8,7 @@ import torch
 from dinar.errors import InputError
 from dinar.photo.blazepose import POINTS, Person
 from dinar.photo.landmarks import BODY, Landmarks
-from dinar.photo.masks import disc, held, lost_limbs, strangers, voted
+from dinar.photo.masks import disc, held, limbs_of, lost_limbs, strangers, voted
 from dinar.photo.modnet import load_modnet
 from dinar.photo.photo import look
 from dinar.photo.regions import Region
@@ -78,6 +78,13 @@ def test_a_gap_beside_a_limb_is_no_lost_limb() -> None:
     assert not lost_limbs(alpha, BODYLIKE, leg()).any()
 
 
+def test_limbs_are_as_wide_as_limbs() -> None:
+    found = limbs_of(leg(), SIDE)
+    assert found[210:370, 190:210].all() and not found[:, :150].any() and not found[:, 250:].any()
+    assert found[250].sum() > found[345].sum() > 20, "thighs are wider than calves"
+    assert not limbs_of(leg(confidence=0.2), SIDE).any()
+
+
 def test_those_behind_take_only_what_nobody_else_claims() -> None:
     mine, theirs = person(BODYLIKE), person(band(200, 20, 300, 300))          # they end higher: behind
     found = strangers(BODYLIKE, mine, [theirs], (0.0, 0.0, 1.0))
@@ -114,3 +121,15 @@ def test_its_sides_are_the_pictures(modnet) -> None:
     picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (90, 61, 3)).astype(np.uint8), (0, 0), 3)
     alpha = modnet(picture, 128 * 128)
     assert alpha.shape == (90, 61) and alpha.dtype == np.float32 and alpha.min() >= 0 and alpha.max() <= 1
+
+
+def test_what_is_beside_a_lost_calf_is_none_of_it(modnet, photos, store) -> None:
+    """BlazePose's coarse mask takes the dark carpet behind a kneeling man's calf for his."""
+    seen = look(photos / "yogait_war0.jpg", store=store)
+    knee, ankle = seen.landmarks.select(["left_knee", "left_ankle"]).xy
+    along = ankle - knee
+    across = torch.stack([along[1], -along[0]])
+    column, row = (knee + 0.385 * along + 0.325 * across).long().tolist()
+    assert float(seen.mask[0, row, column]) < 0.5
+    column, row = (knee + 0.385 * along).long().tolist()
+    assert float(seen.mask[0, row, column]) > 0.5

@@ -4,7 +4,7 @@ it in a mirror, and BlazePose's coarse one, which knows whose limbs are where.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -21,12 +21,14 @@ OUTVOTED = 1 / 400    # of the crop's side: half the width of what two of three 
 CERTAIN = 0.9         # the coarse mask where it tells a lost limb: it is hazy before strangers
 LOST = 0.3            # of a bone that lies where the coarse mask is certain and the fine one says nobody
 WIDE, NARROW = 0.4, 0.15   # of a bone's length: half a limb's width, with its clothes and without
+SLIM = 0.2            # the same of calves, with trousers
 SURE = 0.5            # least trust in the ends of a bone that tells a lost limb
 
 BONES = (
-    ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("hip", "knee"), ("knee", "ankle"),
-    ("ankle", "heel"), ("ankle", "foot_index"), ("heel", "foot_index"),
+    ("shoulder", "elbow", WIDE), ("elbow", "wrist", WIDE), ("wrist", "index", WIDE), ("hip", "knee", WIDE),
+    ("knee", "ankle", SLIM), ("ankle", "heel", WIDE), ("ankle", "foot_index", WIDE), ("heel", "foot_index", WIDE),
 )  # fmt: skip
+"""Their ends, and half their width where they are lost."""
 TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
@@ -49,12 +51,14 @@ def person_mask(
     points = (person.xy[person.confidence > 0.5] - window[:2]) * window[2]
     solid = connected(without_others(coarse, person, others, window) > 0.5, points)
     fine, second = looks(pixels, window, size, modnet, person, landmarks)
+    seen = landmarks.moved(*window)
     alpha = held(voted(fine, second, coarse) * ~theirs, solid)
-    lost = lost_limbs(alpha, coarse * solid, landmarks.moved(*window))
+    lost = lost_limbs(alpha, coarse * solid, seen)
     if not lost.any():
         return alpha
-    whole = continued(solid | (alpha > 0.5), pixels.shape[:2], window)
-    return np.maximum(alpha, matted(crop, whole) * cv2.dilate(lost.astype(np.uint8), disc(size / 60)))
+    filled = (cv2.dilate(lost.astype(np.uint8), disc(size / 60)) > 0) & limbs_of(seen, size) & solid
+    whole = continued(filled | (alpha > 0.5), pixels.shape[:2], window)
+    return np.maximum(alpha, matted(crop, whole) * cv2.dilate(filled.astype(np.uint8), disc(size / 200)))
 
 
 def looks(
@@ -129,21 +133,41 @@ def lost_limbs(alpha: np.ndarray, coarse: np.ndarray, landmarks: Landmarks) -> n
     size = alpha.shape[0]
     missing, certain = (((coarse > least) & (alpha < 0.5)).astype(np.uint8) for least in (0.5, CERTAIN))
     limbs, bones = (np.zeros((size, size), np.uint8) for _ in range(2))
-    for side in ("left", "right"):
-        for ends in BONES:
-            names = [f"{side}_{end}" for end in ends]
-            if not all(landmarks.seen(name, SURE) for name in names):
-                continue
-            start, end = landmarks.select(names).xy.numpy().astype(np.float64)
-            points = np.floor(start + (end - start) * np.linspace(0, 1, 21)[:, None]).astype(int).clip(0, size - 1)
-            lost = certain[points[:, 1], points[:, 0]].mean() >= LOST
-            width = 2 * (WIDE if lost else NARROW) * float(np.linalg.norm(end - start))
-            ends = (tuple(int(v) for v in np.floor(point)) for point in (start, end))
-            cv2.line(limbs if lost else bones, *ends, 1, max(round(width), size // 80))
-    if all(landmarks.seen(name, SURE) for name in TRUNK):
-        cv2.fillPoly(bones, [np.floor(landmarks.select(TRUNK).xy.numpy()).astype(np.int32)], 1)
+    for start, end, wide in _bones(landmarks):
+        points = np.floor(start + (end - start) * np.linspace(0, 1, 21)[:, None]).astype(int).clip(0, size - 1)
+        lost = certain[points[:, 1], points[:, 0]].mean() >= LOST
+        _draw_bone(limbs if lost else bones, start, end, wide if lost else NARROW)
+    _draw_trunk(bones, landmarks)
     thin = disc(size / 120)
     return (cv2.erode(missing, thin) & limbs | cv2.erode(certain, thin) & bones) > 0
+
+
+def limbs_of(landmarks: Landmarks, size: int) -> np.ndarray:
+    """Where limbs and trunk can be, bool [size, size]; landmarks are the crop's."""
+    out = np.zeros((size, size), np.uint8)
+    for start, end, wide in _bones(landmarks):
+        _draw_bone(out, start, end, wide)
+    _draw_trunk(out, landmarks)
+    return out > 0
+
+
+def _bones(landmarks: Landmarks) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """Start and end [2] of each bone whose ends are seen, and half its limb's width, part of its length."""
+    for side in ("left", "right"):
+        for first, last, wide in BONES:
+            names = [f"{side}_{first}", f"{side}_{last}"]
+            if all(landmarks.seen(name, SURE) for name in names):
+                yield *landmarks.select(names).xy.numpy().astype(np.float64), wide
+
+
+def _draw_bone(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, half: float) -> None:
+    ends = (tuple(int(v) for v in np.floor(point)) for point in (start, end))
+    cv2.line(canvas, *ends, 1, max(round(2 * half * float(np.linalg.norm(end - start))), canvas.shape[0] // 80))
+
+
+def _draw_trunk(canvas: np.ndarray, landmarks: Landmarks) -> None:
+    if all(landmarks.seen(name, SURE) for name in TRUNK):
+        cv2.fillPoly(canvas, [np.floor(landmarks.select(TRUNK).xy.numpy()).astype(np.int32)], 1)
 
 
 def disc(radius: float) -> np.ndarray:

@@ -64,6 +64,7 @@ class Sight:
         part_colours: Tensor,          # [V, 3] of section 3.5: what is beside a limb that hides another is left out
         texels: TexelMap,              # R x R
         frontality: Tensor,            # [1, 1, R, R] of what algorithm 1 sampled of this photo, 0 elsewhere
+        without: Tensor | None = None,   # [1, 1, H, W] 1 where the photo shows another part than the body has there
     ) -> Self:
         """Texels that turn to the camera and are not hidden count too, where algorithm 1 left them out."""
         *_, width, height = window(vertices, camera)
@@ -81,6 +82,8 @@ class Sight:
         turned = (functional.normalize(normal, dim=1) * towards).sum(1, keepdim=True)
         before = functional.grid_sample(depth, grid, mode="nearest", align_corners=False)
         band = occlusion_band(vertices, faces, part_colours, camera)
+        if without is not None:
+            band = torch.maximum(band, functional.adaptive_max_pool2d(without, size))
         clear = functional.grid_sample(1 - band, grid, align_corners=False) > 1 - 1e-3
         far = pixel[None, None, ..., 2]
         slope = (1 - turned.square()).clamp(min=0).sqrt() / turned.clamp(min=GRAZING)       # of depth across a pixel
