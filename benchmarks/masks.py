@@ -15,8 +15,8 @@ import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall
 import cv2
 import numpy as np
 import torch
+from street import EVERY, Street, StreetPhotos, overlap
 
-from benchmarks.street import EVERY, Street, StreetPhotos, overlap
 from dinar import images
 from dinar.errors import InputError
 from dinar.parts import BodyPart

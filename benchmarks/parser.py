@@ -20,9 +20,9 @@ import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall
 import cv2
 import numpy as np
 import torch
+from masks import to_picture
+from street import Street, StreetPhotos, overlap, summed
 
-from benchmarks.masks import to_picture
-from benchmarks.street import Street, StreetPhotos, overlap, summed
 from dinar import images
 from dinar.errors import InputError
 from dinar.networks.parser import HumanParser, Parser, shipped
