@@ -93,7 +93,7 @@ def steps(avatar: Avatar, walk: Motion, size: tuple[int, int]) -> dict[str, list
         there, _ = surroundings(vertices, camera, artist.stride)
         timed("rasterise, once", lambda v=vertices, c=there: rasterize(c.project(v), faces, c.size))
         seen = timed(
-            "surface: rasterising twice, and sampling", lambda v=vertices, c=there: artist.surface(v, faces, c)
+            "surface: both samplings, and colours", lambda v=vertices, c=there: artist.surface(v, faces, c)
         )
         tensors = torch.from_numpy(seen.values), torch.from_numpy(seen.place)
         timed("network", lambda t=tensors: artist.renderer(*t))

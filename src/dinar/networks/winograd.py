@@ -113,11 +113,6 @@ def _shared(job: Callable[[int, int], None], first: int, last: int, threads: int
 
 
 @bare
-def _leaky(x, slope):
-    return x if x > 0 else x * slope
-
-
-@bare
 def _at_points(a, b, c, d, e, f, p0, p1, p2, p3, p4, p5):
     """Six rows of numbers at the six points; a loop each, for compilers vectorise loops that write to one place."""
     two, four, five = np.float32(2), np.float32(4), np.float32(5)
@@ -169,53 +164,44 @@ def _spread(picture, lines, ready, points, wide, start, first, last):
 
 
 @bare
+def _pixel(which):
+    """What the first, the last and the middle points give to one of four pixels: see `_gather`."""
+    one, zero = np.float32(1), np.float32(0)
+    outer, far = (one if which == 0 else zero), (one if which == 3 else zero)
+    return outer, far, (one if which % 2 == 0 else -one), np.float32(1 << which)
+
+
+@bare
 def _gather(products, bias, more, slope, ready, made, wide, start, first, last):
-    """Products at the points [36, T K] as a picture [H, W, K], with what is added, and the leaky ReLU."""
+    """Products at the points [36, T K] as a picture [H, W, K], with what is added, and the leaky ReLU.
+
+    One loop for all four pixels of a row of six points: four would take seconds to compile.
+    """
     height, width, channels = made.shape
-    two, four, eight = np.float32(2), np.float32(4), np.float32(8)
     for tile in range(first, last):
         at = (tile - start) * wide * channels
+        row = slice(at, at + wide * channels)
         for j in range(POINTS):
-            a = products[j, at : at + wide * channels]
-            b = products[POINTS + j, at : at + wide * channels]
-            c = products[2 * POINTS + j, at : at + wide * channels]
-            d = products[3 * POINTS + j, at : at + wide * channels]
-            e = products[4 * POINTS + j, at : at + wide * channels]
-            f = products[5 * POINTS + j, at : at + wide * channels]
-            p, q, r, s = ready[0, j], ready[1, j], ready[2, j], ready[3, j]
-            for k in range(len(p)):
-                p[k] = a[k] + (b[k] + c[k]) + (d[k] + e[k])
-            for k in range(len(q)):
-                q[k] = (b[k] - c[k]) + two * (d[k] - e[k])
-            for k in range(len(r)):
-                r[k] = (b[k] + c[k]) + four * (d[k] + e[k])
-            for k in range(len(s)):
-                s[k] = (b[k] - c[k]) + eight * (d[k] - e[k]) + f[k]
+            a, b, c = products[j, row], products[POINTS + j, row], products[2 * POINTS + j, row]
+            d, e, f = products[3 * POINTS + j, row], products[4 * POINTS + j, row], products[5 * POINTS + j, row]
+            for i in range(TILE):
+                out = ready[i, j]
+                outer, far, sign, weight = _pixel(i)
+                for k in range(len(out)):
+                    out[k] = outer * a[k] + (b[k] + sign * c[k]) + weight * (d[k] + sign * e[k]) + far * f[k]
         for i in range(min(TILE, height - TILE * tile)):
-            y = TILE * tile + i
-            for across in range(wide):
-                here = slice(across * channels, (across + 1) * channels)
+            for x in range(width):
+                here = slice(x // TILE * channels, (x // TILE + 1) * channels)
                 a, b, c = ready[i, 0, here], ready[i, 1, here], ready[i, 2, here]
                 d, e, f = ready[i, 3, here], ready[i, 4, here], ready[i, 5, here]
-                for j in range(min(TILE, width - TILE * across)):
-                    x = TILE * across + j
-                    out = made[y, x]
-                    if j == 0:
-                        for k in range(channels):
-                            out[k] = a[k] + (b[k] + c[k]) + (d[k] + e[k])
-                    elif j == 1:
-                        for k in range(channels):
-                            out[k] = (b[k] - c[k]) + two * (d[k] - e[k])
-                    elif j == 2:
-                        for k in range(channels):
-                            out[k] = (b[k] + c[k]) + four * (d[k] + e[k])
-                    else:
-                        for k in range(channels):
-                            out[k] = (b[k] - c[k]) + eight * (d[k] - e[k]) + f[k]
-                    if more.shape[0]:
-                        beside = more[y, x]
-                        for k in range(channels):
-                            out[k] = _leaky(out[k] + bias[k] + beside[k], slope)
-                    else:
-                        for k in range(channels):
-                            out[k] = _leaky(out[k] + bias[k], slope)
+                outer, far, sign, weight = _pixel(x % TILE)
+                out = made[TILE * tile + i, x]
+                for k in range(channels):
+                    out[k] = outer * a[k] + (b[k] + sign * c[k]) + weight * (d[k] + sign * e[k]) + far * f[k]
+                if more.shape[0]:
+                    beside = more[TILE * tile + i, x]
+                    for k in range(channels):
+                        out[k] += beside[k]
+                for k in range(channels):
+                    found = out[k] + bias[k]
+                    out[k] = found if found > 0 else found * slope
