@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STEPS = 12         # places along a thigh, a calf, a foot, and as many along each other bone
 TRUNK_STEPS = 16   # along the trunk
-ROOM = 1           # places up and down in which a border may lie
+ROOM = {"leg": 1, "arm": 1, "trunk": 3}   # places up and down in which a border may lie: hems slant
 OTHER_SIDE = 0.5   # what the same place on the body's other side counts, beside its own
 NEAR = 0.05        # of the longer side of the body's box: so far from where a part belongs its pixels stray
 MIXED = 0.2        # of the clothes at a place on trunk or leg: as much of a kind is worn there
@@ -183,13 +183,13 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
             seen = seen + OTHER_SIDE * counts[other : other + len(seen)]
         worn = in_order(np.stack([seen[:, list(group)].sum(1) for group in _ORDERS[kind]], axis=1))
         for k, group in enumerate(_ORDERS[kind]):
-            allowed[rows, list(group)] = _widened(worn == k)[:, None]
+            allowed[rows, list(group)] = _widened(worn == k, ROOM[kind])[:, None]
         mixed = list(_MIXED.get(kind, ()))
         share = seen[:, mixed] / np.maximum(seen[:, list(_WORN)].sum(1), 1)[:, None]
         allowed[rows, mixed] |= share > MIXED
     trunk = slice(places.first["trunk"], places.first["trunk"] + TRUNK_STEPS)
     bare = counts[trunk, BodyPart.SKIN] > NECKLINE * np.maximum(counts[trunk][:, list(_WORN)].sum(1), 1)
-    allowed[trunk, BodyPart.SKIN] |= _widened(np.logical_and.accumulate(bare))
+    allowed[trunk, BodyPart.SKIN] |= _widened(np.logical_and.accumulate(bare), 1)
     hair = counts[:, BodyPart.HAIR]
     allowed[trunk, BodyPart.HAIR] = hair[trunk].sum() > LONG * counts[places.first["head"]].sum()
     return allowed
@@ -225,9 +225,9 @@ def in_order(votes: np.ndarray) -> np.ndarray:
     return out
 
 
-def _widened(there: np.ndarray) -> np.ndarray:
-    """Places bool [N] and those next to them."""
-    return np.convolve(there, np.ones(2 * ROOM + 1), mode="same") > 0
+def _widened(there: np.ndarray, room: int) -> np.ndarray:
+    """Places bool [N] and as many up and down of them."""
+    return np.convolve(there, np.ones(2 * room + 1), mode="same") > 0
 
 
 def _disc(radius: float) -> np.ndarray:
