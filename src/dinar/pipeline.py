@@ -142,15 +142,15 @@ def create_several(
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")
     wear = layout.to(device)
 
-    def others() -> tuple[list[Tensor | None], Places | None]:
+    def others(bare_body: BodyModel, skin: UVLayout) -> tuple[list[Tensor | None], Places | None]:
         """What needs no body is made beside the body's fit, which keeps one core busy."""
-        texel_map(wear, TEXTURE_SIZE)
+        texel_map(skin, TEXTURE_SIZE)
         if painter is not None:
             painter()
-        places = None if all(view.parts is None for view in views) else Places.on(model)
+        places = None if all(view.parts is None for view in views) else Places.on(bare_body)
         return [None if neural is None else neural.generated(*_pictures(view, device)) for view in views], places
 
-    with beside(others) as made:
+    with beside(partial(others, model, wear)) as made:     # as they are now: dressing gives both names to others
         with progress.stage("fit"):
             fits = fit(views, model, progress=lambda part: progress.advance("fit", part))   # one shape, poses
         with progress.stage("dress"):
