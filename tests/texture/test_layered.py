@@ -43,5 +43,6 @@ def test_layers_take_channels_of_the_skin_beneath(value: float) -> None:
     texels = texel_map(layout, 320)
     of_skirt = texels.face >= 27420
     assert torch.equal(front_part(whole), generated)
+    assert torch.equal(on_layers(generated, model, layout), whole)
     assert torch.allclose(whole[0, 0, of_skirt], torch.tensor(value), atol=1e-5)
     assert float(whole[0, 1, of_skirt].min()) > 0.3 and float(whole[0, 1, of_skirt].max()) < 1

@@ -83,6 +83,12 @@ class UVLayout:
         there = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "name"}
         return self if there["uv"] is self.uv else replace(self, **there)
 
+    def of_vertices(self, faces: Tensor) -> Tensor:
+        """Where the vertices of a body's triangles [F, 3] lie, [V, 2] on the CPU; of one on a seam, the last place."""
+        places = np.zeros((len(self.mirror), 2), np.float32)       # of several places for one row torch takes any
+        places[faces.flatten().cpu().numpy()] = self.uv[self.faces.flatten()].cpu().numpy()
+        return torch.from_numpy(places)
+
 
 @dataclass(frozen=True)
 class TexelMap:

@@ -92,7 +92,6 @@ def _posed(figure: Figure, body: Body | None) -> tuple[Tensor, Tensor]:
 
 def _vertex_colours(figure: Figure) -> np.ndarray:
     """The texture's colour at each vertex of the body, uint8 [V, 3]; of one on a seam, at one of its places."""
-    uv = torch.zeros(len(figure.model.template), 2)
-    uv[figure.model.faces.flatten()] = figure.layout.uv[figure.layout.faces.flatten()]
+    uv = figure.layout.of_vertices(figure.model.faces)
     texel = (uv * figure.colours.shape[-1]).long().clamp(0, figure.colours.shape[-1] - 1).numpy()
     return figure.picture()[texel[:, 1], texel[:, 0]]

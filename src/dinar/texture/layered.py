@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -61,9 +60,7 @@ def on_layers(generated: Tensor, model: BodyModel, layout: UVLayout) -> Tensor:
     side = whole_side(generated.shape[-1])
     body, front = bare(model), load_layout("front")
     own = len(body.template)
-    places = np.zeros((own, 2), np.float32)        # of a vertex at a seam the last; torch takes any
-    places[body.faces.cpu().flatten().numpy()] = front.uv[front.faces.flatten()].numpy()
-    place = torch.from_numpy(places)
+    place = front.of_vertices(body.faces)
     values = functional.grid_sample(
         generated, (place * 2 - 1)[None, None].to(generated).expand(len(generated), -1, -1, -1), align_corners=False
     )[:, :, 0].transpose(1, 2)                                                       # [B, V, C]
