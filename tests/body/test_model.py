@@ -290,3 +290,14 @@ def test_a_body_of_one_shape_and_expression(model: BodyModel, kind: str) -> None
     assert torch.allclose(posed.vertices, whole.vertices, atol=1e-6)
     assert torch.allclose(posed.joints, whole.joints, atol=1e-6)
     assert len(model.shape_basis) == body.shape.shape[1]      # the model itself stays
+
+
+def test_what_hangs_on_joints() -> None:
+    model = BodyModel.open()
+    hand = model.below([model.humanoid["leftHand"]])
+    assert {model.humanoid[bone] for bone in ("leftHand", "leftThumbDistal", "leftLittleProximal")} <= set(hand)
+    assert hand == sorted(hand) and model.humanoid["leftLowerArm"] not in hand
+    assert model.below([model.humanoid["head"], model.humanoid["leftHand"]]) == sorted(
+        {*hand, *model.below([model.humanoid["head"]])}
+    )
+    assert model.below([0]) == list(range(len(model.parents)))

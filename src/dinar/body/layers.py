@@ -140,7 +140,7 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     legs = model.skin_weights.cpu()[body][:, _followed(model)].sum(1)
     for side in ("left", "right"):
         chain = [model.humanoid[side + bone] for bone in ("UpperLeg", "LowerLeg", "Foot")]
-        own = model.skin_weights.cpu()[body][:, _below(model, chain[0])].sum(1)
+        own = model.skin_weights.cpu()[body][:, model.below([chain[0]])].sum(1)
         bone = _nearest(joints[0, chain].double(), points[body])
         points[body] += (_THIN * hidden * own)[:, None] * (bone - points[body])
     distance, near = cKDTree(points[tube].numpy()).query(points[body].numpy())
@@ -151,15 +151,6 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     back = splu((mass + _EVEN**2 * stiffness).tocsc()).solve(mass @ back.numpy()).clip(0)
     points[body] -= torch.from_numpy(back)[:, None] * normals[body]
     return model.moved((points - start).to(model.template))
-
-
-def _below(model: BodyModel, joint: int) -> list[int]:
-    """A joint and all that hang on it."""
-    found = [joint]
-    for other, parent in enumerate(model.parents):          # parents stand before their children
-        if parent in found:
-            found.append(other)
-    return found
 
 
 def _nearest(line: Tensor, points: Tensor) -> Tensor:
@@ -182,7 +173,7 @@ def clinging(model: BodyModel, vertices: Tensor) -> Tensor:
     own = (weights.sum(1) > 0.5).nonzero()[:, 0]
     points = (body.template - body.offsets).cpu()[own].numpy()
     low = torch.nn.functional.normalize(weights[own], p=1, dim=1).numpy()
-    places = vertices.numpy() * [1, 1, 1]
+    places = vertices.numpy().astype(np.float64)
     places[:, 1] = np.maximum(places[:, 1], points[:, 1].min())
     distance, near = cKDTree(points).query(places, k=_NEAR)
     share = np.exp(-0.5 * ((distance - distance[:, :1]) / _CLING) ** 2)

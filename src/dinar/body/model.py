@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -285,6 +285,14 @@ class BodyModel(nn.Module):
         points = torch.cat([mesh.joints, mesh.vertices], dim=1)
         corners = points.index_select(1, self.landmark_index.flatten()).unflatten(1, self.landmark_index.shape)
         return (corners * self.landmark_weight[..., None]).sum(2)
+
+    def below(self, joints: Collection[int]) -> list[int]:
+        """Some joints and all that hang on them, in their order."""
+        found = set(joints)
+        for joint, parent in enumerate(self.parents):       # parents stand before their children
+            if parent in found:
+                found.add(joint)
+        return sorted(found)
 
     def only_landmarks(self) -> BodyModel:
         """The same body with no vertices but those of its landmarks: their positions at a hundredth of the work."""

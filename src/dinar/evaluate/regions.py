@@ -25,11 +25,7 @@ SMALLEST_HEAD = 12   # pixels, below which a head has no outline to speak of
 
 def share_of(model: BodyModel, bones: Collection[str]) -> Tensor:
     """How much each vertex follows these bones and all below them: [V], 0 to 1."""
-    roots = {model.humanoid[bone] for bone in bones}
-    below = torch.zeros(len(model.parents), dtype=torch.bool)
-    for joint, parent in enumerate(model.parents):
-        below[joint] = joint in roots or (parent >= 0 and bool(below[parent]))
-    return model.skin_weights[:, below].sum(1)
+    return model.skin_weights[:, model.below([model.humanoid[bone] for bone in bones])].sum(1)
 
 
 def seen(model: BodyModel, body: Body, camera: Camera, *shares: Tensor) -> list[Tensor]:

@@ -305,19 +305,10 @@ def _free_way(
 def _free(model: BodyModel) -> np.ndarray:
     """1 for what may move [V]: neither the face nor the hands nor the toes."""
     scalp = guide_of(model).regions[:, 0]
+    ends = [model.humanoid[bone] for bone in ("leftHand", "rightHand", "leftToes", "rightToes")]
     weights = model.skin_weights
-    kept = weights[:, _below(model, ["head"])].sum(1) * (1 - scalp)
-    kept = kept + weights[:, _below(model, ["leftHand", "rightHand", "leftToes", "rightToes"])].sum(1)
+    kept = weights[:, model.below([model.humanoid["head"]])].sum(1) * (1 - scalp) + weights[:, model.below(ends)].sum(1)
     return (1 - kept).clamp(0, 1).double().numpy()
-
-
-def _below(model: BodyModel, bones: Sequence[str]) -> list[int]:
-    """The joints of bones and all that hangs on them."""
-    joints = {model.humanoid[bone] for bone in bones}
-    for joint, parent in enumerate(model.parents):                        # parents stand before their children
-        if parent in joints:
-            joints.add(joint)
-    return sorted(joints)
 
 
 def _unfolded(surface: Surface, moved: np.ndarray, faces: np.ndarray) -> np.ndarray:

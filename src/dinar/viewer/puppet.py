@@ -163,7 +163,8 @@ class Puppet:
                 turns = _bent(limb, target, rotations[humanoid["hips"]], "Foot" in bone)
                 turned = rotations.clone()
                 for link, turn in zip(links, turns, strict=True):
-                    turned[self._below(link)] = turn @ rotations[self._below(link)]
+                    below = self.avatar.model.below([link])
+                    turned[below] = turn @ rotations[below]
                 for link in links:
                     self._set(link, turned[link], turned)
             self.version += 1
@@ -178,14 +179,6 @@ class Puppet:
         above = self.avatar.model.parents[joint]
         local = rotation if above < 0 else rotations[above].T @ rotation
         self._turned[joint] = roma.rotmat_to_rotvec(local)
-
-    def _below(self, joint: int) -> list[int]:
-        """The joint and all that hang on it."""
-        found = {joint}
-        for child, above in enumerate(self.avatar.model.parents):
-            if above in found:
-                found.add(child)
-        return sorted(found)
 
 
 def _bent(points: Tensor, target: Tensor, hips: Tensor, leg: bool) -> list[Tensor]:
