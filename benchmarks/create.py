@@ -25,7 +25,7 @@ from pathlib import Path
 import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 
-from dinar import images, pipeline
+from dinar import dressing, images, painting, pipeline, texturing
 from dinar.avatar import Avatar, open_body
 from dinar.body.uv import load_layout
 from dinar.errors import InputError
@@ -102,29 +102,29 @@ def made(
     with progress.stage("fit"):
         (found,) = fit([photo], model)
     with progress.stage("dress"):
-        model = pipeline.dressed(model, [photo], [found])
+        model = dressing.dressed(model, [photo], [found])
     with progress.stage("texture"):
         generated = appearance.generated(photo.image[None], photo.mask[None])
-        texture = pipeline.texture_of(photo, found, model, layout, generated)
+        texture = texturing.texture_of(photo, found, model, layout, generated)
     with progress.stage("fill"):
-        filler = Filler.of(model, layout, pipeline.TEXTURE_SIZE)
+        filler = Filler.of(model, layout, texturing.TEXTURE_SIZE)
         painted = filler(texture)[0]
     plain = Avatar(texture, painted, found.body.shape[0], model, layout)
     avatar = neural = replace(plain, weights=appearance.name, renderer=appearance.renderer)
     sights = []
     with progress.stage("refine"):
         if refine == "paper":
-            avatar = pipeline.tuned(neural, [photo], [found], [texture], metric, filler)
+            avatar = texturing.tuned(neural, [photo], [found], [texture], metric, filler)
         elif refine == "residuals":
-            sights = [pipeline.sight_of(filler, texture, photo.image, photo.mask, found.body, found.camera)]
-            avatar = pipeline.refined(neural, sights, filler)
+            sights = [texturing.sight_of(filler, texture, photo.image, photo.mask, found.body, found.camera)]
+            avatar = texturing.refined(neural, sights, filler)
     if paint:
         with progress.stage("inpaint"):
-            looks = [pipeline.look_of(avatar, photo.image, photo.mask, found.body, found.camera)]
-            avatar = pipeline.inpainted(avatar, shipped_painter(), filler, before=(texture, painted), looks=looks)
+            looks = [painting.look_of(avatar, photo.image, photo.mask, found.body, found.camera)]
+            avatar = painting.inpainted(avatar, shipped_painter(), filler, before=(texture, painted), looks=looks)
     if sights:
         with progress.stage("refine"):
-            avatar = pipeline.settled(avatar, sights, filler, SMALL.residuals.last)
+            avatar = texturing.settled(avatar, sights, filler, SMALL.residuals.last)
     return photo, found, (plain, neural, avatar), progress
 
 

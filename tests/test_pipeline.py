@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dinar import pipeline, presets
+from dinar import painting, pipeline, presets, texturing
 from dinar.avatar import Avatar, composed
 from dinar.body.model import Body
 from dinar.camera import Camera
@@ -61,7 +61,7 @@ def staged(avatar: Avatar, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_photos_colours_come_back(avatar: Avatar) -> None:
     photo, found = taken(avatar, 0.0)
-    texture = pipeline.texture_of(photo, found, avatar.model, avatar.layout, size=64)
+    texture = texturing.texture_of(photo, found, avatar.model, avatar.layout, size=64)
     seen = (texture.sampled * (texture.frontality > 0.5))[0] > 0
     assert seen.float().mean() > 0.1
     error = (texture.rgb[0] - avatar.painted).abs().amax(0, keepdim=True)[seen]
@@ -198,9 +198,9 @@ def test_a_painting_is_painted_anew(tmp_path: Path, appearance: Appearance, inpa
     made = pipeline.create(["front.png"], refine="none", appearance=appearance, inpainter=inpainter)
     made.save(tmp_path / "made")
     kept = replace(Avatar.load(tmp_path / "made"), renderer=made.renderer)
-    found = pipeline.inpainted(kept, inpainter, seed=7)
+    found = painting.inpainted(kept, inpainter, seed=7)
     assert same_where_seen(kept, found) and not torch.equal(kept.painted, found.painted)
-    head = pipeline.inpainted(kept, inpainter, seed=7, parts=["head"])
+    head = painting.inpainted(kept, inpainter, seed=7, parts=["head"])
     region = part_texels(kept.layout, kept.model, ["head"], 512)
     hole = (region > 0) & (kept.texture.frontality == 0)
     assert hole.any() and not torch.equal(head.texture.rgb[hole.expand_as(head.texture.rgb)],
@@ -208,7 +208,7 @@ def test_a_painting_is_painted_anew(tmp_path: Path, appearance: Appearance, inpa
     others = ~hole.expand_as(kept.texture.rgb)
     assert torch.equal(head.texture.rgb[others], kept.texture.rgb[others])
     with pytest.raises(InputError, match="no part called tail"):
-        pipeline.inpainted(kept, inpainter, parts=["tail"])
+        painting.inpainted(kept, inpainter, parts=["tail"])
 
 
 @pytest.mark.usefixtures("quick")

@@ -11,7 +11,7 @@ from dinar.avatar import Avatar, open_body
 from dinar.body.layers import wearing
 from dinar.errors import InputError
 from dinar.inpainting.inpainter import shipped, ships_for
-from dinar.pipeline import inpainted
+from dinar.painting import inpainted
 from dinar.progress import Progress
 from dinar.texture import merging
 from dinar.texture.filling import Filler

@@ -24,7 +24,7 @@ def test_merge(dinar: Callable[..., Run], made: Path) -> None:
 
 
 def test_an_avatar_is_painted_anew(dinar: Callable[..., Run], made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dinar import pipeline
+    from dinar import painting
     from dinar.inpainting import inpainter
 
     asked = []
@@ -38,7 +38,7 @@ def test_an_avatar_is_painted_anew(dinar: Callable[..., Run], made: Path, monkey
         return avatar
 
     monkeypatch.setattr(inpainter, "shipped", Painter)
-    monkeypatch.setattr(pipeline, "inpainted", inpainted)
+    monkeypatch.setattr(painting, "inpainted", inpainted)
     run = dinar("inpaint", made, "-o", "new", "--repaint", "head", "--seed", "5", "--seeds", "2")
     assert run.code == 0 and sorted(os.listdir(".")) == ["new", "new-2", "new-backs.png"]
     assert asked == [{"parts": ("head",), "seed": 5}, {"parts": ("head",), "seed": 6}]

@@ -13,6 +13,7 @@ from evaluate.networks import feature_network, mean_network
 from perceptual.pairs import at_hand
 
 from dinar import presets
+from dinar.avatar import open_body
 from dinar.errors import InputError
 from dinar.evaluate import journal, plan, report, rows, run, tables, work
 from dinar.evaluate.cases import Cases
@@ -226,7 +227,7 @@ def test_every_row_draws_somebody(shards: Path, tmp_path: Path) -> None:
     for row in rows.ROWS:
         if row.name.endswith("+tuning"):      # refinement has its own tests; here it would take a minute
             continue
-        material = Material(source, rows.pipeline.open_body(), networks if row.neural else None, size=128)
+        material = Material(source, open_body(), networks if row.neural else None, size=128)
         material = replace(material, inpainter=painter if row.paints else None)
         drawn = row.make(material)(target.body, target.camera)
         assert drawn.rgb.shape == (1, 3, *target.camera.size) and drawn.rgb.isfinite().all()
@@ -267,7 +268,7 @@ def test_a_walk_flickers_more_when_colours_jump(shards: Path, judges: Judges, mo
     monkeypatch.setattr(walk, "SECONDS", 0.5)
     monkeypatch.setattr(walk, "SIDE", 96)
     case = Sets("synthetic", shards).case("0000")
-    material = Material(case.source, rows.pipeline.open_body(), size=64)
+    material = Material(case.source, open_body(), size=64)
     steady, count = material.plain(material.painted), 0
 
     def jumping(body, camera):

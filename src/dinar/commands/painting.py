@@ -26,7 +26,7 @@ def repaint(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar import pipeline
+        from dinar import painting
         from dinar.avatar import Avatar
         from dinar.inpainting.inpainter import shipped
 
@@ -35,7 +35,7 @@ def repaint(
             where = usable_device(device)
             person, painter = Avatar.load(avatar).to(where), shipped().to(where)
         avatars = [
-            pipeline.inpainted(person, painter, parts=repaint, seed=number).to("cpu")
+            painting.inpainted(person, painter, parts=repaint, seed=number).to("cpu")
             for number in progress.track(range(seed, seed + seeds), seeds, "inpaint")
         ]
         files = save_all(avatars, paths, progress)

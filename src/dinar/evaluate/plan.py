@@ -21,12 +21,12 @@ from dinar.networks.appearance import Appearance, shipped
 
 # The parts of the program that a row's numbers come from: all rows', those of neural ones, those of rows that paint
 _MEASURING = (
-    "body", "camera.py", "data", "evaluate", "fit", "images.py", "motion", "perceptual", "photo", "raster", "synth",
-    "texture",
+    "body", "camera.py", "data", "dressing.py", "evaluate", "fit", "images.py", "motion", "perceptual", "photo",
+    "raster", "synth", "texture", "texturing.py",
 )  # fmt: skip
 _SHOWING = ("journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
 _NEURAL = ("networks", "presets.py")
-_PAINTING = ("inpainting", "pipeline.py", "avatar")
+_PAINTING = ("inpainting", "painting.py", "avatar")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dinar import pipeline, presets
+from dinar import painting, presets, texturing
 from dinar.avatar import Avatar
 from dinar.body.uv import UVLayout, load_layout
 from dinar.errors import InputError
@@ -49,7 +49,7 @@ class Material:
     body: BodyModel
     appearance: Appearance | None = None
     inpainter: Inpainter | None = None
-    size: int = pipeline.TEXTURE_SIZE
+    size: int = texturing.TEXTURE_SIZE
     dressed: bool = True
 
     @cached_property
@@ -133,16 +133,16 @@ class Material:
     def sights(self) -> list[Sight]:
         """The view as the texels see it."""
         view = self.view
-        return [pipeline.sight_of(self.filler, self.texture, view.image, view.mask, view.body, view.camera)]
+        return [texturing.sight_of(self.filler, self.texture, view.image, view.mask, view.body, view.camera)]
 
     @cached_property
     def refined(self) -> Avatar:
         """The neural avatar, brought to the view before anything is painted."""
-        return pipeline.refined(self.avatar, self.sights, self.filler)
+        return texturing.refined(self.avatar, self.sights, self.filler)
 
     def settled(self, avatar: Avatar) -> Drawer:
         """The last passes of refinement."""
-        return _drawer(pipeline.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last))
+        return _drawer(texturing.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last))
 
     def inpainted(self, avatar: Avatar | None = None, *, detector: bool = True) -> Avatar:
         """An avatar, refined or not (the default), with its unseen side painted by diffusion."""
@@ -153,9 +153,9 @@ class Material:
             texture = replace(self.sampled(self.layout, detector=False), generated=self.generated)
             before = self._worn(texture, self.filler(texture))
         avatar = avatar or before
-        look = pipeline.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
+        look = painting.look_of(avatar, self.view.image, self.view.mask, self.view.body, self.view.camera)
         known = before.texture, before.painted
-        return pipeline.inpainted(avatar, self.inpainter, self.filler, before=known, looks=[look])
+        return painting.inpainted(avatar, self.inpainter, self.filler, before=known, looks=[look])
 
     def drawn(self, painted: Tensor) -> Drawer:
         """Other colours for unseen texels, all else as in the whole system: neural where there are weights."""

@@ -1,0 +1,120 @@
+"""What no photo shows of an avatar, painted by diffusion (section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dinar import images
+from dinar.avatar import Avatar
+from dinar.body.layers import bare
+from dinar.body.model import Body
+from dinar.body.uv import load_layout
+from dinar.camera import Camera
+from dinar.inpainting import inpainter as inpainting
+from dinar.inpainting.colours import Look, match_colours, shaded
+from dinar.inpainting.diffusion import Sampler
+from dinar.inpainting.inpainter import Inpainter
+from dinar.texture.filling import Filler
+from dinar.texture.islands import Islands, part_texels
+from dinar.texture.layered import each, front_of, front_part, with_front
+from dinar.texture.merging import seen_part
+from dinar.texture.neural_texture import NeuralTexture
+
+MATCHED = 256        # pixels of a photo's larger side when the painting's colours are compared with it (eq. 7)
+
+
+def inpainted(
+    avatar: Avatar,
+    inpainter: Inpainter,                  # on the avatar's device
+    filler: Filler | None = None,          # of the avatar's body, layout and size; default: it is made
+    *,
+    before: tuple[NeuralTexture, Tensor] | None = None,   # texture and painted before refinement; default: filled anew
+    looks: Sequence[Look] = (),            # photos that say what the painted colours should be (eq. 7)
+    parts: Collection[str] = (),           # of the body (`body.uv.PARTS`), to be painted anew; others stay as they are
+    seed: int = 0,
+    sampler: Sampler = Sampler(),          # noqa: B008 (frozen)
+) -> Avatar:
+    """The avatar with what no photo shows painted by diffusion (section 3.4); what was painted is painted anew.
+
+    Raises InputError for a part that the body does not have, or an avatar of other weights.
+    """
+    inpainting.check(inpainter, avatar.weights)
+    if avatar.model.layers:
+        options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler}
+        return _inpainted_under_layers(avatar, inpainter, **options)
+    texture, layout = avatar.texture, avatar.layout
+    size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
+    filler = filler or Filler.of(avatar.model, layout, size)
+    if parts:
+        texture = inpainting.cleared(texture, part_texels(layout, avatar.model, parts, size))
+    else:
+        texture = seen_part(texture)
+    known, painted = before or (texture, filler(seen_part(texture))[0])
+    painted = painted[None]
+    if parts:                                        # what stays of the painting is known as well
+        painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
+    plain = avatar.painted[None] if before else painted
+    found = inpainting.inpaint(
+        inpainter,
+        known,
+        painted,
+        Islands.of(layout, side),
+        seed=seed,
+        sampler=sampler,
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - filler.head),
+        tuned=(texture, plain),
+    )
+    return replace(avatar, texture=found.texture, painted=found.painted[0])
+
+
+def _inpainted_under_layers(
+    avatar: Avatar,
+    inpainter: Inpainter,
+    *,
+    before: tuple[NeuralTexture, Tensor] | None,
+    looks: Sequence[Look],
+    **options: Any,
+) -> Avatar:
+    """`inpainted` of a person with layers: networks see the body's islands alone, layers stay filled plainly."""
+
+    def whole(texture: NeuralTexture) -> NeuralTexture:
+        return each(avatar.texture, lambda name, values: with_front(values, getattr(texture, name)))
+
+    def below(look: Look) -> Look:
+        return replace(look, draw=lambda texture: look.draw(whole(texture)))
+
+    body = bare(avatar.model)
+    inner = replace(
+        avatar, model=body, layout=load_layout("front", body), texture=front_of(avatar.texture),
+        painted=front_part(avatar.painted),
+    )  # fmt: skip
+    found = inpainted(
+        inner, inpainter, before=before and (front_of(before[0]), front_part(before[1])),
+        looks=[below(look) for look in looks], **options,
+    )  # fmt: skip
+    texture, painted = whole(found.texture), with_front(avatar.painted, found.painted)
+    ones, seen = torch.ones_like(texture.filled), texture.filled > 0
+    rgb = torch.where(seen, texture.rgb, painted[None])
+    texture = replace(texture, rgb=rgb, sampled=torch.where(seen, texture.sampled, ones), filled=ones)
+    return replace(avatar, texture=texture, painted=painted)
+
+
+def look_of(avatar: Avatar, image: Tensor, mask: Tensor, body: Body, camera: Camera) -> Look:
+    """What eq. 7 compares: a photo [3, H, W] with its mask [1, H, W], and how the avatar's renderer draws it, small."""
+    device, (height, width) = avatar.shape.device, image.shape[1:]
+    scale = min(1.0, MATCHED / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    both = images.resize(torch.cat([image, mask]).to(device), size)[None].clamp(0, 1)
+    with torch.no_grad():
+        vertices = avatar.model(body.to(device)).vertices
+    camera = camera.to(device).resized(size)
+
+    def drawn(texture: NeuralTexture) -> Tensor:
+        return replace(avatar, texture=texture).drawn(texture.rgb, vertices, camera).rgb
+
+    return Look(drawn, both[:, :3], both[:, 3:])
