@@ -92,6 +92,17 @@ def test_face_and_hands_stay(avatar: Avatar, fitted: Tensor) -> None:
     assert fitted[hands | face].norm(dim=1).max() < 1e-3
 
 
+def test_shoulders_rise_to_the_neck(avatar: Avatar) -> None:
+    """Beside the neck vertices move a little with the head; that must not hold them."""
+    rest = avatar.model.rest(avatar.shape[None])[0][0]
+    beside, above = (rest[:, 0].abs() - 0.11) / 0.05, (rest[:, 1] - rest[:, 1].max() + 0.27) / 0.05
+    lift = torch.exp(-(beside**2) - above**2)[:, None] * torch.tensor([0.0, 0.03, 0.0])
+    found = outline.fit(avatar.model, avatar.shape, snapshots(avatar, lift, (0.0, 180.0)))
+    normal = vertex_normals(rest[None], avatar.model.faces)[0]
+    raised = (lift[:, 1] > 0.02) & (normal[:, 1] > 0.7)
+    assert raised.sum() > 10 and found[raised, 1].mean() > 0.5 * lift[raised, 1].mean()
+
+
 def test_it_is_smooth_and_turns_no_triangle_over(avatar: Avatar, fitted: Tensor) -> None:
     rest, faces = avatar.model.rest(avatar.shape[None])[0][0], avatar.model.faces
     assert (normals(rest, faces) * normals(rest + fitted, faces)).sum(1).min() > 0

@@ -136,7 +136,7 @@ def surface_of(model: BodyModel, shape: Tensor) -> Surface:
     least[loose] = -np.minimum(INWARDS, SLIM * way)
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
-    held = np.where(free < 1, _KEPT * (1 - free), 0) + (SMOOTH / SPREAD) ** 2
+    held = _KEPT * (1 - free) ** 3 + (SMOOTH / SPREAD) ** 2
     smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
     smoothness = smoothness.tocsc()
     loose = loose[np.argsort(splu(smoothness[loose][:, loose], permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)]
