@@ -10,7 +10,7 @@ from torch import Tensor
 from dinar.body.layers import tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
-from dinar.fit import outline, skirt
+from dinar.fit import draping, outline, skirt
 from dinar.fit.fit import Fit
 from dinar.photo.photo import Photo
 
@@ -25,22 +25,32 @@ class _Seen:
 
 
 def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
-    """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own."""
+    """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own.
+
+    Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`).
+    """
+    shape, looks = fits[0].body.shape[0], _looks(photos, fits)
     if layers:
         model = wearing(model, worn_layers(model, photos, fits))
+    if looks:
+        model = model.moved(draping.hang(model, shape, draping.clothed(model, looks)))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    shape = fits[0].body.shape[0]
     return tucked(model.moved(outline.fit(model, shape, seen)), shape)
 
 
 def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:
     """Coefficients of the layers (`body.layers`) that photos with known parts show."""
-    if model.name != "open":
+    looks = _looks(photos, fits)
+    if model.name != "open" or not looks:
         return {}
-    looks = [
+    found = skirt.fit(model, looks)
+    return {"skirt": found.coefficients} if found is not None and found.worn else {}
+
+
+def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:
+    """The photos with known parts, and the body there."""
+    return [
         skirt.Look(photo.parts, found.body, found.camera)
         for photo, found in zip(photos, fits, strict=True)
         if photo.parts is not None
     ]
-    found = skirt.fit(model, looks) if looks else None
-    return {"skirt": found.coefficients} if found is not None and found.worn else {}
