@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from texture.shapes import ball, paint
@@ -8,7 +10,7 @@ from dinar import presets
 from dinar.camera import orbit
 from dinar.networks.renderer import Renderer
 from dinar.texture.drawing import draw
-from dinar.texture.neural_drawing import Artist, draw_neural, surface
+from dinar.texture.neural_drawing import Artist, draw_neural, inner, surface
 from dinar.texture.neural_texture import NeuralTexture
 
 VERTICES, FACES, LAYOUT = ball()
@@ -87,6 +89,25 @@ def test_an_artist_draws_the_same(
         differs = (found - wanted).abs() > 1e-4
         assert differs.float().mean() < 1e-5               # a mask of hardly anything may round to nothing at all
     assert (drawn.mask.max() > 0.9) == (aside < 9)
+
+
+def test_what_is_left_open_within_the_body_shows_the_texture(renderer: Renderer, texture: NeuralTexture) -> None:
+    """A renderer that says of every pixel that nobody is there is believed at the outline alone."""
+    blind = deepcopy(renderer)
+    for layer in blind.mask.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.weight.zero_()
+            layer.bias.fill_(-50.0)
+    there = camera((160, 160))
+    plain = draw(texture.rgb, VERTICES[None], FACES, LAYOUT, there)
+    inside = inner(plain.mask)
+    assert 0.5 < inside.sum() / plain.mask.sum() < 0.97
+    with torch.no_grad():
+        drawn = draw_neural(blind, texture, texture.rgb, VERTICES[None], FACES, LAYOUT, there)
+    quick = Artist.of(blind, texture, texture.rgb[0], LAYOUT).draw(VERTICES[None], FACES, there)
+    for found in (drawn, quick):
+        assert torch.equal(found.mask, inside)
+        assert torch.allclose(found.rgb, plain.rgb * inside, atol=1e-5)
 
 
 def test_renderers_of_the_paper_have_no_artist(texture: NeuralTexture) -> None:

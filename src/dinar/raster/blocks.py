@@ -43,6 +43,12 @@ class Blocks:
     values: np.ndarray
     place: np.ndarray
 
+    @property
+    def cover(self) -> np.ndarray:
+        """Share of each pixel that the body covers, float32 [h * side, w * side]."""
+        share = np.ascontiguousarray(self.values[..., -1])[self.place]
+        return share.transpose(0, 2, 1, 3).reshape(len(share) * share.shape[2], -1)
+
 
 @bare
 def _add(texture, u, v, out):
@@ -132,7 +138,7 @@ def _looked_up(map, u, v):
 
 
 @bare
-def _write(logits, place, values, spread, copied, outline, faint, first, last, rgb, mask, y0, x0, height, width):
+def _write(logits, place, values, inner, spread, copied, outline, faint, first, last, rgb, mask, y0, x0, height, width):
     """Rows of blocks first to last, as far as height x width, into rgb [3, H, W] and mask [H, W] from (y0, x0) on."""
     side, start = values.shape[1], values.shape[3] - 8
     one = np.float32(1)
@@ -146,9 +152,11 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
             logit = logits[row // side, column // side, row % side, column % side]
             share = pixel[start + 7]
             there = logit[4] + outline * (np.float32(2) * share - one)
-            if there <= nothing:
+            if there <= nothing and not inner[row, column]:
                 continue
-            mask[y0 + row, x0 + column] = min((_logistic(there) - faint) / (one - 2 * faint), one)
+            clear = min(max((_logistic(there) - faint) / (one - 2 * faint), np.float32(0)), one)
+            open_inside = one - clear if inner[row, column] else np.float32(0)
+            mask[y0 + row, x0 + column] = clear + open_inside
             copy = _logistic(logit[3])
             filled = pixel[start + 4]
             if copied.shape[0] and filled > 0:
@@ -164,7 +172,8 @@ def _write(logits, place, values, spread, copied, outline, faint, first, last, r
                 colour = upper + down * (lower - upper)
                 colour += own * (pixel[start + k] - colour)
                 drawn = _logistic(logit[k])
-                rgb[k, y0 + row, x0 + column] = drawn + copy * (colour - drawn)
+                drawn += copy * (colour - drawn)
+                rgb[k, y0 + row, x0 + column] = drawn + open_inside * (pixel[start + k] - drawn)
 
 
 def read(
@@ -200,6 +209,7 @@ def read(
 def write(
     logits: np.ndarray,            # float32 [h, w, side, side, 5] of colours, of the share that is copied, of the mask
     blocks: Blocks,
+    inner: np.ndarray,             # bool [H, W] where what is left open shows the body's own colours
     spread: np.ndarray,            # float32 [H / 2, W / 2, 3] the body's colours, continued beyond its outline
     copied: np.ndarray,            # float32 [S, S] how much a filled texel is copied at least; [0, 0] for no such map
     outline: float,                # logit of the body's own mask
@@ -215,8 +225,8 @@ def write(
 
     def job(first: int, last: int) -> None:
         _write(
-            logits, blocks.place, blocks.values, spread, copied, np.float32(outline), np.float32(faint), first, last,
-            rgb, mask, top, left, bottom - top, right - left,
+            logits, blocks.place, blocks.values, inner, spread, copied, np.float32(outline), np.float32(faint), first,
+            last, rgb, mask, top, left, bottom - top, right - left,
         )  # fmt: skip
 
     _in_chunks(job, len(logits), max(1, CHUNK // (4 * blocks.values.shape[1])), threads)

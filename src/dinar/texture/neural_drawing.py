@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ MARGIN = 0.08   # of the body's larger side in the image: how far hair and cloth
 GRAIN = 64      # pixels: drawn parts come in few sizes, for a new size costs a CPU up to seconds of preparation
 WHOLE = 256     # images up to this side are drawn whole, for the same reason
 SAMPLES = 2     # a pixel along each axis, as many as `antialiased` takes
+INNER = 0.012   # of the body's larger side in the image: nearer to its outline the network may leave pixels open
 FAINT = 0.02    # of a mask: a sigmoid never quite reaches 0 and 1, and a veil around the person would show
 
 
@@ -86,14 +88,17 @@ def draw_neural(
     """B people as the neural renderer sees them; differentiable in the texture and in `painted`.
 
     It works on the body's surroundings only: what lies farther off than `MARGIN` is empty. Its grid is fixed to the
-    image, so that a limb that moves, and with it the surroundings' extent, changes nothing far from it.
+    image, so that a limb that moves, and with it the surroundings' extent, changes nothing far from it. What the
+    renderer leaves open well within the body (`inner`) shows the texture's colours.
     """
     there, (left, top, right, bottom) = surroundings(vertices, camera, renderer.stride)
     h, w = camera.size
     seen = surface(texture, painted, vertices, faces, layout, there)
     drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
     clear = ((drawn.mask - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
-    rgb, mask = (part[..., : bottom - top, : right - left] for part in (drawn.rgb, clear))
+    open_inside = inner(seen.mask) * (1 - clear)
+    rgb = torch.lerp(drawn.rgb, seen.colours[:, :3], open_inside)
+    rgb, mask = (part[..., : bottom - top, : right - left] for part in (rgb, clear + open_inside))
     mask = functional.pad(mask, (left, w - right, top, h - bottom))
     return Rendering(functional.pad(rgb, (left, w - right, top, h - bottom)) * (mask > 0), mask)
 
@@ -136,7 +141,7 @@ class Artist:
         logits, beyond = self.renderer(values, place), self.renderer.continued(values, place)
         rgb, mask = torch.zeros(1, 3, *camera.size), torch.zeros(1, 1, *camera.size)
         blocks.write(
-            logits.numpy(), seen, beyond.numpy(), self.renderer.copied.numpy(), OUTLINE, FAINT,
+            logits.numpy(), seen, _inner(seen.cover), beyond.numpy(), self.renderer.copied.numpy(), OUTLINE, FAINT,
             rgb.numpy()[0], mask.numpy()[0, 0], part, torch.get_num_threads(),
         )  # fmt: skip
         return Rendering(rgb, mask)
@@ -152,6 +157,20 @@ class Artist:
         seen = samples.draw(points, triangles, self.canvas.uv, (height, width), SAMPLES, threads)
         size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
         return blocks.read(self.canvas, seen, (x, y), size, self.renderer.fold, threads)
+
+
+def inner(mask: Tensor) -> Tensor:
+    """The inner part of drawn bodies, [B, 1, H, W] in {0, 1}, of the pixels' shares that they cover [B, 1, H, W]."""
+    found = [torch.from_numpy(_inner(one[0].numpy())) for one in mask.detach().cpu()]
+    return torch.stack(found)[:, None].to(mask)
+
+
+def _inner(cover: np.ndarray) -> np.ndarray:
+    """Where pixels, of which a body covers so much [H, W], are farther than `INNER` from its outline: bool [H, W]."""
+    body = cover > 0.5
+    extent = max(np.ptp(np.flatnonzero(body.any(axis))) if body.any() else 0 for axis in (0, 1))
+    distance = cv2.distanceTransform(body.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return distance > max(2.0, INNER * float(extent))
 
 
 def surroundings(vertices: Tensor, camera: Camera, stride: int) -> tuple[Camera, tuple[int, int, int, int]]:
