@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +70,25 @@ def test_without_a_parser_nothing_is_told(photo) -> None:
 @pytest.mark.parametrize("palette", [False, True])
 def test_a_label_map_of_the_users_own(photo, tmp_path, palette) -> None:
     path = saved(tmp_path / "labels.png", labels(photo), palette)
-    seen = understood(photo, Said(labels=(path, "dinar")), None, None)
+    seen = understood(photo, Said(held="keep", labels=(path, "dinar")), None, None)
     assert seen.parts[40, 60] == BodyPart.UPPER and seen.parts[90, 60] == BodyPart.LOWER
     assert seen.parts[70, 75] == BodyPart.BAG and seen.parts[70, 90] == 0, "nothing beyond the mask"
     cut = understood(photo, Said(held="cut", labels=(path, "dinar")), None, None)
     assert not (cut.parts == BodyPart.BAG).any() and cut.mask[0, 70, 75] == 0 and cut.mask[0, 70, 60] == 1
+    unsaid, own = (
+        understood(replace(photo, own_mask=own), Said(labels=(path, "dinar")), None, None) for own in (False, True)
+    )
+    assert torch.equal(unsaid.mask, cut.mask) and torch.equal(own.mask, photo.mask)
+
+
+def test_hardly_a_bag_is_none(photo) -> None:
+    """Hands are taken for bags now and then."""
+    parts = (photo.mask[0] > 0.5).to(torch.uint8) * BodyPart.LOWER
+    inside = (parts > 0).nonzero()
+    y, x = inside[len(inside) // 2].tolist()
+    parts[y : y + 4, x : x + 4] = BodyPart.BAG
+    mask, left = parsing.without_held(photo.mask, parts)
+    assert torch.equal(mask, photo.mask) and torch.equal(left, parts)
 
 
 def test_a_parser_fills_what_the_map_leaves_out(photo, parser, tmp_path) -> None:

@@ -46,7 +46,7 @@ def create(
     keypoints: Annotated[tuple[Path, ...], option("your own landmarks, one OpenPose JSON a photo", "FILE")] = (),
     parts: Annotated[tuple[Path, ...], option("your own label maps, one a photo", "FILE")] = (),
     parts_kind: PartsKind = "dinar",
-    held: Held = "keep",
+    held: Held = None,
     sex: Sex = None,
     renderer: Annotated[
         Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
@@ -112,7 +112,7 @@ def fit(
     keypoints: Annotated[Path | None, option("your own landmarks, OpenPose JSON", "FILE")] = None,
     parts: Annotated[Path | None, option("your own label map", "FILE")] = None,
     parts_kind: PartsKind = "dinar",
-    held: Held = "keep",
+    held: Held = None,
     sex: Sex = None,
     smplx: Smplx = None,
     seed: Seed = 0,
@@ -171,7 +171,7 @@ def sources_of(
     *,
     label_maps: Sequence[Path] = (),
     parts_kind: str = "dinar",
-    held: Literal["keep", "cut"] = "keep",
+    held: Literal["keep", "cut"] | None = None,
     sex: Literal["f", "m", "unsure"] | None = None,
 ) -> list[Source]:
     """Each photo with what belongs to it. Raises InputError where the numbers differ."""

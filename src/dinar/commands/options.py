@@ -36,7 +36,8 @@ Device = Annotated[str, option("cpu (default), or cuda where there is one", "NAM
 Size = Annotated[str | None, option("image size in pixels (default: 768, for the photo view the photo's)", "N|WxH")]
 Background = Annotated[str, option("white (default), #rrggbb, ..., or transparent (not in .mp4 and .jpg)", "COLOUR")]
 Held = Annotated[
-    Literal["keep", "cut"], option("bags and what hands hold: keep (default) as theirs, or cut them out of the mask")
+    Literal["keep", "cut"] | None,
+    option("bags and what hands hold: cut them out of the mask (default, but for your own mask), or keep them"),
 ]
 PartsKind = Annotated[
     Literal["dinar", "lip", "atr"], option("whose labels --parts has: our own (default), or LIP's or ATR's (SCHP)")

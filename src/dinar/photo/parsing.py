@@ -14,6 +14,7 @@ from dinar.parts import BodyPart, coloured
 SIDE = 320       # pixels of the person's larger side with what is left free around it, as in training
 FREE = 0.12      # part of the person's larger side
 SMEAR = 1 / 200  # of the crop's side: so far around held things the mask is theirs too
+HELD = 0.01      # of the person: what is smaller is no bag, but a hand that is taken for one
 SHOWN = 0.6      # how much of their colours parts have where they are shown over the photo
 
 
@@ -51,8 +52,11 @@ def parse(parser: Parser, image: Tensor, mask: Tensor) -> Tensor:
 
 
 def without_held(mask: Tensor, parts: Tensor) -> tuple[Tensor, Tensor]:
-    """Mask [1, S, S] and parts [S, S] without bags and what hands hold."""
+    """Mask [1, S, S] and parts [S, S] without bags and what hands hold, where they are not too small to be believed."""
     bag = (parts == BodyPart.BAG).numpy()
+    _, pieces, box, _ = cv2.connectedComponentsWithStats(bag.astype(np.uint8))
+    large = box[:, cv2.CC_STAT_AREA] >= HELD * float((parts != BodyPart.BACKGROUND).sum())
+    bag &= large[pieces]
     reach = 2 * max(1, round(SMEAR * len(bag))) + 1
     around = cv2.dilate(bag.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
     gone = torch.from_numpy(bag | around & (parts == BodyPart.BACKGROUND).numpy())

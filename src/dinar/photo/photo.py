@@ -46,6 +46,7 @@ class Photo:
     parts        uint8 [S, S] or None   what each pixel shows of the person (`parts.BodyPart`), where something tells it
     female       float or None      the probability that the person is a woman, where a face is seen or somebody tells
     notes        sentences about what the files lacked, and how it was read
+    own_mask     whether the photo's owner said who is the person: by a mask, or as a cut-out
     """
 
     image: Tensor
@@ -57,6 +58,7 @@ class Photo:
     parts: Tensor | None = None
     female: float | None = None
     notes: tuple[str, ...] = ()
+    own_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,13 @@ def look(
     x, y, side, scale = _window(_extent(landmarks, given and given.share, seen, picture.size))
     pixels = _cut(picture.bytes, x, y, (side, side), scale)
     alpha = _cut(torch.from_numpy(picture.alpha)[None], x, y, (side, side), scale, outside=0) if cut_out else None
+    own_mask = given is not None
     if given is None:
         solid = None
         if alpha is not None:
             solid = segment(picture.pixels, (x, y, scale), pixels.shape[-1], perception.pose, seen, others)
         if solid is not None and cutout.is_mask(alpha, solid):
-            soft = cutout.near(alpha, solid)
+            soft, own_mask = cutout.near(alpha, solid), True
             pixels = cutout.own_colours(pixels, soft)
         else:
             networks = perception.pose, load_modnet(store)
@@ -166,6 +169,7 @@ def look(
         picture.size,
         (float(x), float(y), scale),
         notes=notes + (given.notes if given else ()),
+        own_mask=own_mask,
     )
 
 

@@ -27,12 +27,13 @@ FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}      # probabilities
 class Said:
     """What the photo's owner says of the person.
 
-    held     whether bags and what hands hold belong to them
+    held     whether bags and what hands hold belong to them; None: what the parser takes for such is cut out, unless
+             the mask is its owner's too
     labels   a label map of the upright photo, and whose labels it has (`label_maps.LABELS`)
     sex      None: their face is asked
     """
 
-    held: Held = "keep"
+    held: Held | None = None
     labels: tuple[Path, str] | None = None
     sex: Sex | None = None
 
@@ -54,9 +55,9 @@ def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Stor
     elif parser is not None:
         parts = parsing.parse(parser.network, photo.image, photo.mask)
     mask = photo.mask
-    if said.held == "cut":
-        if parts is None:
-            raise InputError("held things can be cut only where the parser's weights or a label map tell them")
+    if said.held == "cut" and parts is None:
+        raise InputError("held things can be cut only where the parser's weights or a label map tell them")
+    if said.held == "cut" or (said.held is None and parts is not None and not photo.own_mask):
         mask, parts = parsing.without_held(mask, parts)
     return replace(photo, mask=mask, parts=parts, female=_female(photo, said, store))
 
