@@ -10,7 +10,7 @@ from torch import Tensor
 from dinar.body.layers import tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
-from dinar.fit import draping, outline, skirt
+from dinar.fit import draping, outline, shoes, skirt
 from dinar.fit.fit import Fit
 from dinar.photo.photo import Photo
 
@@ -27,15 +27,18 @@ class _Seen:
 def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
     """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own.
 
-    Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`).
+    Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`), and feet in shoes have no toes.
     """
     shape, looks = fits[0].body.shape[0], _looks(photos, fits)
     if layers:
         model = wearing(model, worn_layers(model, photos, fits))
     if looks:
         model = model.moved(draping.hang(model, shape, draping.clothed(model, looks)))
+    shod = model.name == "open" and bool(looks) and shoes.shod(model, looks)
+    if shod:
+        model = model.moved(shoes.put_on(model))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    return tucked(model.moved(outline.fit(model, shape, seen)), shape)
+    return tucked(model.moved(outline.fit(model, shape, seen, shod=shod)), shape)
 
 
 def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:

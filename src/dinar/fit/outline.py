@@ -90,15 +90,16 @@ def fit(
     silhouettes: Sequence[Silhouette],
     *,
     surface: Surface | None = None,         # default: the model's in this shape; another saves half the time
+    shod: bool = False,                     # the feet wear shoes, whose tips may move
     steps: int = STEPS,
 ) -> Tensor:
     """Movements of the resting body's vertices [V, 3], metres, that make its outlines those of the masks.
 
-    Face, hands and toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, outwards less than
-    half way to whatever surface it faces at rest, and inwards not more than `SLIM` of the way through the body.
+    Face, hands and bare toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, outwards less
+    than half way to whatever surface it faces at rest, and inwards not more than `SLIM` of the way through the body.
     """
     faces = model.faces.numpy()
-    surface = surface or surface_of(model, shape)
+    surface = surface or surface_of(model, shape, shod=shod)
     views = [_View.of(model, silhouette, surface.direction) for silhouette in silhouettes]
     moved = np.zeros(len(surface.vertices))
     for step in range(steps):
@@ -115,8 +116,8 @@ def fit(
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
 
 
-def surface_of(model: BodyModel, shape: Tensor) -> Surface:
-    """How a body of shape [S] may move."""
+def surface_of(model: BodyModel, shape: Tensor, *, shod: bool = False) -> Surface:
+    """How a body of shape [S] may move; `shod` feet with their tips."""
     rest = replace(model.neutral(), shape=shape[None])
     with torch.no_grad():
         vertices = model(rest).vertices
@@ -127,7 +128,7 @@ def surface_of(model: BodyModel, shape: Tensor) -> Surface:
     smooth = splu((mass + _FLAT**2 * stiffness).tocsc()).solve(mass @ vertices)
     direction = vertex_normals(torch.from_numpy(smooth)[None], model.faces)[0].numpy()
     tree = cKDTree(vertices)
-    free = _free(model)
+    free = _free(model, shod)
     loose = np.flatnonzero(free > _HELD)
     most, least = np.zeros(len(free)), np.zeros(len(free))
     way = _free_way(tree, normals, vertices, loose, direction, OUTWARDS / ROOM)
@@ -302,10 +303,11 @@ def _free_way(
     return way
 
 
-def _free(model: BodyModel) -> np.ndarray:
-    """1 for what may move [V]: neither the face nor the hands nor the toes."""
+def _free(model: BodyModel, shod: bool) -> np.ndarray:
+    """1 for what may move [V]: neither the face nor the hands nor bare toes."""
     scalp = guide_of(model).regions[:, 0]
-    ends = [model.humanoid[bone] for bone in ("leftHand", "rightHand", "leftToes", "rightToes")]
+    bones = ("leftHand", "rightHand") if shod else ("leftHand", "rightHand", "leftToes", "rightToes")
+    ends = [model.humanoid[bone] for bone in bones]
     weights = model.skin_weights
     kept = weights[:, model.below([model.humanoid["head"]])].sum(1) * (1 - scalp) + weights[:, model.below(ends)].sum(1)
     return (1 - kept).clamp(0, 1).double().numpy()
