@@ -25,9 +25,12 @@ CHIN = 0.605
 UNDER = 0.004  # metres
 BROKEN = ("hime", "half_up")  # presets that lie on the shoulders like capes
 POINTS = 150_000  # on a wig
+SKIN = 0.98  # likewise of the body's: where hair begins
+FOLLOWED = 4  # vertices of the body that one of the shell follows, and joints that it moves with
 QUANTILE = 0.9  # of the radii of a cell's points: single strands that stand out do not make the shell
-MARGIN, GAP, LEFT = 3 / 640, 4 / 640, 0.8  # of the island in the atlas `clothed`
+MARGIN, LEFT = 3 / 640, 0.8  # of the island in the atlas `clothed`
 COMPONENTS = 40
+NAMES = ("head", "neck", "spine")  # joints that hair moves with begin like this
 
 
 def sampled(vertices: np.ndarray, faces: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -128,25 +131,105 @@ def wigs_of(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         }
 
 
+def under_of(grid: Grid, points: np.ndarray) -> np.ndarray:
+    """Radii [R * C] within the body in a cell and all about it: shoulders and chin are steep, and their cells wide."""
+    low = filled(grid.radii(points, 0.0)).reshape(-1, COLUMNS)
+    rows = np.pad(low, ((1, 1), (0, 0)), mode="edge")
+    low = np.min([rows[:-2], rows[1:-1], rows[2:]], axis=0)
+    low = np.min([low, np.roll(low, 1, 1), np.roll(low, -1, 1)], axis=0)
+    return np.maximum(low.ravel() - UNDER, 0.01)
+
+
+def triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Faces [F, 3], mirror [N], uv [T, 2] and its faces [F, 3]; the crown is the last vertex, the seam ahead."""
+    rows, crown = CAP + FALL, (CAP + FALL) * COLUMNS
+    row, column = (part.ravel() for part in np.mgrid[: rows - 1, :COLUMNS])
+    faces, uv_faces = [], []
+    for wrapped, width, found in ((True, COLUMNS, faces), (False, COLUMNS + 1, uv_faces)):
+        right = (column + 1) % COLUMNS if wrapped else column + 1
+        a, d = row * width + column, row * width + right
+        one = column[:, None] < COLUMNS // 2  # diagonals have mirror images
+        found.append(np.where(one, np.stack([a, a + width, d], 1), np.stack([a, d + width, d], 1)))
+        found.append(np.where(one, np.stack([d, a + width, d + width], 1), np.stack([a, a + width, d + width], 1)))
+    each = np.arange(COLUMNS)
+    faces.append(np.stack([np.full(COLUMNS, crown), each, (each + 1) % COLUMNS], 1))
+    uv_faces.append(np.stack([rows * (COLUMNS + 1) + each, each, each + 1], 1))
+    across, along = np.meshgrid(np.arange(1, rows + 1) / rows, np.arange(COLUMNS + 1) / COLUMNS, indexing="ij")
+    uv = np.stack([across.ravel(), along.ravel()], 1)
+    uv = np.concatenate([uv, np.stack([np.zeros(COLUMNS), (each + 0.5) / COLUMNS], 1)])
+    uv = np.array([LEFT, 0]) + MARGIN + uv * (np.array([1 - LEFT, 1]) - 2 * MARGIN)
+    cell = np.arange(crown)
+    mirror = np.append(cell // COLUMNS * COLUMNS + -cell % COLUMNS, crown)
+    return np.concatenate(faces), mirror, uv, np.concatenate(uv_faces)
+
+
+def attachment(points: np.ndarray, vertices: np.ndarray, used: np.ndarray, body: dict) -> dict[str, np.ndarray]:
+    """How points [N, 3] follow the body's shape and its joints: those of the vertices nearest to them."""
+    distance, near = cKDTree(vertices[used]).query(points, k=FOLLOWED)
+    follow = used[near]
+    weight = 1 / np.maximum(distance, 0.002)
+    weight /= weight.sum(1, keepdims=True)
+    names = [str(name) for name in body["joint_names"]]
+    target = np.full(len(names), -1)
+    for joint, parent in enumerate(body["parents"]):  # what hangs on the head, the jaw too, goes to the head
+        inside = int(parent) >= 0 and names[int(parent)].startswith("head")
+        target[joint] = target[int(parent)] if inside or target[int(parent)] == names.index("head") else (
+            joint if names[joint].startswith(NAMES) else -1
+        )
+    skin = np.zeros((len(points), len(names)))
+    rows = np.arange(len(points))
+    for k in range(FOLLOWED):
+        for j in range(body["skin_index"].shape[1]):
+            joint = target[body["skin_index"][follow[:, k], j].astype(int)]
+            share = body["skin_weight"][follow[:, k], j].astype(np.float64) * weight[:, k]
+            np.add.at(skin, (rows, joint), np.where(joint >= 0, share, 0))
+    skin[skin.sum(1) < 1e-6, names.index("spine02")] = 1  # beside the arms, which hair does not follow
+    index = np.argsort(-skin, axis=1)[:, :FOLLOWED]
+    share = np.take_along_axis(skin, index, 1)
+    share /= share.sum(1, keepdims=True)
+    return {
+        "follow_index": follow.astype(np.uint16), "follow_weight": weight.astype(np.float16),
+        "skin_index": index.astype(np.uint8), "skin_weight": share.astype(np.float16),
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--wigs", type=Path, required=True)
-    parser.add_argument("--fields", type=Path, required=True, help="thickness of each wig over the body")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fields", type=Path, help="where each wig's radii go, to measure with")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
-    vertices, faces, _ = body_of()
-    crown = vertices[np.unique(faces)]
-    crown = crown[crown[:, 1] > MIDDLE[1] + 0.03]
+    vertices, faces, body = body_of()
+    used = np.unique(faces)
+    crown = vertices[used][vertices[used, 1] > MIDDLE[1] + 0.03]
     middle = MIDDLE + [0, 0, (crown[:, 2].min() + crown[:, 2].max()) / 2]
     grid = Grid(middle)
-    skin = filled(grid.radii(sampled(vertices, faces, 600_000, rng), 0.98))
-    names, fields = [], []
-    for name, (points, triangles) in wigs_of(options.wigs).items():
-        radii = grid.radii(sampled(points, triangles, POINTS, rng))
-        field = closed(radii - skin)
+    points = sampled(vertices, faces, 600_000, rng)
+    skin, under = filled(grid.radii(points, SKIN)), under_of(grid, points)
+    names, radii = [], []
+    for name, (corners, wig_faces) in wigs_of(options.wigs).items():
+        field = closed(grid.radii(sampled(corners, wig_faces, POINTS, rng)))
         names.append(name)
-        fields.append(np.where(np.isnan(field), -UNDER, np.maximum(field, -UNDER)))
-    np.savez_compressed(options.fields, names=names, fields=np.float32(fields), skin=skin, middle=middle)
+        radii.append(np.where(np.isnan(field), under, np.maximum(field, under)))
+    radii = np.array(radii)
+    if options.fields:
+        np.savez_compressed(options.fields, names=names, radii=np.float32(radii), skin=skin, under=under, middle=middle)
+    mean = radii.mean(0)
+    _, scale, parts = np.linalg.svd(radii - mean, full_matrices=False)
+    parts = parts[:COMPONENTS] * (scale[:COMPONENTS, None] / np.sqrt(len(radii)))
+    up = np.array([0.0, 1.0, 0.0])
+    template = grid.origins + grid.directions * mean[:, None]
+    template = np.vstack([template, middle + up * mean[:COLUMNS].mean()])
+    basis = parts[:, :, None] * grid.directions
+    basis = np.concatenate([basis, parts[:, :COLUMNS].mean(1)[:, None, None] * up], axis=1)
+    inner = np.vstack([grid.origins + grid.directions * skin[:, None], middle + up * skin[:COLUMNS].mean()])
+    faces, mirror, uv, uv_faces = triangles()
+    np.savez_compressed(
+        options.out, template=np.float32(template), basis=np.float16(basis), mirror=mirror.astype(np.uint16),
+        faces=faces.astype(np.uint16), uv=np.float32(uv), uv_faces=uv_faces.astype(np.uint16),
+        **attachment(inner, vertices, used, body),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
