@@ -203,7 +203,7 @@ def main() -> None:
     vertices, faces, body = body_of()
     used = np.unique(faces)
     crown = vertices[used][vertices[used, 1] > MIDDLE[1] + 0.03]
-    middle = MIDDLE + [0, 0, (crown[:, 2].min() + crown[:, 2].max()) / 2]
+    middle = np.array([*MIDDLE[:2], (crown[:, 2].min() + crown[:, 2].max()) / 2])
     grid = Grid(middle)
     points = sampled(vertices, faces, 600_000, rng)
     skin, under = filled(grid.radii(points, SKIN)), under_of(grid, points)
