@@ -154,9 +154,9 @@ def triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     each = np.arange(COLUMNS)
     faces.append(np.stack([np.full(COLUMNS, crown), each, (each + 1) % COLUMNS], 1))
     uv_faces.append(np.stack([rows * (COLUMNS + 1) + each, each, each + 1], 1))
-    across, along = np.meshgrid(np.arange(1, rows + 1) / rows, np.arange(COLUMNS + 1) / COLUMNS, indexing="ij")
+    across, along = np.meshgrid(1 - np.arange(1, rows + 1) / rows, np.arange(COLUMNS + 1) / COLUMNS, indexing="ij")
     uv = np.stack([across.ravel(), along.ravel()], 1)
-    uv = np.concatenate([uv, np.stack([np.zeros(COLUMNS), (each + 0.5) / COLUMNS], 1)])
+    uv = np.concatenate([uv, np.stack([np.ones(COLUMNS), (each + 0.5) / COLUMNS], 1)])
     uv = np.array([LEFT, 0]) + MARGIN + uv * (np.array([1 - LEFT, 1]) - 2 * MARGIN)
     cell = np.arange(crown)
     mirror = np.append(cell // COLUMNS * COLUMNS + -cell % COLUMNS, crown)
@@ -173,8 +173,10 @@ def attachment(points: np.ndarray, vertices: np.ndarray, used: np.ndarray, body:
     target = np.full(len(names), -1)
     for joint, parent in enumerate(body["parents"]):  # what hangs on the head, the jaw too, goes to the head
         inside = int(parent) >= 0 and names[int(parent)].startswith("head")
-        target[joint] = target[int(parent)] if inside or target[int(parent)] == names.index("head") else (
-            joint if names[joint].startswith(NAMES) else -1
+        target[joint] = (
+            target[int(parent)]
+            if inside or target[int(parent)] == names.index("head")
+            else (joint if names[joint].startswith(NAMES) else -1)
         )
     skin = np.zeros((len(points), len(names)))
     rows = np.arange(len(points))
