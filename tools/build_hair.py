@@ -230,6 +230,7 @@ def main() -> None:
     np.savez_compressed(
         options.out, template=np.float32(template), basis=np.float16(basis), mirror=mirror.astype(np.uint16),
         faces=faces.astype(np.uint16), uv=np.float32(uv), uv_faces=uv_faces.astype(np.uint16),
+        inner=np.float32(inner), outwards=np.float16(np.vstack([grid.directions, up])),
         **attachment(inner, vertices, used, body),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from dinar.body.layers import tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
-from dinar.fit import draping, outline, shoes, skirt
+from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
 from dinar.photo.photo import Photo
 
@@ -25,7 +25,7 @@ class _Seen:
 
 
 def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
-    """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own.
+    """The body with the outlines of clothes and hair that the photos' masks show; skirts and hair are layers.
 
     Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`), and feet in shoes have no toes.
     """
@@ -38,7 +38,8 @@ def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, l
     if shod:
         model = model.moved(shoes.put_on(model))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    return tucked(model.moved(outline.fit(model, shape, seen, shod=shod)), shape)
+    model = model.moved(outline.fit(model, shape, seen, shod=shod))
+    return hair.tucked(tucked(model, shape), shape)
 
 
 def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:
@@ -46,8 +47,8 @@ def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) 
     looks = _looks(photos, fits)
     if model.name != "open" or not looks:
         return {}
-    found = skirt.fit(model, looks)
-    return {"skirt": found.coefficients} if found is not None and found.worn else {}
+    found = {"hair": hair.fit(model, looks), "skirt": skirt.fit(model, looks)}
+    return {name: one.coefficients for name, one in found.items() if one is not None and one.worn}
 
 
 def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:

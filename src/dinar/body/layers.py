@@ -26,6 +26,8 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 
 GAP = 3.2 / 640        # between islands, in the same units
 
+RISE = 0.003           # metres above the skin from which hair is there
+
 _CLING = 0.05          # metres about it, of the body that a layer's vertex moves with
 _THIN = 0.5            # of their thickness that legs lose where a skirt hides them
 _WITHIN = 0.05         # metres that hidden legs lie within the cloth,
@@ -45,10 +47,12 @@ class Layer:
     basis         float32 [K, N, 3]  for a coefficient of 1
     shape_basis   float32 [S, N, 3]  for one standard deviation of the body's shape: how it follows that
     skin_weights  float32 [N, J]     rows sum to 1; None: those of the body about it, wherever its coefficients put it
-    faces         int64   [F, 3]     counter-clockwise seen from outside; they use every vertex
+    faces         int64   [F, 3]     counter-clockwise seen from outside
     mirror        int64   [N]        vertex on its other side
     uv            float32 [T, 2]     of the atlas `clothed`, origin top left, in [0, 1]
     uv_faces      int64   [F, 3]     the same triangles in the same order
+    inner         float32 [N, 3]     the skin below each vertex, and
+    outwards      float32 [N, 3]     unit, the way on which it moves from there; None: all of the layer is worn always
     """
 
     name: str
@@ -60,6 +64,8 @@ class Layer:
     mirror: Tensor
     uv: Tensor
     uv_faces: Tensor
+    inner: Tensor | None = None
+    outwards: Tensor | None = None
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -69,6 +75,16 @@ class Layer:
     def at(self, coefficients: Tensor) -> Tensor:
         """Vertices [N, 3] on the mean body at rest, metres; coefficients [K]."""
         return self.template + torch.tensordot(coefficients.to(self.basis), self.basis, dims=1)
+
+    def height(self, coefficients: Tensor) -> Tensor:
+        """How far its vertices lie above the skin [N], metres; below 0 there is nothing."""
+        return ((self.at(coefficients) - self.inner) * self.outwards).sum(1)
+
+    def worn(self, coefficients: Tensor) -> Tensor:
+        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin."""
+        if self.inner is None:
+            return torch.ones(len(self.faces), dtype=torch.bool)
+        return (self.height(coefficients) > RISE)[self.faces].any(1)
 
 
 @lru_cache(maxsize=4)
@@ -86,6 +102,7 @@ def _loaded(name: str) -> Layer:
         real, whole = ("template", "basis", "uv"), ("faces", "mirror", "uv_faces")
         arrays = {key: torch.from_numpy(data[key].astype(np.float32)) for key in real}
         arrays |= {key: torch.from_numpy(data[key].astype(np.int64)) for key in whole}
+        arrays |= {key: torch.from_numpy(data[key].astype(np.float32)) for key in ("inner", "outwards") if key in data}
         index, weight = data["follow_index"].astype(np.int64), data["follow_weight"].astype(np.float32)
     with np.load(DATA / "open.npz", allow_pickle=False) as body:
         shapes = body["shape_basis"]
@@ -113,7 +130,8 @@ def wearing(model: BodyModel, worn: Mapping[str, Tensor]) -> BodyModel:
         weights = layer.skin_weights
         if weights is None:
             weights = clinging(model, vertices)
-        model = model.layered(name, coefficients, vertices, layer.shape_basis, weights, layer.faces)
+        faces = layer.faces[layer.worn(coefficients.cpu())]
+        model = model.layered(name, coefficients, vertices, layer.shape_basis, weights, faces)
     return model
 
 

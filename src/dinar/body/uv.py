@@ -135,7 +135,7 @@ def load_layout(name: str = "front", model: BodyModel | None = None) -> UVLayout
 def _with_layers(model: BodyModel, uv: Tensor, faces: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same with the islands of the layers that a body wears."""
     for layer in map(Layer.load, model.layers):
-        faces = torch.cat([faces, layer.uv_faces + len(uv)])
+        faces = torch.cat([faces, layer.uv_faces[layer.worn(model.layers[layer.name].cpu())] + len(uv)])
         uv, mirror = torch.cat([uv, layer.uv]), torch.cat([mirror, layer.mirror + len(mirror)])
     return uv, faces, mirror
 

@@ -21,6 +21,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from dinar.body.layers import RISE, Layer
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
@@ -309,7 +310,12 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     bones = ("leftHand", "rightHand") if shod else ("leftHand", "rightHand", "leftToes", "rightToes")
     ends = [model.humanoid[bone] for bone in bones]
     weights = model.skin_weights
-    kept = weights[:, model.below([model.humanoid["head"]])].sum(1) * (1 - scalp) + weights[:, model.below(ends)].sum(1)
+    head = weights[:, model.below([model.humanoid["head"]])].sum(1)
+    kept = head * (1 - scalp) + weights[:, model.below(ends)].sum(1)
+    if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
+        of_hair = model.layer == 1 + list(model.layers).index("hair")
+        kept = torch.where(of_hair, 0, torch.maximum(kept, head))
+        kept[of_hair] = (Layer.load("hair").height(model.layers["hair"]) < RISE).to(kept)
     return (1 - kept).clamp(0, 1).double().numpy()
 
 
