@@ -31,7 +31,7 @@ def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, l
     """
     shape, looks = fits[0].body.shape[0], _looks(photos, fits)
     if layers:
-        model = wearing(model, worn_layers(model, photos, fits))
+        model = put_on(model, looks)
     if looks:
         model = model.moved(draping.hang(model, shape, draping.clothed(model, looks)))
     shod = model.name == "open" and bool(looks) and shoes.shod(model, looks)
@@ -42,13 +42,14 @@ def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, l
     return hair.tucked(tucked(model, shape), shape)
 
 
-def worn_layers(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit]) -> dict[str, Tensor]:
-    """Coefficients of the layers (`body.layers`) that photos with known parts show."""
-    looks = _looks(photos, fits)
+def put_on(model: BodyModel, looks: Sequence[skirt.Look]) -> BodyModel:
+    """The body with the layers (`body.layers`) that photos with known parts show."""
     if model.name != "open" or not looks:
-        return {}
-    found = {"hair": hair.fit(model, looks), "skirt": skirt.fit(model, looks)}
-    return {name: one.coefficients for name, one in found.items() if one is not None and one.worn}
+        return model
+    tresses, tube = hair.fit(model, looks), skirt.fit(model, looks)
+    found = {"hair": tresses, "skirt": tube}
+    model = wearing(model, {name: one.coefficients for name, one in found.items() if one is not None and one.worn})
+    return hair.sunk_by(model, tresses.sunk) if "hair" in model.layers else model
 
 
 def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:

@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -81,10 +83,15 @@ class Layer:
         return ((self.at(coefficients) - self.inner) * self.outwards).sum(1)
 
     def worn(self, coefficients: Tensor) -> Tensor:
-        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin."""
+        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin, in one piece."""
         if self.inner is None:
             return torch.ones(len(self.faces), dtype=torch.bool)
-        return (self.height(coefficients) > RISE)[self.faces].any(1)
+        there = (self.height(coefficients) > RISE)[self.faces].any(1)
+        a, b, c = self.faces[there].numpy().T
+        joined = coo_array((np.ones(2 * len(a)), (np.tile(a, 2), np.r_[b, c])), shape=(len(self.template),) * 2)
+        _, piece = connected_components(joined, directed=False)
+        largest = np.bincount(piece).argmax()
+        return there & torch.from_numpy(piece == largest)[self.faces].any(1)
 
 
 @lru_cache(maxsize=4)

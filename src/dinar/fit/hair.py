@@ -23,7 +23,9 @@ from dinar.raster.rasterize import rasterize
 
 FACING = 0.4         # cosine to the camera from which a vertex is seen from in front; aside it is less than that
 AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
-BARE = -0.003        # and where none is
+BARE = -0.003        # and where none is;
+SUNK = -0.004        # what of the shell is there nevertheless, and lies
+THIN = 0.015         # no higher, goes under the skin
 REACH = 0.25         # metres that hair is followed outwards
 GAP = 0.006          # metres without hair that are passed over
 NOISE = 0.05         # metres: what an equation is off, as much as some hundred that are off together
@@ -46,11 +48,13 @@ class Found:
     """What hair was fitted to.
 
     coefficients  float32 [K]  of the layer
+    sunk          float32 [N]  how far its vertices go back under skin that photos show bare, metres
     volume        share of the hair's pixels that the body without layers does not cover
     pixels        of hair
     """
 
     coefficients: Tensor
+    sunk: Tensor
     volume: float
     pixels: int
 
@@ -85,7 +89,8 @@ def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
             told.append(_told(layer, look, posed.transforms[0], drawn.depth[0].numpy()))
     if not told:
         return None
-    return Found(_solved(layer, told), beside / pixels, pixels)
+    coefficients = _solved(layer, told)
+    return Found(coefficients, _sunk(layer.height(coefficients), told), beside / pixels, pixels)
 
 
 def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _Told:
@@ -144,12 +149,33 @@ def _solved(layer: Layer, told: Sequence[_Told]) -> Tensor:
     return torch.from_numpy(found.astype(np.float32))
 
 
+def _sunk(height: Tensor, told: Sequence[_Told]) -> Tensor:
+    """How far vertices [N] of such heights go back, metres, where more photos see skin than hair.
+
+    Locks that hang farther off than THIN are seen beside the skin that they hang before, and stay.
+    """
+    bare = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
+    return ((height - SUNK).clamp(min=0) * (torch.from_numpy(bare) & (height < THIN))).float()
+
+
+def sunk_by(model: BodyModel, depth: Tensor) -> BodyModel:
+    """The body with its hair's vertices so far [N] nearer to the head's axis, metres."""
+    moved = torch.zeros_like(model.template)
+    moved[_own(model)] = (-depth[:, None] * Layer.load("hair").outwards).to(moved)
+    return model.moved(moved)
+
+
+def _own(model: BodyModel) -> Tensor:
+    """Which vertices are the hair's, bool [V]."""
+    return model.layer == 1 + list(model.layers).index("hair")
+
+
 def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     """The body of shape [S] with ears and scalp drawn back under the hair that covers them."""
     if "hair" not in model.layers:
         return model
     layer = Layer.load("hair")
-    own = (model.layer == 1 + list(model.layers).index("hair")).cpu()
+    own = _own(model).cpu()
     rest = model.rest(shape[None])[0][0].detach().cpu()
     inner = layer.inner + torch.tensordot(shape.cpu().to(layer.shape_basis), layer.shape_basis, dims=1)
     thick = ((rest[own] - inner) * layer.outwards).sum(1)

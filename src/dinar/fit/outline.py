@@ -315,7 +315,9 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
         of_hair = model.layer == 1 + list(model.layers).index("hair")
         kept = torch.where(of_hair, 0, torch.maximum(kept, head))
-        kept[of_hair] = (Layer.load("hair").height(model.layers["hair"]) < RISE).to(kept)
+        layer = Layer.load("hair")
+        above = layer.height(model.layers["hair"]) + (model.offsets[of_hair] * layer.outwards).sum(1)
+        kept[of_hair] = (above < RISE).to(kept)
     return (1 - kept).clamp(0, 1).double().numpy()
 
 
