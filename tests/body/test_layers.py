@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from dinar.body.layers import BOXES, SCALE, Layer, bare, tucked, wearing
+from dinar.body.layers import BOXES, RISE, SCALE, Layer, bare, tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, load_layout, mirror_map, opposite_map, part_weights, texel_map
@@ -138,3 +138,19 @@ def test_what_is_no_layer_is_told(naked: BodyModel) -> None:
         Layer.load("cape")
     with pytest.raises(InputError, match="has 6 coefficients"):
         wearing(naked, {"skirt": torch.zeros(3)})
+
+
+def test_hair_on_one_side_has_mirror_images(naked: BodyModel) -> None:
+    layer = Layer.load("hair")
+    aside = torch.einsum("knc,nc->kn", layer.basis, layer.outwards)
+    uneven = (aside - aside[:, layer.mirror]).square().sum(1)
+    coefficients = torch.zeros(len(aside))
+    coefficients[uneven.argmax()] = 3.0                               # more hair on one side than on the other
+    up = layer.height(coefficients) > RISE
+    assert (up & ~up[layer.mirror]).sum() > 20
+    model = wearing(naked, {"hair": coefficients})
+    layout = load_layout("clothed", model)
+    texels = texel_map(layout, 160)
+    of_hair = (texels.face >= len(naked.faces)).numpy()
+    mirrored = mirror_map(layout, model.faces, texels).numpy()[of_hair]
+    assert np.isfinite(mirrored).all() and (mirrored[:, 0] > SCALE).all()
