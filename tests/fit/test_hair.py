@@ -93,7 +93,7 @@ def test_a_head_that_is_painted_like_hair_wears_none(model: BodyModel) -> None:
     parts, camera = seen(model)
     rows = (parts == int(BodyPart.FACE_SKIN)).any(1).nonzero()[:, 0]
     upper = torch.arange(len(parts))[:, None] < rows[0] + (rows[-1] - rows[0]) // 4
-    parts = torch.where((parts == int(BodyPart.FACE_SKIN)) & upper, torch.tensor(int(BodyPart.HAIR), dtype=torch.uint8), parts)
+    parts[(parts == int(BodyPart.FACE_SKIN)) & upper] = int(BodyPart.HAIR)
     found = hair.fit(model, [skirt.Look(parts, model.neutral(), camera)])
     assert found is not None and not found.worn and found.volume < 0.1
 
