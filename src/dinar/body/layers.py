@@ -83,18 +83,23 @@ class Layer:
         return ((self.at(coefficients) - self.inner) * self.outwards).sum(1)
 
     def worn(self, coefficients: Tensor) -> Tensor:
-        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin, there or
-        on the other side, in one piece.
+        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin, in one piece, and
+        their mirror images.
         """
         if self.inner is None:
             return torch.ones(len(self.faces), dtype=torch.bool)
-        up = self.height(coefficients) > RISE
-        there = (up | up[self.mirror])[self.faces].any(1)              # textures are filled from mirror images
+        there = (self.height(coefficients) > RISE)[self.faces].any(1)
         a, b, c = self.faces[there].numpy().T
         joined = coo_array((np.ones(2 * len(a)), (np.tile(a, 2), np.r_[b, c])), shape=(len(self.template),) * 2)
         _, piece = connected_components(joined, directed=False)
-        largest = torch.from_numpy(piece == np.bincount(piece).argmax())
-        return there & (largest | largest[self.mirror])[self.faces].any(1)
+        largest = np.bincount(piece).argmax()
+        there &= torch.from_numpy(piece == largest)[self.faces].any(1)
+        return there | torch.isin(self._names(self.mirror[self.faces]), self._names(self.faces[there]))
+
+    def _names(self, faces: Tensor) -> Tensor:
+        """A number for each triangle [F], the same whatever the order of its corners."""
+        a, b, c = faces.sort(dim=1).values.T
+        return (a * len(self.template) + b) * len(self.template) + c
 
 
 @lru_cache(maxsize=4)
