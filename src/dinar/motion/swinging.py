@@ -1,0 +1,249 @@
+"""The inner loops of cloth that swings. Import it late: numba takes a second."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dinar.raster.compiled import compiled
+
+STEP = 1 / 240         # seconds of a substep, about
+ROUNDS = 2             # times that every spring is asked in a substep
+NEAR = 10              # balls that a particle may hit within a frame
+DRAG = 5.0             # 1 / second: how soon a particle moves as the body does there
+SLACK = 0.3            # of what a spring is too short by, of what it would be too long by: cloth folds, and does not stretch
+KEPT = 0.85            # of a push out of a ball that gives no speed
+CELL = 0.05            # metres that skin is looked for in
+SPREAD = 0.025         # metres of skin that are evened out to one plane
+
+
+@compiled
+def _substep(points, speed, goal, before, lean, balls, reach, hits, held, pull, far, springs, lengths, h):
+    """Moves particles on by h seconds, in place.
+
+    points, speed [P, 3]; goal, before [P, 3] where the body has them now and had them; lean [P, 3] accelerations;
+    balls [B, 3]; reach [P, B] metres that they keep off; hits [P, K] the balls that count, -1 for none; held [P] bool;
+    pull [P] 1 / second**2 towards the goal; far [P] metres off it at most; springs [S, 2], lengths [S] metres.
+    """
+    count = len(points)
+    start = np.empty((count, 3))
+    keep = math.exp(-DRAG * h)
+    for p in range(count):
+        if held[p]:
+            for a in range(3):
+                points[p, a] = goal[p, a]
+                start[p, a] = goal[p, a]
+            continue
+        for a in range(3):
+            own = (goal[p, a] - before[p, a]) / h
+            v = own + (speed[p, a] - own) * keep
+            v += h * (lean[p, a] + pull[p] * (goal[p, a] - points[p, a]))
+            start[p, a] = points[p, a]
+            points[p, a] += h * v
+    for _ in range(ROUNDS):
+        for s in range(len(springs)):
+            i, j = springs[s, 0], springs[s, 1]
+            free = (0.0 if held[i] else 1.0) + (0.0 if held[j] else 1.0)
+            if free == 0.0:
+                continue
+            dx = points[j, 0] - points[i, 0]
+            dy = points[j, 1] - points[i, 1]
+            dz = points[j, 2] - points[i, 2]
+            length = math.sqrt(dx * dx + dy * dy + dz * dz)
+            if length < 1e-9:
+                continue
+            share = (length - lengths[s]) / length / free
+            if share < 0.0:
+                share *= SLACK
+            if not held[i]:
+                points[i, 0] += share * dx
+                points[i, 1] += share * dy
+                points[i, 2] += share * dz
+            if not held[j]:
+                points[j, 0] -= share * dx
+                points[j, 1] -= share * dy
+                points[j, 2] -= share * dz
+    for p in range(count):
+        if held[p]:
+            continue
+        for k in range(hits.shape[1]):
+            b = hits[p, k]
+            if b < 0:
+                break
+            dx = points[p, 0] - balls[b, 0]
+            dy = points[p, 1] - balls[b, 1]
+            dz = points[p, 2] - balls[b, 2]
+            square = dx * dx + dy * dy + dz * dz
+            if square < reach[p, b] * reach[p, b] and square > 1e-12:
+                share = reach[p, b] / math.sqrt(square) - 1.0
+                points[p, 0] += share * dx
+                points[p, 1] += share * dy
+                points[p, 2] += share * dz
+                start[p, 0] += KEPT * share * dx
+                start[p, 1] += KEPT * share * dy
+                start[p, 2] += KEPT * share * dz
+        off = 0.0
+        for a in range(3):
+            off += (points[p, a] - goal[p, a]) ** 2
+        if off > far[p] * far[p]:
+            share = far[p] / math.sqrt(off)
+            for a in range(3):
+                points[p, a] = goal[p, a] + share * (points[p, a] - goal[p, a])
+    for p in range(count):
+        for a in range(3):
+            speed[p, a] = (points[p, a] - start[p, a]) / h
+
+
+@compiled
+def _nearest(points, balls, reach, held, hits):
+    """The balls that particles are nearest to or deepest in, sorted, into hits [P, K]."""
+    depth = np.empty(hits.shape[1])
+    for p in range(len(points)):
+        hits[p] = -1
+        depth[:] = 0.1                              # metres off a ball that are too far to matter within a frame
+        if held[p]:
+            continue
+        for b in range(len(balls)):
+            if reach[p, b] <= 0.0:
+                continue
+            dx = points[p, 0] - balls[b, 0]
+            dy = points[p, 1] - balls[b, 1]
+            dz = points[p, 2] - balls[b, 2]
+            off = math.sqrt(dx * dx + dy * dy + dz * dz) - reach[p, b]
+            k = hits.shape[1] - 1
+            if off >= depth[k]:
+                continue
+            while k > 0 and off < depth[k - 1]:
+                depth[k] = depth[k - 1]
+                hits[p, k] = hits[p, k - 1]
+                k -= 1
+            depth[k] = off
+            hits[p, k] = b
+
+
+@compiled
+def swing(goals, leans, balls, reach, held, pulls, far, springs, lengths, seconds, settle):
+    """Where particles are in every frame [T, P, 3]; arguments as those of `_substep`, goals, leans, balls and pulls by
+    frames `seconds` apart. The first frame has hung for `settle` substeps.
+    """
+    frames, count = goals.shape[0], goals.shape[1]
+    steps = max(1, int(math.floor(seconds / STEP + 0.5)))
+    h = seconds / steps
+    found = np.empty((frames, count, 3))
+    points = goals[0].copy()
+    speed = np.zeros((count, 3))
+    hits = np.empty((count, NEAR), np.int64)
+    for k in range(settle):
+        if k % 8 == 0:
+            _nearest(points, balls[0], reach, held, hits)
+        _substep(points, speed, goals[0], goals[0], leans[0], balls[0], reach, hits, held, pulls[0], far, springs,
+                 lengths, STEP)  # fmt: skip
+    found[0] = points
+    if frames > 1:
+        speed[:] = (goals[1] - goals[0]) / seconds
+    for t in range(1, frames):
+        before = goals[t - 1]
+        _nearest(points, (balls[t - 1] + balls[t]) / 2, reach, held, hits)
+        for s in range(1, steps + 1):
+            share = s / steps
+            goal = goals[t - 1] + share * (goals[t] - goals[t - 1])
+            lean = leans[t - 1] + share * (leans[t] - leans[t - 1])
+            ball = balls[t - 1] + share * (balls[t] - balls[t - 1])
+            pull = pulls[t - 1] + share * (pulls[t] - pulls[t - 1])
+            _substep(points, speed, goal, before, lean, ball, reach, hits, held, pull, far, springs, lengths, h)
+            before = goal
+        found[t] = points
+    return found
+
+
+@compiled
+def lay(cloth, shift, index, weight, margin, skin, faces, off):
+    """Moves a layer's vertices [N, 3] by their particles' `shift` [P, 3], then out of the skin [M, 3], in place.
+
+    index, weight  [N, K]  particles that a vertex follows, and how much
+    margin         [N]     metres that it keeps off the skin; below 0: it may be anywhere
+    faces          [F, 3]  of the skin's vertices
+    off            metres from the skin beyond which nothing is asked
+    """
+    count, size = len(cloth), len(skin)
+    normal = np.zeros((size, 3))
+    for f in range(len(faces)):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux, uy, uz = skin[j, 0] - skin[i, 0], skin[j, 1] - skin[i, 1], skin[j, 2] - skin[i, 2]
+        vx, vy, vz = skin[k, 0] - skin[i, 0], skin[k, 1] - skin[i, 1], skin[k, 2] - skin[i, 2]
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for c in (i, j, k):
+            normal[c, 0] += x
+            normal[c, 1] += y
+            normal[c, 2] += z
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for m in range(size):
+        length = math.sqrt(normal[m, 0] ** 2 + normal[m, 1] ** 2 + normal[m, 2] ** 2)
+        if length > 0.0:
+            normal[m] /= length
+        for a in range(3):
+            low[a] = min(low[a], skin[m, a])
+            high[a] = max(high[a], skin[m, a])
+    wide = np.empty(3, np.int64)
+    for a in range(3):
+        wide[a] = int((high[a] - low[a]) / CELL) + 1
+    first = np.zeros(wide[0] * wide[1] * wide[2] + 1, np.int64)
+    cell = np.empty(size, np.int64)
+    for m in range(size):
+        number = 0
+        for a in range(3):
+            number = number * wide[a] + int((skin[m, a] - low[a]) / CELL)
+        cell[m] = number
+        first[number + 1] += 1
+    for number in range(1, len(first)):
+        first[number] += first[number - 1]
+    filled = first.copy()
+    order = np.empty(size, np.int64)
+    for m in range(size):
+        order[filled[cell[m]]] = m
+        filled[cell[m]] += 1
+
+    for n in range(count):
+        x, y, z = cloth[n, 0], cloth[n, 1], cloth[n, 2]
+        for k in range(index.shape[1]):
+            p, w = index[n, k], weight[n, k]
+            x += w * shift[p, 0]
+            y += w * shift[p, 1]
+            z += w * shift[p, 2]
+        if margin[n] >= 0.0:
+            cx = int(math.floor((x - low[0]) / CELL))
+            cy = int(math.floor((y - low[1]) / CELL))
+            cz = int(math.floor((z - low[2]) / CELL))
+            least = off * off
+            for again in range(2):
+                total, nx, ny, nz, level = 0.0, 0.0, 0.0, 0.0, 0.0
+                for i in range(max(cx - 1, 0), min(cx + 2, wide[0])):
+                    for j in range(max(cy - 1, 0), min(cy + 2, wide[1])):
+                        row = (i * wide[1] + j) * wide[2]
+                        a, b = max(cz - 1, 0), min(cz + 2, wide[2])
+                        if a >= b:
+                            continue
+                        for m in range(first[row + a], first[row + b]):
+                            q = order[m]
+                            dx, dy, dz = x - skin[q, 0], y - skin[q, 1], z - skin[q, 2]
+                            square = dx * dx + dy * dy + dz * dz
+                            if again == 0:
+                                least = min(least, square)
+                            elif square < least + 9 * SPREAD * SPREAD:
+                                w = math.exp((least - square) / (SPREAD * SPREAD))
+                                total += w
+                                nx += w * normal[q, 0]
+                                ny += w * normal[q, 1]
+                                nz += w * normal[q, 2]
+                                level += w * (dx * normal[q, 0] + dy * normal[q, 1] + dz * normal[q, 2])
+                if least >= off * off:
+                    break
+                if again == 1:
+                    depth = level / total - margin[n]
+                    length = math.sqrt(nx * nx + ny * ny + nz * nz)
+                    if depth < 0.0 and length > 1e-9:
+                        x -= depth * nx / length
+                        y -= depth * ny / length
+                        z -= depth * nz / length
+        cloth[n, 0], cloth[n, 1], cloth[n, 2] = x, y, z
