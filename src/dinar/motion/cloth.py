@@ -28,6 +28,7 @@ _GRAVITY = 9.81
 _LOOSE = 25.0           # 1 / second**2: what cloth is pulled back by where it hangs freely,
 _TIED = 900.0           # where it is held,
 _LAIN = 160.0           # and, more than that, where the body turns it to lie: a lap
+_EVENED = 30            # times that skin weights are evened out between neighbours
 _FAR = 0.4              # metres off where the skin weights put it, at most
 _THICK = 0.006          # metres that particles keep off the body,
 _OFF = 0.004            # and vertices off the drawn skin
@@ -67,7 +68,8 @@ class Cloth:
     weight    float64 [N, K]   and how much; rows sum to 1
     margin    float64 [N]      metres that it keeps off the skin; below 0: it may be anywhere
     rest      float64 [P + B, 3]    particles, then the middles of balls, at rest, metres
-    joints    float64 [P + B, J]    their skin weights
+    joints    float64 [P + B, J]    their skin weights, those of particles evened out over the cloth about them,
+    own       float64 [P, J]        and as they are
     reach     float64 [P, B]   metres that a particle keeps off a ball's middle
     free      float64 [P]      0: the body holds it, 1: it hangs freely
     springs   int64 [S, 2]
@@ -82,6 +84,7 @@ class Cloth:
     margin: np.ndarray
     rest: np.ndarray
     joints: np.ndarray
+    own: np.ndarray
     reach: np.ndarray
     free: np.ndarray
     springs: np.ndarray
@@ -91,8 +94,8 @@ class Cloth:
 
     @classmethod
     def of(cls, model: BodyModel, shape: Tensor, name: str) -> Self:
-        """A layer that the model wears, by its name in `HANGING`, on a body of shape [S]."""
-        how, model = HANGING[name], model.to("cpu")
+        """A layer that the model, on the CPU, wears, by its name in `HANGING`, on a body of shape [S]."""
+        how = HANGING[name]
         with torch.no_grad():
             drawn, places = (part[0] for part in model.rest(shape.detach().cpu()[None]))
         worn = model.layer == 1 + list(model.layers).index(name)
@@ -110,11 +113,12 @@ class Cloth:
         apart = np.linalg.norm(particles[:, None] - middles, axis=2)
         free = _smooth((float(places[model.humanoid[how.bone], 1]) - points[:, 1]) / how.over)
         height = _height(points, drawn[skin], faces)
-        weights = torch.cat([model.skin_weights[worn][chosen], model.skin_weights[skin][touched]])
+        weights = model.skin_weights.double().numpy()
+        own = weights[worn][chosen]
         return cls(
             vertices=worn.nonzero()[:, 0].numpy(), index=index, weight=weight,
-            margin=np.where(free > 0, height.clip(_OFF / 4, _OFF), -1.0),
-            rest=np.concatenate([particles, middles]), joints=weights.double().numpy(),
+            margin=np.where((free > 0) | (height > 0), height.clip(_OFF / 4, _OFF), -1.0),
+            rest=np.concatenate([particles, middles]), joints=np.concatenate([evened(own, springs, free[chosen]), weights[skin][touched]]), own=own,
             reach=np.minimum(apart, radii + _THICK), free=free[chosen],
             springs=springs, lengths=np.linalg.norm(particles[springs[:, 0]] - particles[springs[:, 1]], axis=1),
             skin=skin.numpy(), faces=faces.numpy(),
@@ -132,7 +136,9 @@ class Cloth:
             goals, leans, middles, self.reach, self.free == 0.0, pulls, _FAR * self.free, self.springs, self.lengths,
             seconds, SETTLED,
         )  # fmt: skip
-        return (found - goals).astype(np.float32)
+        blend = np.einsum("pj,tjab->tpab", self.own, transforms[:, :, :3].double().cpu().numpy(), optimize=True)
+        rest = self.rest[: len(self.free)]
+        return (found - (blend[..., :3] * rest[:, None]).sum(-1) - blend[..., 3]).astype(np.float32)
 
     def goals(self, transforms: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Where the skin weights put particles [T, P, 3], their accelerations [T, P, 3], what pulls them there [T, P],
@@ -171,7 +177,7 @@ class Wardrobe:
 
     @classmethod
     def of(cls, model: BodyModel, shape: Tensor) -> Self:
-        """What a model wears on a body of shape [S]."""
+        """What a model, on the CPU, wears on a body of shape [S]."""
         names = [name for name in model.layers if name in HANGING]
         return cls(tuple(Cloth.of(model, shape, name) for name in names), model.only_landmarks())
 
@@ -221,6 +227,18 @@ def tied(points: np.ndarray, particles: np.ndarray, faces: np.ndarray) -> np.nda
     _, nearest = cKDTree(particles).query(points)
     pairs = nearest[np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])]
     return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0).astype(np.int64)
+
+
+def evened(weights: np.ndarray, springs: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Skin weights [P, J] that change more softly from particle to particle, the more the freer these are [P]."""
+    first, second = springs.T
+    count = np.bincount(springs.ravel(), minlength=len(weights))[:, None]
+    for _ in range(_EVENED):
+        total = np.zeros_like(weights)
+        np.add.at(total, first, weights[second])
+        np.add.at(total, second, weights[first])
+        weights = weights + 0.5 * free[:, None] * (total / np.maximum(count, 1) - weights)
+    return weights
 
 
 def balls(skin: Tensor, faces: Tensor, touched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

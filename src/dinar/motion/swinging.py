@@ -12,10 +12,11 @@ STEP = 1 / 240         # seconds of a substep, about
 ROUNDS = 2             # times that every spring is asked in a substep
 NEAR = 10              # balls that a particle may hit within a frame
 DRAG = 5.0             # 1 / second: how soon a particle moves as the body does there
-SLACK = 0.3            # of what a spring is too short by, of what it would be too long by: cloth folds, and does not stretch
+SMOOTH = 0.02          # of what neighbours lie otherwise to each other than the body has them, taken back in a round
 KEPT = 0.85            # of a push out of a ball that gives no speed
 CELL = 0.05            # metres that skin is looked for in
-SPREAD = 0.025         # metres of skin that are evened out to one plane
+SPREAD = 0.015         # metres of skin that are evened out to one plane
+PUSHES = 3             # out of the skin at most
 
 
 @compiled
@@ -51,19 +52,18 @@ def _substep(points, speed, goal, before, lean, balls, reach, hits, held, pull, 
             dy = points[j, 1] - points[i, 1]
             dz = points[j, 2] - points[i, 2]
             length = math.sqrt(dx * dx + dy * dy + dz * dz)
-            if length < 1e-9:
-                continue
-            share = (length - lengths[s]) / length / free
-            if share < 0.0:
-                share *= SLACK
+            share = max(length - lengths[s], 0.0) / max(length, 1e-9)       # cloth folds, and does not stretch
+            kx = (share * dx + SMOOTH * (dx - goal[j, 0] + goal[i, 0])) / free
+            ky = (share * dy + SMOOTH * (dy - goal[j, 1] + goal[i, 1])) / free
+            kz = (share * dz + SMOOTH * (dz - goal[j, 2] + goal[i, 2])) / free
             if not held[i]:
-                points[i, 0] += share * dx
-                points[i, 1] += share * dy
-                points[i, 2] += share * dz
+                points[i, 0] += kx
+                points[i, 1] += ky
+                points[i, 2] += kz
             if not held[j]:
-                points[j, 0] -= share * dx
-                points[j, 1] -= share * dy
-                points[j, 2] -= share * dz
+                points[j, 0] -= kx
+                points[j, 1] -= ky
+                points[j, 2] -= kz
     for p in range(count):
         if held[p]:
             continue
@@ -211,13 +211,13 @@ def lay(cloth, shift, index, weight, margin, skin, faces, off):
             x += w * shift[p, 0]
             y += w * shift[p, 1]
             z += w * shift[p, 2]
-        if margin[n] >= 0.0:
+        for _ in range(PUSHES if margin[n] >= 0.0 else 0):
             cx = int(math.floor((x - low[0]) / CELL))
             cy = int(math.floor((y - low[1]) / CELL))
             cz = int(math.floor((z - low[2]) / CELL))
             least = off * off
-            for again in range(2):
-                total, nx, ny, nz, level = 0.0, 0.0, 0.0, 0.0, 0.0
+            total, nx, ny, nz, level = 0.0, 0.0, 0.0, 0.0, 0.0
+            for again in range(2):                       # how near it is, then the plane of what is about as near
                 for i in range(max(cx - 1, 0), min(cx + 2, wide[0])):
                     for j in range(max(cy - 1, 0), min(cy + 2, wide[1])):
                         row = (i * wide[1] + j) * wide[2]
@@ -239,11 +239,13 @@ def lay(cloth, shift, index, weight, margin, skin, faces, off):
                                 level += w * (dx * normal[q, 0] + dy * normal[q, 1] + dz * normal[q, 2])
                 if least >= off * off:
                     break
-                if again == 1:
-                    depth = level / total - margin[n]
-                    length = math.sqrt(nx * nx + ny * ny + nz * nz)
-                    if depth < 0.0 and length > 1e-9:
-                        x -= depth * nx / length
-                        y -= depth * ny / length
-                        z -= depth * nz / length
+            if total == 0.0:
+                break
+            depth = level / total - margin[n]
+            length = math.sqrt(nx * nx + ny * ny + nz * nz)
+            if depth >= 0.0 or length < 1e-9:
+                break
+            x -= depth * nx / length
+            y -= depth * ny / length
+            z -= depth * nz / length
         cloth[n, 0], cloth[n, 1], cloth[n, 2] = x, y, z
