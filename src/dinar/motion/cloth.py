@@ -60,6 +60,24 @@ HANGING = {
 
 
 @dataclass(frozen=True, eq=False)
+class Goals:
+    """What the body does to particles and balls in T frames; float64.
+
+    moves   [T, P, 3, 4]  rest -> posed, by the skin weights
+    places  [T, P, 3]     where these bring particles, metres
+    leans   [T, P, 3]     what of gravity moves them, metres / second**2
+    pulls   [T, P]        how they are pulled to their places, 1 / second**2
+    balls   [T, B, 3]     where the middles of balls are, metres
+    """
+
+    moves: np.ndarray
+    places: np.ndarray
+    leans: np.ndarray
+    pulls: np.ndarray
+    balls: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Cloth:
     """A layer as it hangs on a person: P particles of it, S springs between these, B balls in the body.
 
@@ -67,11 +85,12 @@ class Cloth:
     index     int64 [N, K]     particles that each of them follows,
     weight    float64 [N, K]   and how much; rows sum to 1
     margin    float64 [N]      metres that it keeps off the skin; below 0: it may be anywhere
+    places    float64 [N, 3]   where they are at rest, metres
+    loose     float64 [N]      0: the body holds them, 1: they hang freely
     rest      float64 [P + B, 3]    particles, then the middles of balls, at rest, metres
-    joints    float64 [P + B, J]    their skin weights, those of particles evened out over the cloth about them,
-    own       float64 [P, J]        and as they are
+    joints    float64 [P + B, J]    their skin weights, those of particles evened out over the cloth about them
     reach     float64 [P, B]   metres that a particle keeps off a ball's middle
-    free      float64 [P]      0: the body holds it, 1: it hangs freely
+    free      float64 [P]      `loose` of particles
     springs   int64 [S, 2]
     lengths   float64 [S]      metres
     skin      int64 [M]        the model's vertices that it may touch,
@@ -82,9 +101,10 @@ class Cloth:
     index: np.ndarray
     weight: np.ndarray
     margin: np.ndarray
+    places: np.ndarray
+    loose: np.ndarray
     rest: np.ndarray
     joints: np.ndarray
-    own: np.ndarray
     reach: np.ndarray
     free: np.ndarray
     springs: np.ndarray
@@ -114,57 +134,62 @@ class Cloth:
         free = _smooth((float(places[model.humanoid[how.bone], 1]) - points[:, 1]) / how.over)
         height = _height(points, drawn[skin], faces)
         weights = model.skin_weights.double().numpy()
-        own = weights[worn][chosen]
         return cls(
             vertices=worn.nonzero()[:, 0].numpy(), index=index, weight=weight,
             margin=np.where((free > 0) | (height > 0), height.clip(_OFF / 4, _OFF), -1.0),
-            rest=np.concatenate([particles, middles]), joints=np.concatenate([evened(own, springs, free[chosen]), weights[skin][touched]]), own=own,
+            places=points, loose=free, rest=np.concatenate([particles, middles]), joints=np.concatenate([evened(weights[worn][chosen], springs, free[chosen]), weights[skin][touched]]),
             reach=np.minimum(apart, radii + _THICK), free=free[chosen],
             springs=springs, lengths=np.linalg.norm(particles[springs[:, 0]] - particles[springs[:, 1]], axis=1),
             skin=skin.numpy(), faces=faces.numpy(),
         )  # fmt: skip
 
     def swung(self, transforms: Tensor, seconds: float) -> np.ndarray:
-        """How far particles are from where the skin weights put them, float32 [T, P, 3], metres.
+        """How particles, and what is about them, come from rest to where they swing, float32 [T, P, 3, 4].
 
         transforms  [T, J, 4, 4]  of the joints, frames `seconds` apart; the first has come to rest
         """
         from dinar.motion.swinging import swing
 
-        goals, leans, pulls, middles = self.goals(transforms)
+        goals = self.goals(transforms)
         found = swing(
-            goals, leans, middles, self.reach, self.free == 0.0, pulls, _FAR * self.free, self.springs, self.lengths,
-            seconds, SETTLED,
+            goals.places, goals.leans, goals.balls, self.reach, self.free == 0.0, goals.pulls, _FAR * self.free,
+            self.springs, self.lengths, seconds, SETTLED,
         )  # fmt: skip
-        blend = np.einsum("pj,tjab->tpab", self.own, transforms[:, :, :3].double().cpu().numpy(), optimize=True)
-        rest = self.rest[: len(self.free)]
-        return (found - (blend[..., :3] * rest[:, None]).sum(-1) - blend[..., 3]).astype(np.float32)
+        moves = goals.moves.astype(np.float32)
+        moves[..., 3] += found - goals.places
+        return moves
 
-    def goals(self, transforms: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Where the skin weights put particles [T, P, 3], their accelerations [T, P, 3], what pulls them there [T, P],
-        and the balls' middles [T, B, 3].
+    def goals(self, transforms: Tensor) -> Goals:
+        """What particles are drawn to in every frame, by transforms of the joints [T, J, 4, 4].
 
         Cloth at rest hangs as it was fitted, so gravity counts as far as the body turns the cloth away from that.
         """
         count = len(self.free)
-        blend = np.einsum("pj,tjab->tpab", self.joints, transforms[:, :, :3].double().cpu().numpy(), optimize=True)
-        places = (blend[..., :3] * self.rest[:, None]).sum(-1) + blend[..., 3]
-        up = blend[:, :count, :, 1]
+        moves = np.einsum("pj,tjab->tpab", self.joints, transforms[:, :, :3].double().cpu().numpy(), optimize=True)
+        places = (moves[..., :3] * self.rest[:, None]).sum(-1) + moves[..., 3]
+        up = moves[:, :count, :, 1]
         upright = up[..., 1].clip(0, 1)
-        lean = _GRAVITY * (upright[..., None] * up - np.array([0.0, 1.0, 0.0]))
-        pull = _LOOSE + (_TIED - _LOOSE) * (1 - self.free) ** 2 + _LAIN * (1 - upright)
-        return places[:, :count], lean, pull, places[:, count:]
+        return Goals(
+            moves=moves[:, :count],
+            places=places[:, :count],
+            leans=_GRAVITY * (upright[..., None] * up - np.array([0.0, 1.0, 0.0])),
+            pulls=_LOOSE + (_TIED - _LOOSE) * (1 - self.free) ** 2 + _LAIN * (1 - upright),
+            balls=places[:, count:],
+        )
 
-    def laid(self, vertices: np.ndarray, shift: np.ndarray) -> None:
+    def laid(self, vertices: np.ndarray, moves: np.ndarray) -> None:
         """Brings the layer among a posed body's vertices [V, 3], metres, to where its particles are, in place.
 
-        shift  [P, 3]  of `swung`
+        moves  float32 [P, 3, 4]  of `swung`
         """
         from dinar.motion.swinging import lay
 
         own = vertices[self.vertices].astype(np.float64)
         skin = vertices[self.skin].astype(np.float64)
-        lay(own, shift.astype(np.float64), self.index, self.weight, self.margin, skin, self.faces, _DEEP)
+        lay(
+            own, self.places, self.loose, moves.astype(np.float64), self.index, self.weight, self.margin, skin,
+            self.faces, _DEEP,
+        )  # fmt: skip
         vertices[self.vertices] = own
 
 
@@ -182,7 +207,7 @@ class Wardrobe:
         return cls(tuple(Cloth.of(model, shape, name) for name in names), model.only_landmarks())
 
     def swung(self, bodies: Body, fps: float) -> list[tuple[np.ndarray, ...]]:
-        """For every frame what `laid` takes: the layers' shifts after all that came before."""
+        """For every frame what `laid` takes: where the layers are after all that came before."""
         if not self.cloths:
             return [()] * len(bodies)
         with torch.no_grad():
@@ -191,16 +216,16 @@ class Wardrobe:
         return list(zip(*(cloth.swung(transforms, 1 / fps) for cloth in self.cloths), strict=True))
 
     def settled(self, body: Body) -> tuple[np.ndarray, ...]:
-        """The shifts of somebody, batch 1, who has stood so for a while."""
+        """What `laid` takes of somebody, batch 1, who has stood so for a while."""
         return self.swung(body, 1.0)[0]
 
-    def laid(self, vertices: Tensor, shifts: tuple[np.ndarray, ...]) -> Tensor:
+    def laid(self, vertices: Tensor, moves: tuple[np.ndarray, ...]) -> Tensor:
         """A posed body's vertices [1, V, 3] with its layers where they hang."""
-        if not shifts:
+        if not moves:
             return vertices
         moved = vertices[0].cpu().numpy().copy()
-        for cloth, shift in zip(self.cloths, shifts, strict=True):
-            cloth.laid(moved, shift)
+        for cloth, move in zip(self.cloths, moves, strict=True):
+            cloth.laid(moved, move)
         return torch.from_numpy(moved)[None].to(vertices)
 
 

@@ -158,9 +158,12 @@ def swing(goals, leans, balls, reach, held, pulls, far, springs, lengths, second
 
 
 @compiled
-def lay(cloth, shift, index, weight, margin, skin, faces, off):
-    """Moves a layer's vertices [N, 3] by their particles' `shift` [P, 3], then out of the skin [M, 3], in place.
+def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
+    """Moves a layer's vertices [N, 3] to where their particles are, then out of the skin [M, 3], in place.
 
+    rest           [N, 3]  vertices at rest
+    free           [N]     0: they stay where they are, 1: they follow the particles
+    moves          [P, 3, 4]  rest -> posed, of a particle and what is about it
     index, weight  [N, K]  particles that a vertex follows, and how much
     margin         [N]     metres that it keeps off the skin; below 0: it may be anywhere
     faces          [F, 3]  of the skin's vertices
@@ -205,12 +208,13 @@ def lay(cloth, shift, index, weight, margin, skin, faces, off):
         filled[cell[m]] += 1
 
     for n in range(count):
-        x, y, z = cloth[n, 0], cloth[n, 1], cloth[n, 2]
+        x, y, z = (1 - free[n]) * cloth[n, 0], (1 - free[n]) * cloth[n, 1], (1 - free[n]) * cloth[n, 2]
+        a, b, c = rest[n, 0], rest[n, 1], rest[n, 2]
         for k in range(index.shape[1]):
-            p, w = index[n, k], weight[n, k]
-            x += w * shift[p, 0]
-            y += w * shift[p, 1]
-            z += w * shift[p, 2]
+            move, w = moves[index[n, k]], free[n] * weight[n, k]
+            x += w * (move[0, 0] * a + move[0, 1] * b + move[0, 2] * c + move[0, 3])
+            y += w * (move[1, 0] * a + move[1, 1] * b + move[1, 2] * c + move[1, 3])
+            z += w * (move[2, 0] * a + move[2, 1] * b + move[2, 2] * c + move[2, 3])
         for _ in range(PUSHES if margin[n] >= 0.0 else 0):
             cx = int(math.floor((x - low[0]) / CELL))
             cy = int(math.floor((y - low[1]) / CELL))
@@ -221,10 +225,10 @@ def lay(cloth, shift, index, weight, margin, skin, faces, off):
                 for i in range(max(cx - 1, 0), min(cx + 2, wide[0])):
                     for j in range(max(cy - 1, 0), min(cy + 2, wide[1])):
                         row = (i * wide[1] + j) * wide[2]
-                        a, b = max(cz - 1, 0), min(cz + 2, wide[2])
-                        if a >= b:
+                        front, back = max(cz - 1, 0), min(cz + 2, wide[2])
+                        if front >= back:
                             continue
-                        for m in range(first[row + a], first[row + b]):
+                        for m in range(first[row + front], first[row + back]):
                             q = order[m]
                             dx, dy, dz = x - skin[q, 0], y - skin[q, 1], z - skin[q, 2]
                             square = dx * dx + dy * dy + dz * dz
