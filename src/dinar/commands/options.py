@@ -48,6 +48,9 @@ Renderer = Annotated[
     Literal["neural", "texture"] | None,
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),
 ]
+Stiff = Annotated[
+    bool, tyro.conf.FlagCreatePairsOff, option("a skirt and hair follow the body alone: they do not swing or lie on it")
+]
 Json = Annotated[
     bool, tyro.conf.FlagCreatePairsOff, option("print one JSON object on stdout and nothing else there", name="json")
 ]
