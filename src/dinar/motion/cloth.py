@@ -36,7 +36,7 @@ _LARGEST = 0.12         # metres of a ball's radius,
 _FINEST = 0.015         # and between points of the skin that tell it
 _BESIDE = 0.15          # metres above and below a layer of the skin that it may touch
 _DEEP = 0.1             # metres that skin pushes out from, at most
-_AT_ONCE = 256          # frames that are posed at a time
+_AT_ONCE = 256          # frames that are moved at a time
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,23 @@ class Cloth:
         free = _smooth((float(places[model.humanoid[how.bone], 1]) - points[:, 1]) / how.over)
         height = _height(points, drawn[skin], faces)
         weights = model.skin_weights.double().numpy()
+        soft = evened(weights[worn][chosen], springs, free[chosen])
         return cls(
-            vertices=worn.nonzero()[:, 0].numpy(), index=index, weight=weight,
+            vertices=worn.nonzero()[:, 0].numpy(),
+            index=index,
+            weight=weight,
             margin=np.where((free > 0) | (height > 0), height.clip(_OFF / 4, _OFF), -1.0),
-            places=points, loose=free, rest=np.concatenate([particles, middles]), joints=np.concatenate([evened(weights[worn][chosen], springs, free[chosen]), weights[skin][touched]]),
-            reach=np.minimum(apart, radii + _THICK), free=free[chosen],
-            springs=springs, lengths=np.linalg.norm(particles[springs[:, 0]] - particles[springs[:, 1]], axis=1),
-            skin=skin.numpy(), faces=faces.numpy(),
-        )  # fmt: skip
+            places=points,
+            loose=free,
+            rest=np.concatenate([particles, middles]),
+            joints=np.concatenate([soft, weights[skin][touched]]),
+            reach=np.minimum(apart, radii + _THICK),
+            free=free[chosen],
+            springs=springs,
+            lengths=np.linalg.norm(particles[springs[:, 0]] - particles[springs[:, 1]], axis=1),
+            skin=skin.numpy(),
+            faces=faces.numpy(),
+        )
 
     def swung(self, transforms: Tensor, seconds: float) -> np.ndarray:
         """How particles, and what is about them, come from rest to where they swing, float32 [T, P, 3, 4].
@@ -150,14 +159,21 @@ class Cloth:
         """
         from dinar.motion.swinging import swing
 
-        goals = self.goals(transforms)
-        found = swing(
-            goals.places, goals.leans, goals.balls, self.reach, self.free == 0.0, goals.pulls, _FAR * self.free,
-            self.springs, self.lengths, seconds, SETTLED,
-        )  # fmt: skip
-        moves = goals.moves.astype(np.float32)
-        moves[..., 3] += found - goals.places
-        return moves
+        points, speed, settle = np.empty((len(self.free), 3)), np.zeros((len(self.free), 3)), SETTLED
+        parts: list[np.ndarray] = []
+        for start in range(0, len(transforms), _AT_ONCE):
+            before = min(start, 1)                       # frames of the last part: its last one leads into this
+            goals = self.goals(transforms[start - before : start + _AT_ONCE])
+            if not before:
+                points[:] = goals.places[0]
+            found = swing(
+                points, speed, settle, goals.places, goals.leans, goals.balls, self.reach, self.free == 0.0,
+                goals.pulls, _FAR * self.free, self.springs, self.lengths, seconds,
+            )  # fmt: skip
+            settle, moves = 0, goals.moves.astype(np.float32)
+            moves[..., 3] += found - goals.places
+            parts.append(moves[before:])
+        return np.concatenate(parts)
 
     def goals(self, transforms: Tensor) -> Goals:
         """What particles are drawn to in every frame, by transforms of the joints [T, J, 4, 4].
@@ -211,8 +227,7 @@ class Wardrobe:
         if not self.cloths:
             return [()] * len(bodies)
         with torch.no_grad():
-            parts = [bodies[k : k + _AT_ONCE] for k in range(0, len(bodies), _AT_ONCE)]
-            transforms = torch.cat([self.light(part).transforms for part in parts])
+            transforms = self.light(bodies).transforms
         return list(zip(*(cloth.swung(transforms, 1 / fps) for cloth in self.cloths), strict=True))
 
     def settled(self, body: Body) -> tuple[np.ndarray, ...]:

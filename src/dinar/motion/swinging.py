@@ -123,25 +123,28 @@ def _nearest(points, balls, reach, held, hits):
 
 
 @compiled
-def swing(goals, leans, balls, reach, held, pulls, far, springs, lengths, seconds, settle):
-    """Where particles are in every frame [T, P, 3]; arguments as those of `_substep`, goals, leans, balls and pulls by
-    frames `seconds` apart. The first frame has hung for `settle` substeps.
+def swing(points, speed, settle, goals, leans, balls, reach, held, pulls, far, springs, lengths, seconds):
+    """Where particles are in every frame [T, P, 3].
+
+    points, speed  [P, 3]  in the first frame; in the last one afterwards
+    settle         substeps that they hang in the first frame before it counts; then they move on as the body does
+    seconds        from frame to frame
+
+    Other arguments are those of `_substep`: goals, leans, balls and pulls of each frame.
     """
     frames, count = goals.shape[0], goals.shape[1]
-    steps = max(1, int(math.floor(seconds / STEP + 0.5)))
+    steps = max(1, math.floor(seconds / STEP + 0.5))
     h = seconds / steps
     found = np.empty((frames, count, 3))
-    points = goals[0].copy()
-    speed = np.zeros((count, 3))
     hits = np.empty((count, NEAR), np.int64)
     for k in range(settle):
         if k % 8 == 0:
             _nearest(points, balls[0], reach, held, hits)
         _substep(points, speed, goals[0], goals[0], leans[0], balls[0], reach, hits, held, pulls[0], far, springs,
                  lengths, STEP)  # fmt: skip
-    found[0] = points
-    if frames > 1:
+    if settle and frames > 1:
         speed[:] = (goals[1] - goals[0]) / seconds
+    found[0] = points
     for t in range(1, frames):
         before = goals[t - 1]
         _nearest(points, (balls[t - 1] + balls[t]) / 2, reach, held, hits)
@@ -216,9 +219,9 @@ def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
             y += w * (move[1, 0] * a + move[1, 1] * b + move[1, 2] * c + move[1, 3])
             z += w * (move[2, 0] * a + move[2, 1] * b + move[2, 2] * c + move[2, 3])
         for _ in range(PUSHES if margin[n] >= 0.0 else 0):
-            cx = int(math.floor((x - low[0]) / CELL))
-            cy = int(math.floor((y - low[1]) / CELL))
-            cz = int(math.floor((z - low[2]) / CELL))
+            cx = math.floor((x - low[0]) / CELL)
+            cy = math.floor((y - low[1]) / CELL)
+            cz = math.floor((z - low[2]) / CELL)
             least = off * off
             total, nx, ny, nz, level = 0.0, 0.0, 0.0, 0.0, 0.0
             for again in range(2):                       # how near it is, then the plane of what is about as near
