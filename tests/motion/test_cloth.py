@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import ConvexHull
 
 from dinar.body.layers import tucked, wearing
 from dinar.body.model import Body, BodyModel
@@ -120,13 +121,13 @@ def test_it_lags_and_comes_to_rest(person: tuple[BodyModel, torch.Tensor, Wardro
     places = (moves[..., :3] * particles[:, None]).sum(-1) + moves[..., 3]
     goals = hung.goals(wardrobe.light(bodies).transforms).places
     off = np.linalg.norm(places - goals, axis=2).max(1)
-    assert off[0] < 0.005 and off[5] > 0.05 and off[-1] < 0.005
+    assert off[0] < 0.005 and off[5] > 0.02 and off[-1] < 0.005
     assert np.linalg.norm(places[-1] - places[-2], axis=1).max() < 1e-4
     assert off.max() <= cloth._FAR + 1e-6
 
 
 def test_weights_and_springs(person: tuple[BodyModel, torch.Tensor, Wardrobe]) -> None:
-    model, _, wardrobe = person
+    _, _, wardrobe = person
     hung = wardrobe.cloths[0]
     assert np.allclose(hung.weight.sum(1), 1) and (hung.weight >= 0).all()
     assert np.allclose(hung.joints.sum(1), 1, atol=1e-4)
@@ -137,11 +138,10 @@ def test_weights_and_springs(person: tuple[BodyModel, torch.Tensor, Wardrobe]) -
 
 
 def test_balls_fill_a_ball() -> None:
-    rng = np.random.default_rng(1)
-    way = rng.normal(size=(2000, 3))
-    from scipy.spatial import ConvexHull
-
-    points = 0.08 * way / np.linalg.norm(way, axis=1, keepdims=True)
+    number = np.arange(2000)
+    height, angle = 1 - (2 * number + 1) / 2000, number * np.pi * (3 - 5**0.5)
+    round_it = np.sqrt(1 - height**2)
+    points = 0.08 * np.stack([round_it * np.cos(angle), height, round_it * np.sin(angle)], axis=1)
     faces = ConvexHull(points).simplices
     a, b, c = (points[faces[:, k]] for k in range(3))
     inward = (np.cross(b - a, c - a) * a).sum(1) < 0

@@ -29,7 +29,7 @@ def substep(points, speed, goal, before, lean, balls, reach, held, pull, far, sp
         for b in np.argsort(np.linalg.norm(start[p] - balls, axis=1) - reach[p], kind="stable"):     # as it starts
             way = points[p] - balls[b]
             if (off := np.linalg.norm(way)) < reach[p, b]:
-                push = (reach[p, b] / off - 1) * way
+                push = swinging.PUSH * (reach[p, b] / off - 1) * way
                 points[p] += push
                 start[p] += swinging.KEPT * push
         away = points[p] - goal[p]

@@ -27,13 +27,15 @@ _FOLLOWED = 6           # particles that a vertex follows
 _GRAVITY = 9.81
 _LOOSE = 25.0           # 1 / second**2: what cloth is pulled back by where it hangs freely,
 _TIED = 900.0           # where it is held,
-_LAIN = 160.0           # and, more than that, where the body turns it to lie: a lap
-_EVENED = 30            # times that skin weights are evened out between neighbours
+_LAIN = 60.0            # and, more than that, where the body turns it to lie: a lap
+_EVENED = 14            # times that skin weights are evened out between neighbours
 _FAR = 0.4              # metres off where the skin weights put it, at most
+_BEGUN = 0.3            # of freedom, from which on balls push a particle: what is held must not tremble
 _THICK = 0.006          # metres that particles keep off the body,
 _OFF = 0.004            # and vertices off the drawn skin
 _LARGEST = 0.12         # metres of a ball's radius,
-_FINEST = 0.015         # and between points of the skin that tell it
+_LEAST = 0.015          # and at least,
+_ACROSS = 0.04          # and between two points of the skin that tell it: of nearer ones normals say too little
 _BESIDE = 0.15          # metres above and below a layer of the skin that it may touch
 _DEEP = 0.1             # metres that skin pushes out from, at most
 _AT_ONCE = 256          # frames that are moved at a time
@@ -89,7 +91,7 @@ class Cloth:
     loose     float64 [N]      0: the body holds them, 1: they hang freely
     rest      float64 [P + B, 3]    particles, then the middles of balls, at rest, metres
     joints    float64 [P + B, J]    their skin weights, those of particles evened out over the cloth about them
-    reach     float64 [P, B]   metres that a particle keeps off a ball's middle
+    reach     float64 [P, B]   metres that a particle keeps off a ball's middle; 0: it may be anywhere
     free      float64 [P]      `loose` of particles
     springs   int64 [S, 2]
     lengths   float64 [S]      metres
@@ -144,7 +146,7 @@ class Cloth:
             loose=free,
             rest=np.concatenate([particles, middles]),
             joints=np.concatenate([soft, weights[skin][touched]]),
-            reach=np.minimum(apart, radii + _THICK),
+            reach=np.where(free[chosen, None] > _BEGUN, np.minimum(apart, radii + _THICK), 0.0),
             free=free[chosen],
             springs=springs,
             lengths=np.linalg.norm(particles[springs[:, 0]] - particles[springs[:, 1]], axis=1),
@@ -287,8 +289,8 @@ def balls(skin: Tensor, faces: Tensor, touched: np.ndarray) -> tuple[np.ndarray,
     every = skin.double().numpy()
     way = every[touched][:, None] - every                                       # [B, M, 3]
     square, deep = (way**2).sum(2), (way * normals[:, None]).sum(2)
-    counted = (square > _FINEST**2) & (deep > 1e-3)
-    radii = np.where(counted, square / (2 * np.where(counted, deep, 1)), _LARGEST).min(1).clip(_FINEST, _LARGEST)
+    counted = (square > _ACROSS**2) & (deep > 1e-3)
+    radii = np.where(counted, square / (2 * np.where(counted, deep, 1)), _LARGEST).min(1).clip(_LEAST, _LARGEST)
     return every[touched] - radii[:, None] * normals, radii
 
 

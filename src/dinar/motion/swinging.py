@@ -11,9 +11,10 @@ from dinar.raster.compiled import compiled
 STEP = 1 / 240         # seconds of a substep, about
 ROUNDS = 2             # times that every spring is asked in a substep
 NEAR = 10              # balls that a particle may hit within a frame
-DRAG = 5.0             # 1 / second: how soon a particle moves as the body does there
-SMOOTH = 0.02          # of what neighbours lie otherwise to each other than the body has them, taken back in a round
-KEPT = 0.85            # of a push out of a ball that gives no speed
+DRAG = 3.0             # 1 / second: how soon a particle moves as the body does there
+SMOOTH = 0.008         # of what neighbours lie otherwise to each other than the body has them, taken back in a round
+PUSH = 0.25            # of its depth in a ball that a particle comes out in a substep: between two it finds its place
+KEPT = 0.7             # of a push that gives no speed
 CELL = 0.05            # metres that skin is looked for in
 SPREAD = 0.015         # metres of skin that are evened out to one plane
 PUSHES = 3             # out of the skin at most
@@ -76,7 +77,7 @@ def _substep(points, speed, goal, before, lean, balls, reach, hits, held, pull, 
             dz = points[p, 2] - balls[b, 2]
             square = dx * dx + dy * dy + dz * dz
             if square < reach[p, b] * reach[p, b] and square > 1e-12:
-                share = reach[p, b] / math.sqrt(square) - 1.0
+                share = PUSH * (reach[p, b] / math.sqrt(square) - 1.0)
                 points[p, 0] += share * dx
                 points[p, 1] += share * dy
                 points[p, 2] += share * dz
