@@ -19,7 +19,7 @@ from torch import Tensor
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 
-PARTICLES = 320         # of a layer
+PARTICLES = 280         # of a layer
 BALLS = 140             # that fill the body about it
 SETTLED = 240           # substeps until a still, or a clip's first frame, has come to rest
 

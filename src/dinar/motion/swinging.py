@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
 from dinar.raster.compiled import compiled
 
-STEP = 1 / 240         # seconds of a substep, about
+_fast = partial(compiled, error_model="numpy")
+
+STEP = 1 / 180         # seconds of a substep, about
 ROUNDS = 2             # times that every spring is asked in a substep
 NEAR = 10              # balls that a particle may hit within a frame
 DRAG = 3.0             # 1 / second: how soon a particle moves as the body does there
@@ -17,10 +20,11 @@ PUSH = 0.25            # of its depth in a ball that a particle comes out in a s
 KEPT = 0.7             # of a push that gives no speed
 CELL = 0.05            # metres that skin is looked for in
 SPREAD = 0.015         # metres of skin that are evened out to one plane
+CLEAR = 0.02           # metres outside of the nearest skin from which on a vertex is well off it
 PUSHES = 3             # out of the skin at most
 
 
-@compiled
+@_fast
 def _substep(points, speed, goal, before, lean, balls, reach, hits, held, pull, far, springs, lengths, h):
     """Moves particles on by h seconds, in place.
 
@@ -96,7 +100,7 @@ def _substep(points, speed, goal, before, lean, balls, reach, hits, held, pull, 
             speed[p, a] = (points[p, a] - start[p, a]) / h
 
 
-@compiled
+@_fast
 def _nearest(points, balls, reach, held, hits):
     """The balls that particles are nearest to or deepest in, sorted, into hits [P, K]."""
     depth = np.empty(hits.shape[1])
@@ -123,7 +127,7 @@ def _nearest(points, balls, reach, held, hits):
             hits[p, k] = b
 
 
-@compiled
+@_fast
 def swing(points, speed, settle, goals, leans, balls, reach, held, pulls, far, springs, lengths, seconds):
     """Where particles are in every frame [T, P, 3].
 
@@ -161,7 +165,7 @@ def swing(points, speed, settle, goals, leans, balls, reach, held, pulls, far, s
     return found
 
 
-@compiled
+@_fast
 def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
     """Moves a layer's vertices [N, 3] to where their particles are, then out of the skin [M, 3], in place.
 
@@ -206,10 +210,12 @@ def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
     for number in range(1, len(first)):
         first[number] += first[number - 1]
     filled = first.copy()
-    order = np.empty(size, np.int64)
+    near, out = np.empty((size, 3)), np.empty((size, 3))         # skin and normals cell by cell
     for m in range(size):
-        order[filled[cell[m]]] = m
+        q = filled[cell[m]]
         filled[cell[m]] += 1
+        for a in range(3):
+            near[q, a], out[q, a] = skin[m, a], normal[m, a]
 
     for n in range(count):
         x, y, z = (1 - free[n]) * cloth[n, 0], (1 - free[n]) * cloth[n, 1], (1 - free[n]) * cloth[n, 2]
@@ -223,7 +229,7 @@ def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
             cx = math.floor((x - low[0]) / CELL)
             cy = math.floor((y - low[1]) / CELL)
             cz = math.floor((z - low[2]) / CELL)
-            least = off * off
+            least, found = off * off, 0
             total, nx, ny, nz, level = 0.0, 0.0, 0.0, 0.0, 0.0
             for again in range(2):                       # how near it is, then the plane of what is about as near
                 for i in range(max(cx - 1, 0), min(cx + 2, wide[0])):
@@ -232,20 +238,23 @@ def lay(cloth, rest, free, moves, index, weight, margin, skin, faces, off):
                         front, back = max(cz - 1, 0), min(cz + 2, wide[2])
                         if front >= back:
                             continue
-                        for m in range(first[row + front], first[row + back]):
-                            q = order[m]
-                            dx, dy, dz = x - skin[q, 0], y - skin[q, 1], z - skin[q, 2]
+                        for q in range(first[row + front], first[row + back]):
+                            dx, dy, dz = x - near[q, 0], y - near[q, 1], z - near[q, 2]
                             square = dx * dx + dy * dy + dz * dz
                             if again == 0:
-                                least = min(least, square)
+                                if square < least:
+                                    least, found = square, q
                             elif square < least + 9 * SPREAD * SPREAD:
                                 w = math.exp((least - square) / (SPREAD * SPREAD))
                                 total += w
-                                nx += w * normal[q, 0]
-                                ny += w * normal[q, 1]
-                                nz += w * normal[q, 2]
-                                level += w * (dx * normal[q, 0] + dy * normal[q, 1] + dz * normal[q, 2])
+                                nx += w * out[q, 0]
+                                ny += w * out[q, 1]
+                                nz += w * out[q, 2]
+                                level += w * (dx * out[q, 0] + dy * out[q, 1] + dz * out[q, 2])
                 if least >= off * off:
+                    break
+                dx, dy, dz = x - near[found, 0], y - near[found, 1], z - near[found, 2]
+                if dx * out[found, 0] + dy * out[found, 1] + dz * out[found, 2] > CLEAR:
                     break
             if total == 0.0:
                 break
