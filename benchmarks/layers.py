@@ -31,7 +31,7 @@ from dinar.evaluate.metrics import BACKGROUND
 from dinar.motion import retarget
 from dinar.motion.cloth import Wardrobe
 from dinar.motion.motion import Motion
-from dinar.perceptual.lpips import LPIPS
+from dinar.perceptual.lpips import load_lpips
 from dinar.raster.compiled import compiled
 from dinar.store import Store
 
@@ -162,12 +162,12 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    avatars = [Avatar.load(path) for path in args.avatars]
-    avatars = [avatar for avatar in avatars if "skirt" in avatar.model.layers]
+    avatars = {path.name: Avatar.load(path) for path in args.avatars}
+    avatars = {name: avatar for name, avatar in avatars.items() if "skirt" in avatar.model.layers}
     groups = {cut: [made_up(cut, seed) for seed in range(args.people)] for cut in CUTS}
     if avatars:
-        groups["photos"] = [(avatar.model, avatar.shape) for avatar in avatars]
-    print("| skirt | clip | under the skin, stiff: mean, worst frame, % | swinging: mean, worst frame, % | ms a frame |")
+        groups["photos"] = [(avatar.model, avatar.shape) for avatar in avatars.values()]
+    print("| skirt | clip | under the skin, stiff: mean, worst, % | swinging: mean, worst, % | ms a frame |")
     print("|---|---|---|---|---|")
     for cut, people in groups.items():
         for name, motion in clips().items():
@@ -180,11 +180,11 @@ def main() -> None:
                 flush=True,
             )
     if avatars:
-        lpips = LPIPS.load(Store())
+        lpips = load_lpips("alex", Store())
         print("\n| avatar | flicker, stiff | swinging |\n|---|---|---|")
-        for path, avatar in zip(args.avatars, avatars, strict=False):
+        for name, avatar in avatars.items():
             row = [walk.flicker(lpips, pairs(avatar, stiff)) for stiff in (True, False)]
-            print(f"| {path.name} | {row[0]:.4f} | {row[1]:.4f} |", flush=True)
+            print(f"| {name} | {row[0]:.4f} | {row[1]:.4f} |", flush=True)
 
 
 if __name__ == "__main__":
