@@ -19,7 +19,7 @@ from torch import Tensor
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 
-PARTICLES = 280         # of a layer
+PARTICLES = 240         # of a layer
 BALLS = 140             # that fill the body about it
 SETTLED = 240           # substeps until a still, or a clip's first frame, has come to rest
 
@@ -30,7 +30,7 @@ _TIED = 900.0           # where it is held,
 _LAIN = 60.0            # and, more than that, where the body turns it to lie: a lap
 _EVENED = 14            # times that skin weights are evened out between neighbours
 _FAR = 0.4              # metres off where the skin weights put it, at most
-_BEGUN = 0.3            # of freedom, from which on balls push a particle: what is held must not tremble
+_BEGUN = 0.1            # of freedom, from which on balls push a particle: what is held must not tremble
 _THICK = 0.006          # metres that particles keep off the body,
 _OFF = 0.004            # and vertices off the drawn skin
 _LARGEST = 0.12         # metres of a ball's radius,
