@@ -101,7 +101,7 @@ class Avatar:
         """The person in every pose of `body` (default: at rest), as seen by a camera; no gradient passes.
 
         supersample  samples a pixel along each axis, of the plain renderer
-        hung         let a skirt and hair hang in each pose; else they are as photos were fitted with them
+        hung         let a skirt hang in each pose; else it is as photos were fitted with it
         """
         return self.draw_posed(self.posed(body or self.standing(), hung=hung), camera, supersample=supersample)
 
@@ -118,7 +118,7 @@ class Avatar:
     def swinging(self, bodies: Body, fps: float, *, stiff: bool = False) -> Callable[[int], Tensor]:
         """What gives a frame's vertices [1, V, 3]: the bodies, `fps` a second, in any order and from any thread.
 
-        A skirt and hair swing, unless they shall be stiff.
+        A skirt swings, unless it shall be stiff.
         """
         model, moves = self.model, [()] * len(bodies)
         with torch.no_grad():
@@ -183,7 +183,7 @@ class Avatar:
     ) -> Iterator[Rendering]:
         """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground.
 
-        A skirt and hair swing, unless they shall be stiff.
+        A skirt swings, unless it shall be stiff.
         """
         return self._moving(motion, size, azimuth, stiff, lambda drawn: drawn)
 
@@ -215,7 +215,7 @@ class Avatar:
         fps: float | None = None,              # default: the motion's
         azimuth: float = 0.0,                  # degrees, 0 = from the front
         background: Tensor | None = None,      # [3] in [0, 1]; None: transparent where the format can, else white
-        stiff: bool = False,                   # a skirt and hair do not swing
+        stiff: bool = False,                   # a skirt does not swing
         progress: Progress | None = None,
     ) -> None:
         """A video of the person moving. Raises InputError where `motion` is none or `path` cannot be written."""

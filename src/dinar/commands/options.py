@@ -49,7 +49,7 @@ Renderer = Annotated[
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),
 ]
 Stiff = Annotated[
-    bool, tyro.conf.FlagCreatePairsOff, option("a skirt and hair follow the body alone: they do not swing or lie on it")
+    bool, tyro.conf.FlagCreatePairsOff, option("a skirt follows the body alone: it does not swing or lie on it")
 ]
 Json = Annotated[
     bool, tyro.conf.FlagCreatePairsOff, option("print one JSON object on stdout and nothing else there", name="json")

@@ -1,6 +1,6 @@
 """What is worn swings: layers hang by springs, lie on the body's limbs and stay outside its skin.
 
-A layer follows hips and legs, or head and neck, by its skin weights: so it was fitted, and so a photo sees it. Moved by
+A layer follows hips and legs by its skin weights: so it was fitted, and so a photo sees it. Moved by
 these alone, a skirt is drawn through a lap and stands off in a stride. Here a few hundred of its points, tied to their
 neighbours, are pulled towards where the weights put them, by gravity and by what they have of speed; balls that fill
 the body keep them out. They carry what is between them along, which the drawn skin then pushes out.
@@ -56,7 +56,6 @@ class Hanging:
 
 HANGING = {
     "skirt": Hanging("leftUpperLeg", 0.15, on=("hips",), but=("chest",)),
-    "hair": Hanging("head", 0.10, on=("spine",), but=("head", "leftUpperArm", "rightUpperArm")),
 }
 """The layers that hang, by their names."""
 

@@ -45,7 +45,7 @@ def alive(
     longest: int = LONGEST,                # pixels of the video's larger side at most
     fps: float | None = None,              # default: the motion's
     in_place: bool | None = None,          # no travel over the ground; default: where the motion ends somewhere else
-    stiff: bool = False,                   # a skirt and hair do not swing
+    stiff: bool = False,                   # a skirt does not swing
     seed: int = 0,
     store: Store | None = None,
     progress: Progress | None = None,

@@ -99,7 +99,7 @@ class Scene:
     def play(self, avatar: Avatar, course: Course, *, stiff: bool = False) -> Iterator[Tensor]:
         """Every frame [3, H, W] of an avatar, on the CPU, that takes its course; the first one is the photo.
 
-        A skirt and hair swing, unless they shall be stiff.
+        A skirt swings, unless it shall be stiff.
         """
         posed = avatar.swinging(course.bodies, course.fps, stiff=stiff)
 
