@@ -21,8 +21,10 @@ from torch import Tensor
 from dinar import images
 from dinar.avatar import MARKER, PREVIEW, TEXTURE, VIEWS, Avatar, composed
 from dinar.body.layers import wearing
+from dinar.body.model import Body
 from dinar.body.uv import load_layout
 from dinar.errors import InputError
+from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.networks.appearance import Appearance
 from dinar.texture.neural_texture import NeuralTexture
@@ -494,3 +496,30 @@ def test_layers_that_are_wrong_are_told(in_a_skirt: Avatar, tmp_path: Path, worn
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"layers": worn}))
     with pytest.raises(InputError, match=message):
         Avatar.load(tmp_path / "a")
+
+
+def test_a_skirt_swings_unless_it_is_stiff(in_a_skirt: Avatar) -> None:
+    bodies = retarget.apply(Motion.load("walk").clipped(0, 1), in_a_skirt.model, in_a_skirt.shape)
+    swinging = in_a_skirt.swinging(bodies, 30.0)
+    forward = [swinging(i) for i in (5, 20)]
+    assert all(torch.equal(a, swinging(i)) for a, i in zip(reversed(forward), (20, 5), strict=True))
+    stiff = in_a_skirt.swinging(bodies, 30.0, stiff=True)(20)
+    own = in_a_skirt.model.layer == 0
+    assert torch.allclose(stiff, in_a_skirt.posed(bodies[20:21]), atol=1e-5)
+    assert torch.equal(stiff[:, own], forward[1][:, own])
+    assert float((stiff - forward[1])[:, ~own].norm(dim=-1).max()) > 0.01
+
+
+def test_moving_shows_how_it_swings(in_a_skirt: Avatar) -> None:
+    walk = Motion.load("walk").clipped(0, 0.7)
+    loose, stiff = (list(in_a_skirt.moving(walk, (96, 64), azimuth=90.0, stiff=stiff)) for stiff in (False, True))
+    assert any((a.mask - b.mask).abs().max() > 0.5 for a, b in zip(loose, stiff, strict=True))
+
+
+def test_a_photos_own_pose_stays_as_it_was_fitted(in_a_skirt: Avatar) -> None:
+    shot = in_a_skirt.shots[0]
+    body = Body(in_a_skirt.shape[None], shot.pose[None], shot.expression[None], shot.translation[None])
+    fitted = in_a_skirt.model(body).vertices
+    drawn = in_a_skirt.draw_posed(fitted, shot.camera)
+    assert torch.equal(in_a_skirt.posed(body), fitted) and torch.equal(in_a_skirt.view("photo").rgb, drawn.rgb)
+    assert not torch.equal(in_a_skirt.posed(body, hung=True), fitted)

@@ -18,6 +18,7 @@ from dinar.body.uv import UVLayout
 from dinar.camera import Camera, framing
 from dinar.errors import InputError
 from dinar.motion import retarget
+from dinar.motion.cloth import Wardrobe
 from dinar.motion.motion import Motion
 from dinar.networks.pretrained import moved
 from dinar.networks.renderer import Renderer
@@ -94,14 +95,51 @@ class Avatar:
         """The person at rest, batch 1."""
         return replace(self.model.neutral(), shape=self.shape[None])
 
-    def render(self, camera: Camera, body: Body | None = None, *, supersample: int = 2) -> Rendering:
+    def render(
+        self, camera: Camera, body: Body | None = None, *, supersample: int = 2, hung: bool = False
+    ) -> Rendering:
         """The person in every pose of `body` (default: at rest), as seen by a camera; no gradient passes.
 
         supersample  samples a pixel along each axis, of the plain renderer
+        hung         let a skirt hang in each pose; else it is as photos were fitted with it
         """
+        return self.draw_posed(self.posed(body or self.standing(), hung=hung), camera, supersample=supersample)
+
+    def posed(self, body: Body, *, hung: bool = False) -> Tensor:
+        """The vertices [B, V, 3] in every pose of `body`, on the avatar's device; `hung` as `render` says."""
         with torch.no_grad():
-            vertices = self.model((body or self.standing()).to(self.shape.device)).vertices
-            return self._draw(vertices, camera, supersample=supersample)
+            body = body.to(self.shape.device)
+            vertices = self.model(body).vertices
+            if not (hung and self.model.layers):
+                return vertices
+            hanging = [self.wardrobe.settled(body[k : k + 1].to("cpu")) for k in range(len(body))]
+            return torch.cat([self.wardrobe.laid(v, m) for v, m in zip(vertices.split(1), hanging, strict=True)])
+
+    def swinging(self, bodies: Body, fps: float, *, stiff: bool = False) -> Callable[[int], Tensor]:
+        """What gives a frame's vertices [1, V, 3]: the bodies, `fps` a second, in any order and from any thread.
+
+        A skirt swings, unless it shall be stiff.
+        """
+        model, moves = self.model, [()] * len(bodies)
+        with torch.no_grad():
+            if model.layers and not stiff:
+                moves = self.wardrobe.swung(bodies.to("cpu"), fps)
+            bodies = bodies.to(self.shape.device)
+            if bool((bodies.expression == bodies.expression[0]).all()):
+                model = model.only_posed(self.shape, bodies.expression[0])
+                bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
+
+        def posed(i: int) -> Tensor:
+            with torch.no_grad():
+                vertices = model(bodies[i : i + 1]).vertices
+            return self.wardrobe.laid(vertices, moves[i]) if moves[i] else vertices
+
+        return posed
+
+    @cached_property
+    def wardrobe(self) -> Wardrobe:
+        """What hangs on the person."""
+        return Wardrobe.of(moved(self.model, "cpu"), self.shape.cpu())
 
     def view(self, name: str, size: tuple[int, int] | None = None) -> Rendering:
         """The person at rest from "front", "back", "left" or "right" (whole body in the image), or as in the "photo".
@@ -136,17 +174,23 @@ class Avatar:
         def turned(k: int) -> Rendering:
             turn = about_y(-360 * k / frames)       # to turn the person is to carry the camera the other way
             moved = replace(camera, R=camera.R @ turn, t=camera.t + camera.R @ (centre - turn @ centre))
-            return self._draw(vertices, moved, scale=scale)
+            return self.draw_posed(vertices, moved, scale=scale)
 
         yield from in_order(turned, range(frames))
 
-    def moving(self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0) -> Iterator[Rendering]:
-        """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground."""
-        return self._moving(motion, size, azimuth, lambda drawn: drawn)
+    def moving(
+        self, motion: Motion, size: tuple[int, int], *, azimuth: float = 0.0, stiff: bool = False
+    ) -> Iterator[Rendering]:
+        """Every frame of a motion; the camera keeps direction and distance and follows the person over the ground.
+
+        A skirt swings, unless it shall be stiff.
+        """
+        return self._moving(motion, size, azimuth, stiff, lambda drawn: drawn)
 
     def _moving(
-        self, motion: Motion, size: tuple[int, int], azimuth: float, finish: Callable[[Rendering], Frame]
-    ) -> Iterator[Frame]:
+        self, motion: Motion, size: tuple[int, int], azimuth: float, stiff: bool,
+        finish: Callable[[Rendering], Frame],
+    ) -> Iterator[Frame]:  # fmt: skip
         """What `finish` makes of every frame, on the thread that has drawn it."""
         with torch.no_grad():
             bodies = retarget.apply(motion, self.model, self.shape)
@@ -155,15 +199,10 @@ class Avatar:
             points = [self.model(bodies[i : i + 1]).vertices[0].cpu() - path[i] for i in some]
             camera = framing(torch.cat(points), azimuth, 4.0, size)
             scale = scale_of(torch.cat(points)[None], camera)
-            model = self.model
-            if bool((bodies.expression == bodies.expression[0]).all()):
-                model = model.only_posed(self.shape, bodies.expression[0])
-                bodies = replace(bodies, shape=bodies.shape[:, :0], expression=bodies.expression[:, :0])
+            posed = self.swinging(bodies, motion.fps, stiff=stiff)
 
         def frame(i: int) -> Frame:
-            with torch.no_grad():
-                vertices = model(bodies[i : i + 1]).vertices
-            return finish(self._draw(vertices, replace(camera, t=camera.t - camera.R @ path[i]), scale=scale))
+            return finish(self.draw_posed(posed(i), replace(camera, t=camera.t - camera.R @ path[i]), scale=scale))
 
         yield from in_order(frame, range(len(bodies)))
 
@@ -176,6 +215,7 @@ class Avatar:
         fps: float | None = None,              # default: the motion's
         azimuth: float = 0.0,                  # degrees, 0 = from the front
         background: Tensor | None = None,      # [3] in [0, 1]; None: transparent where the format can, else white
+        stiff: bool = False,                   # a skirt does not swing
         progress: Progress | None = None,
     ) -> None:
         """A video of the person moving. Raises InputError where `motion` is none or `path` cannot be written."""
@@ -183,7 +223,7 @@ class Avatar:
 
         motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion
-        frames = self._moving(motion, size, azimuth, lambda drawn: video.to_bytes(composed(drawn, background)))
+        frames = self._moving(motion, size, azimuth, stiff, lambda drawn: video.to_bytes(composed(drawn, background)))
         video.write(path, (progress or Progress()).track(frames, len(motion), "draw"), motion.fps)
 
     def drawn(self, painted: Tensor, vertices: Tensor, camera: Camera, *, supersample: int = 2) -> Rendering:
@@ -192,7 +232,7 @@ class Avatar:
             return draw(painted, vertices, self.model.faces, self.layout, camera, supersample=supersample)
         return draw_neural(self.renderer, self.texture, painted, vertices, self.model.faces, self.layout, camera)
 
-    def _draw(
+    def draw_posed(
         self, vertices: Tensor, camera: Camera, *, supersample: int = 2, scale: float | None = None
     ) -> Rendering:
         """Bodies [B, V, 3] on the avatar's device; `scale` as of `scale_of`, one for all pictures of a clip."""

@@ -18,6 +18,7 @@ from dinar.commands.options import (
     Renderer,
     Seed,
     Size,
+    Stiff,
     option,
     out_option,
 )
@@ -34,6 +35,7 @@ def animate(
     fps: Annotated[float | None, option("frames a second (default: the motion's)", "N")] = None,
     seconds: Annotated[float | None, option("repeat or cut the motion to last so long", "N")] = None,
     background: Background = "white",
+    stiff: Stiff = False,
     renderer: Renderer = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -48,7 +50,9 @@ def animate(
         with progress.stage("load"):
             clip = load_clip(motion, fps, seconds)
             person = load_avatar(avatar, renderer).to(where)
-        person.animate(clip, out, size=pixels or (768, 768), azimuth=VIEWS[view], background=colour, progress=progress)
+        person.animate(
+            clip, out, size=pixels or (768, 768), azimuth=VIEWS[view], background=colour, stiff=stiff, progress=progress
+        )  # fmt: skip
     report_files([out], progress, as_json, frames=len(clip), fps=clip.fps)
 
 
@@ -110,6 +114,7 @@ def alive(
         Literal["auto", "yes", "no"],
         option("take the travel over the ground out (default: where the motion ends away from its start)"),
     ] = "auto",
+    stiff: Stiff = False,
     seed: Seed = 0,
     device: Device = "cpu",
     as_json: Json = False,
@@ -134,6 +139,7 @@ def alive(
             avatar=known,
             longest=size,
             in_place={"auto": None, "yes": True, "no": False}[in_place],
+            stiff=stiff,
             seed=seed,
             progress=progress,
             renderer=renderer or "neural",

@@ -49,6 +49,9 @@ Renderer = Annotated[
     Literal["neural", "texture"] | None,
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),
 ]
+Stiff = Annotated[
+    bool, tyro.conf.FlagCreatePairsOff, option("a skirt follows the body alone: it does not swing or lie on it")
+]
 Json = Annotated[
     bool, tyro.conf.FlagCreatePairsOff, option("print one JSON object on stdout and nothing else there", name="json")
 ]

@@ -45,6 +45,7 @@ def alive(
     longest: int = LONGEST,                # pixels of the video's larger side at most
     fps: float | None = None,              # default: the motion's
     in_place: bool | None = None,          # no travel over the ground; default: where the motion ends somewhere else
+    stiff: bool = False,                   # a skirt does not swing
     seed: int = 0,
     store: Store | None = None,
     progress: Progress | None = None,
@@ -68,7 +69,7 @@ def alive(
         scene, there = scene_of(source, person, longest=longest, seed=seed, store=store, progress=progress)
         course = place.course(motion, there.model, scene.start)
         made.append(Alive(len(course.bodies), motion.fps, scene))
-        yield from progress.track(scene.play(there, course), len(course.bodies), "draw")
+        yield from progress.track(scene.play(there, course, stiff=stiff), len(course.bodies), "draw")
 
     video.write(path, frames(), motion.fps)      # what is wrong with `path` is said before the first frame is asked for
     return made[0]

@@ -32,10 +32,12 @@ class Course:
 
     bodies  Body of T frames
     photo   T shares of the photo in what is seen: 1 in the first frame, falling to 0 while its pose is held
+    fps     frames a second
     """
 
     bodies: Body
     photo: tuple[float, ...]
+    fps: float = 30.0
 
 
 def stays(motion: Motion) -> bool:
@@ -57,7 +59,7 @@ def course(motion: Motion, model: BodyModel, start: Body) -> Course:
     bodies = _joined([*still, there, moving, back, *still[1:]])
     fall = (1 - _smooth(torch.arange(held) / held)).tolist()
     photo = [*fall, *[0.0] * (len(bodies) - 2 * held + 1), *fall[:0:-1]]
-    return Course(bodies, tuple(photo))
+    return Course(bodies, tuple(photo), motion.fps)
 
 
 def placed(motion: Motion, model: BodyModel, start: Body) -> Body:

@@ -96,14 +96,16 @@ class Scene:
         picture[box] = torch.lerp(person, self.photo[box], self.before[box])
         return picture
 
-    def play(self, avatar: Avatar, course: Course) -> Iterator[Tensor]:
-        """Every frame [3, H, W] of an avatar, on the CPU, that takes its course; the first one is the photo."""
+    def play(self, avatar: Avatar, course: Course, *, stiff: bool = False) -> Iterator[Tensor]:
+        """Every frame [3, H, W] of an avatar, on the CPU, that takes its course; the first one is the photo.
+
+        A skirt swings, unless it shall be stiff.
+        """
+        posed = avatar.swinging(course.bodies, course.fps, stiff=stiff)
 
         def frame(number: int) -> Tensor:
-            body, share = course.bodies[number : number + 1], course.photo[number]
-            with torch.no_grad():
-                vertices = avatar.model(body).vertices[0]
-            picture = self.composed(avatar.render(self.camera, body), vertices, number)
+            vertices, share = posed(number), course.photo[number]
+            picture = self.composed(avatar.draw_posed(vertices, self.camera), vertices[0], number)
             return torch.lerp(picture, self.photo, share) if share else picture
 
         yield from in_order(frame, range(len(course.bodies)))

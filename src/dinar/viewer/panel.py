@@ -117,9 +117,7 @@ class Panel:
         fresh = puppet.playing or puppet.version != self._drawn_version
         self._drawn_version = puppet.version
         if self._shown.value == MESH and fresh:
-            with torch.no_grad():
-                posed = self._avatar.model(puppet.body().to(self._avatar.shape.device))
-            self._mesh.vertices = posed.vertices[0].cpu().numpy()
+            self._mesh.vertices = self._avatar.posed(puppet.body(), hung=puppet.hangs)[0].cpu().numpy()
         if self._handles.value and not puppet.playing and puppet.version != self._placed_version:
             self._placed_version = puppet.version
             self._place_handles()
@@ -408,7 +406,8 @@ class Panel:
             picture = picture if clear else picture[:3]
         else:
             size = (pictures.SHARP, max(16, round(pictures.SHARP * self._aspect(client))))
-            picture = composed(drawn.render(self._camera(client, size), self._puppet.body()), self._behind(clear)).cpu()
+            puppet, camera = self._puppet, self._camera(client, size)
+            picture = composed(drawn.render(camera, puppet.body(), hung=puppet.hangs), self._behind(clear)).cpu()
         return self._made(".png", lambda path: images.save(path, picture))
 
     def _behind(self, clear: bool) -> Tensor | None:
@@ -427,12 +426,15 @@ class Panel:
         count = max(1, round((TURN_SECONDS if stands else puppet.seconds) * fps))
         centre = torch.tensor([float(part) for part in client.camera.look_at])
 
-        still = puppet.body()
+        if stands:
+            still = avatar.posed(puppet.body(), hung=puppet.hangs)
+        else:
+            posed = avatar.swinging(puppet.bodies([(k + 0.5) / fps for k in range(count)]), fps)
 
         def frame(k: int) -> Tensor:
             if stands:
-                return composed(avatar.render(_around(camera, centre, 360 * k / count), still), background).cpu()
-            return composed(avatar.render(camera, puppet.body((k + 0.5) / fps)), background).cpu()
+                return composed(avatar.draw_posed(still, _around(camera, centre, 360 * k / count)), background).cpu()
+            return composed(avatar.draw_posed(posed(k), camera), background).cpu()
 
         frames = in_order(frame, range(count))
         return self._made(".mp4", lambda path: video.write(path, progress.track(frames, count, "draw"), fps))

@@ -62,7 +62,9 @@ def size_of(height: int, canvas: tuple[int, int]) -> tuple[int, int]:
     return height, max(16, round(height * wide / tall))
 
 
-def picture(avatar: Avatar, body: Body, camera: Camera, background: torch.Tensor | None) -> np.ndarray:
-    """A person on a colour [3], uint8 [H, W, 3]; on None with transparency, [H, W, 4]."""
-    drawn = composed(avatar.render(camera, body), background).cpu()
+def picture(
+    avatar: Avatar, body: Body, camera: Camera, background: torch.Tensor | None, *, hung: bool = False
+) -> np.ndarray:
+    """A person on a colour [3], uint8 [H, W, 3]; on None with transparency, [H, W, 4]; `hung` as of `Avatar.render`."""
+    drawn = composed(avatar.render(camera, body, hung=hung), background).cpu()
     return (drawn.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()

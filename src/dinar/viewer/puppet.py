@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import roma
@@ -122,6 +123,17 @@ class Puppet:
                 expression=(body.expression + self._faces).clamp(*self.avatar.model.expression_range),
                 translation=body.translation + self._moved,
             )
+
+    def bodies(self, seconds: Sequence[float]) -> Body:
+        """The person at some times of the clip, a batch."""
+        found = [self.body(at) for at in seconds]
+        names = ("shape", "pose", "expression", "translation")
+        return Body(*(torch.cat([getattr(body, name) for body in found]) for name in names))
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a skirt hangs as the pose makes it: not at rest and in the photo, which it was fitted in."""
+        return self.motions[self.name] is not None or bool(self._turned)
 
     def joints(self) -> tuple[Tensor, Tensor]:
         """Positions [J, 3], metres, and global rotations [J, 3, 3] of the joints now, on the CPU."""

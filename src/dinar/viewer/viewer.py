@@ -176,7 +176,7 @@ class Viewer:
         canvas = (max(camera.image_height, 16), max(camera.image_width, 16))
         size = pictures.size_of(pictures.SHARP if sharp else self._pace.height, canvas)
         seen = pictures.camera_of(camera.wxyz, camera.position, camera.fov, size)
-        picture = pictures.picture(avatar, puppet.body(), seen, background)
+        picture = pictures.picture(avatar, puppet.body(), seen, background, hung=puppet.hangs)
         client.scene.set_background_image(picture, format="jpeg", jpeg_quality=95 if sharp else 85)
 
     def _complain(self, client: viser.ClientHandle, why: str) -> None:
