@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,10 +24,18 @@ class _Seen:
     camera: Camera
 
 
-def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
+def dressed(
+    model: BodyModel,
+    photos: Sequence[Photo],
+    fits: Sequence[Fit],
+    *,
+    layers: bool = True,
+    without: Collection[str] = (),         # layers that are not worn, whatever photos show
+) -> BodyModel:
     """The body with the outlines of clothes and hair that the photos' masks show; a skirt is a layer of its own."""
     if layers:
-        model = wearing(model, worn_layers(model, photos, fits))
+        worn = worn_layers(model, photos, fits)
+        model = wearing(model, {name: found for name, found in worn.items() if name not in without})
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
     shape = fits[0].body.shape[0]
     return tucked(model.moved(outline.fit(model, shape, seen)), shape)

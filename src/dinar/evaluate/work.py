@@ -18,10 +18,12 @@ from dinar.evaluate.cases import HEAD, PERSON, PHOTO_SIDE, Case, Target
 from dinar.evaluate.ghost import ghost
 from dinar.evaluate.journal import TRUTH, Failure, Ghost, Line, Outcome, Result, Walk
 from dinar.evaluate.metrics import BACKGROUND, DIGITS, Judges, Seen
-from dinar.evaluate.plan import Plan, networks, painter
+from dinar.evaluate.plan import Plan, networks, painter, parser
 from dinar.evaluate.reid import Reidentification
 from dinar.evaluate.rows import Drawer, Material
 from dinar.evaluate.walk import flicker, pairs
+from dinar.parts import BodyPart
+from dinar.photo import parsing
 from dinar.store import Store
 from dinar.texture.drawing import Rendering
 
@@ -67,6 +69,8 @@ class Truth:
     points   float32 [5, 2]     where the face is (`identity.face_points`); None where it is not compared
     face     float32 [D]        what SFace sees there; None likewise
     reid     float32 [D]        what the user's network sees; None without one, and but for whole people
+    parts    uint8 [H, W]       what each pixel shows (`parts.BodyPart`), as the set tells or the parser sees in whole
+                                people; None where nobody tells
     """
 
     target: Target
@@ -78,6 +82,7 @@ class Truth:
     points: Tensor | None
     face: Tensor | None
     reid: Tensor | None
+    parts: Tensor | None
 
 
 def work(job: Job) -> Outcome:
@@ -89,7 +94,8 @@ def work(job: Job) -> Outcome:
         return Outcome(job.person, (Failure(job.person, str(error)),), {}, {})
     experts = _experts(plan)
     appearance = networks(plan.weights) if plan.neural else None
-    material = Material(case.source, model, appearance, painter(plan.weights) if plan.paints else None)
+    inpainter = painter(plan.weights) if plan.paints else None
+    material = Material(case.source, model, appearance, inpainter, parser())
     drawers = {row.name: row.make(material) for row in plan.chosen}
     lines: list[Line] = []
     features: dict[str, Tensor] = {}
@@ -142,7 +148,12 @@ def _truth(target: Target, experts: Experts) -> Truth:
         points = identity.face_points(model, view.body, view.camera, looks=looks)
         face = None if points is None else identity.face_features(experts.face, image, points)
     reid = experts.reid.features(image, view.mask) if experts.reid and whole else None
-    return Truth(target, image, hidden, clothed, head, seen, points, face, reid)
+    labels = target.parts
+    if labels is None and whole and (found := parser()) is not None:
+        labels = parsing.parse(found.network, view.image, view.mask)
+    if labels is not None and hidden is not None:
+        labels = labels.masked_fill(hidden, BodyPart.UNKNOWN)
+    return Truth(target, image, hidden, clothed, head, seen, points, face, reid, labels)
 
 
 def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[str, float]:
@@ -159,8 +170,8 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
     if truth.face is not None:
         seen = identity.face_features(experts.face, image, truth.points)
         found["face"] = identity.cosine_distance(seen, truth.face)
-    if target.parts is not None:
-        found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, target.parts)
+    if truth.parts is not None:
+        found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, truth.parts)
     if truth.reid is not None:
         found["reid"] = identity.cosine_distance(experts.reid.features(image, mask), truth.reid)
     return {name: value for name, value in found.items() if not math.isnan(value)}
