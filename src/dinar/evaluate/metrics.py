@@ -147,7 +147,7 @@ class Judges:
         """With their authors' weights. Raises InputError where those are neither at hand nor to be had."""
         from dinar.evaluate.quick import quickened
 
-        return cls(load_lpips("alex", store), quickened(load_dists(store)))
+        return cls(quickened(load_lpips("alex", store)), quickened(load_dists(store)))
 
     def look(self, image: Tensor, kind: str = PERSON) -> Seen:
         """image [3, H, W] in [0, 1], already on its background; a whole person's has 176 pixels a side at least.

@@ -1,11 +1,18 @@
-"""The network that judges longest, made ready for a CPU: the same numbers in half the time. Import it late: numba."""
+"""The networks that judge, made ready for a CPU: the same numbers in two thirds of the time. Import it late: numba."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from dinar.networks.winograd import Winograd
 from dinar.perceptual.dists import DISTS
+from dinar.perceptual.lpips import LPIPS
+
+Judge = TypeVar("Judge", LPIPS, DISTS)
+
+_FEW = 16   # channels, of fewer than which nothing is saved
 
 
 class _Tiled(nn.Module):
@@ -19,9 +26,10 @@ class _Tiled(nn.Module):
         return self.tiled(x)
 
 
-def quickened(dists: DISTS) -> DISTS:
-    """The same, of single pictures and without gradients; it is changed itself."""
-    convolutions = dists.backbone.convolutions
-    for k in range(1, len(convolutions)):          # of the first one's three channels nothing is saved
-        convolutions[k] = _Tiled(convolutions[k])
-    return dists
+def quickened(judge: Judge) -> Judge:
+    """The same for single pictures and without gradients; it is changed itself."""
+    convolutions = judge.backbone.convolutions            # a ReLU follows each
+    for k, conv in enumerate(convolutions):
+        if (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1)) and conv.in_channels >= _FEW:
+            convolutions[k] = _Tiled(conv)
+    return judge
