@@ -62,7 +62,7 @@ class Truth:
     """A target as it is judged by, and what the networks see in it, so that they look at it once for all rows.
 
     image    float32 [3, H, W]  on the background
-    hidden   bool [H, W]        pixels whose colours do not count; None: all count
+    hidden   bool [H, W]        pixels that do not count; None: all count
     clothed  bool [H, W]        the body without head and hands; None but for whole people
     head     bool [H, W]        around the head; None where there is none, or its outline is not to be judged
     seen     what the judges see in it
@@ -140,7 +140,7 @@ def _truth(target: Target, experts: Experts) -> Truth:
     hidden = head if target.faceless else None
     image = _without(view.image * view.mask + BACKGROUND * (1 - view.mask), hidden)
     clothed = regions.clothed(model, view.body, view.camera) if whole else None
-    head = head if target.cut_out else None
+    head = head if target.cut_out and not target.faceless else None
     seen = experts.judges.look(image, target.kind)
     points = face = None
     if experts.face and target.kind in (PERSON, HEAD) and not target.faceless:
@@ -161,7 +161,7 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
     target, view = truth.target, truth.target.view
     found = {}
     if target.cut_out:
-        found["outline"] = outlines.overlap(mask, view.mask)
+        found["outline"] = outlines.overlap(mask, view.mask, None if truth.hidden is None else ~truth.hidden)
         if truth.head is not None:
             found["outline_head"] = outlines.overlap(mask, view.mask, truth.head)
     if truth.clothed is not None:
