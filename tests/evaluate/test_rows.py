@@ -103,8 +103,11 @@ def test_what_is_of_no_use_is_not_made_twice(view: View, monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("small")
 def test_the_whole_system_is_what_create_makes(
-    view: View, appearance: Appearance, inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch
+    view: View, appearance: Appearance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch.manual_seed(0)
+    painters = presets.build_autoencoder(presets.TINY).eval(), presets.build_denoiser(presets.TINY).eval()
+    inpainter = Inpainter.named("tiny", appearance.name, *painters)
     photo = Photo(view.image, view.mask, NOBODY, None, (SIDE, SIDE), (0.0, 0.0, 1.0))
     monkeypatch.setattr(pipeline, "look", lambda *_, **__: photo)
     monkeypatch.setattr(pipeline, "fit", lambda *_, **__: [Fit(view.body, view.camera, 1.0, 0.9, ())])
@@ -114,9 +117,11 @@ def test_the_whole_system_is_what_create_makes(
     assert list(found.model.layers) == ["skirt"]
     material = Material(view, open_body(), appearance, inpainter, PARSER)
     assert material.size == TEXTURE_SIZE
-    drawn = material.whole(view.body, view.camera)
-    wanted = found.render(view.camera, view.body)
-    assert torch.equal(drawn.mask, wanted.mask) and torch.equal(drawn.rgb, wanted.rgb)
+    drawn, wanted = material.whole(view.body, view.camera), found.render(view.camera, view.body)
+    for one, other in ((drawn.rgb, wanted.rgb), (drawn.mask, wanted.mask)):
+        assert (one - other).abs().max() < 1e-4                    # sums in another order on other threads
+    bare = replace(material, without=LAYERS).whole(view.body, view.camera)
+    assert (bare.mask - wanted.mask).abs().max() > 0.5
 
 
 def test_a_shirt_put_on_the_skirt_is_astray(view: View) -> None:
