@@ -73,6 +73,15 @@ def test_a_skirt_is_worn_where_it_is_seen(view: View) -> None:
     assert material.texture.rgb.shape[-1] == material.painted.shape[-1] == 160
     for off in (replace(material, without=LAYERS), replace(material, parser=None), replace(material, dressed=False)):
         assert not off.model.layers and off.layout.name == "front" and off.painted.shape[-1] == 128
+    known = {row.name: row for row in rows.ROWS}
+    drawn = {
+        name: known[name].make(material)(view.body, view.camera)
+        for name in ("texture", "texture-front", "texture-anny", "texture-body", "mirrored-front", "telea")
+    }
+    skirt = (material.known.parts == BodyPart.DRESS)[None, None]
+    shown = {name: float(one.mask[skirt].mean()) for name, one in drawn.items()}
+    assert min(shown[name] for name in ("texture", "mirrored-front", "telea")) > 0.95
+    assert max(shown[name] for name in ("texture-front", "texture-anny", "texture-body")) < shown["texture"] - 0.02
     true = replace(view, parts=torch.full((SIDE, SIDE), int(BodyPart.DRESS), dtype=torch.uint8))
     assert Material(true, open_body(), size=128).known.parts is None            # a set's labels are not for rows
 
