@@ -1,10 +1,12 @@
-"""What many tests share: a person made of plain colours, the program, and paths that may be absent."""
+"""What many tests share: a person made of plain colours, the program, a browser, and paths that may be absent."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +16,15 @@ from commands.program import Run
 from dinar import threads  # noqa: F401 (before any test imports torch: threads that wait shall sleep)
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from dinar.avatar import Avatar
     from dinar.networks.appearance import Appearance
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 SIDE = 64
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]     # WebGL without a graphics card
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +108,17 @@ def made(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made") / "me"
     avatar.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (dinar's extra 'test')")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs Chromium (Debian's package chromium)")
+    alone = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with playwright.sync_playwright() as driver:
+        program = driver.chromium.launch(executable_path=path, args=[*OPTIONS, *alone], timeout=120_000)
+        yield program
+        program.close()

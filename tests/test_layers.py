@@ -19,7 +19,7 @@ FLOORS = (
     ("raster", "body", "camera", "gltf", "images", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
-    ("avatar", "pipeline", "merge", "export", "doctor", "terminal"),
+    ("avatar", "dressing", "texturing", "painting", "pipeline", "merge", "export", "doctor", "terminal"),
     ("batch", "data", "train", "synth", "evaluate", "viewer", "scene"),
     ("commands",),
     ("cli",),
@@ -28,9 +28,14 @@ FLOORS = (
 NEIGHBOURS = {
     ("body", "raster"),        # texels on the surface are found by rasterising in UV space
     ("avatar", "export"),      # Avatar.animate writes a video
+    ("texturing", "avatar"),
+    ("painting", "avatar"),
     ("pipeline", "avatar"),
+    ("pipeline", "dressing"),
+    ("pipeline", "texturing"),
+    ("pipeline", "painting"),
     ("merge", "avatar"),
-    ("merge", "pipeline"),     # what nobody saw is filled as there
+    ("merge", "painting"),     # what nobody saw is painted as there
     ("train", "data"),
     ("data", "synth"),
     ("train", "synth"),

@@ -2,9 +2,9 @@
 
     python tools/build_results.py [NAME...] [--people N] [--photos DIR] [--reid FILE]
 
-All of them without names: `valid`, `synthetic` and the sets of rows on both. The runs are kept in `state/results`, a
-folder for all tables of a protocol, and go on there, so a killed one loses nothing and no row is measured twice; with
-other weights only the rows that use them are made again.
+All of them without names, those first that tell most. Each says of which commit the program is. The runs are kept in
+`state/results`, a folder for all tables of a protocol, and go on there, so a killed one loses nothing and no row is
+measured twice; with other weights only the rows that use them are made again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 TITLES = {
     "valid": "VALID people that were not trained on",
-    "synthetic": "Made-up people that were not trained on",
-    "valid-ablation": "Ablation on VALID people: the steps of the paper's table 2",
-    "synthetic-ablation": "Ablation on made-up people: the steps of the paper's table 2",
+    "valid-ablation": "Ablation on VALID people: the steps of the paper's table 2, parts and layers",
     "valid-baselines": "What else could paint the unseen side, on VALID people",
-    "synthetic-baselines": "What else could paint the unseen side, on made-up people",
     "valid-layouts": "The two UV layouts on VALID people",
-    "photos": "Photos in their own view",
+    "synthetic": "Made-up people that were not trained on",
+    "synthetic-baselines": "What else could paint the unseen side, on made-up people",
+    "synthetic-ablation": "Ablation on made-up people: the steps of the paper's table 2, parts and layers",
     "pose2sim": "A real man from four sides",
+    "photos": "Photos in their own view",
 }
 
 
@@ -47,6 +47,14 @@ def command(name: str, people: int, photos: Path, reid: Path | None) -> list[str
     return [*words, "--no-walk", "--out", f"state/results/{protocol}"]
 
 
+def commit() -> str:
+    """Which the program is, as a table says it."""
+    git = ["git", "-C", str(ROOT)]
+    found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
+    changed = subprocess.run([*git, "status", "--porcelain", "--", "src"], capture_output=True, text=True, check=True)
+    return f"commit {found.strip()}{', changed since' if changed.stdout.strip() else ''}"
+
+
 def build(name: str, people: int, photos: Path, reid: Path | None) -> None:
     words = command(name, people, photos, reid)
     program = [sys.executable, "-m", "dinar", *words[1:]]
@@ -54,7 +62,7 @@ def build(name: str, people: int, photos: Path, reid: Path | None) -> None:
     tables = (ROOT / words[-1] / "tables.md").read_text(encoding="utf-8")
     body = tables.split("\n", 1)[1]                   # its first line is the command in another form
     with atomic_file(RESULTS / f"{name}.md") as temporary:
-        text = f"# {TITLES[name]}\n\n```sh\n{shlex.join(words)}\n```\n{body}"
+        text = f"# {TITLES[name]}\n\n```sh\n{shlex.join(words)}\n```\n\nProgram of {commit()}.\n{body}"
         temporary.write_text(text, encoding="utf-8")
     print(RESULTS / f"{name}.md")
 

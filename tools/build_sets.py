@@ -114,10 +114,14 @@ def _camera(view: View) -> dict:
 
 
 def _pictures(key: str, number: int, view: View) -> list[tuple[str, bytes]]:
-    return [
+    files = [
         (f"{key}.{number:03d}.image.jpg", _coded(".jpg", view.image, cv2.IMWRITE_JPEG_QUALITY, QUALITY)),
         (f"{key}.{number:03d}.mask.png", _coded(".png", view.mask, cv2.IMWRITE_PNG_COMPRESSION, 9)),
     ]
+    if view.parts is not None:
+        labels = _coded(".png", view.parts[None].float() / 255, cv2.IMWRITE_PNG_COMPRESSION, 9)
+        files.append((f"{key}.{number:03d}.parts.png", labels))
+    return files
 
 
 def _write(tar: tarfile.TarFile, files: list[tuple[str, bytes]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -24,14 +24,21 @@ class _Seen:
     camera: Camera
 
 
-def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, layers: bool = True) -> BodyModel:
+def dressed(
+    model: BodyModel,
+    photos: Sequence[Photo],
+    fits: Sequence[Fit],
+    *,
+    layers: bool = True,
+    without: Collection[str] = (),         # layers that are not worn, whatever photos show
+) -> BodyModel:
     """The body with the outlines of clothes and hair that the photos' masks show; skirts and hair are layers.
 
     Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`), and feet in shoes have no toes.
     """
     shape, looks = fits[0].body.shape[0], _looks(photos, fits)
     if layers:
-        model = put_on(model, looks)
+        model = put_on(model, looks, without)
     if looks:
         model = model.moved(draping.hang(model, shape, draping.clothed(model, looks)))
     shod = model.name == "open" and bool(looks) and shoes.shod(model, looks)
@@ -42,14 +49,14 @@ def dressed(model: BodyModel, photos: Sequence[Photo], fits: Sequence[Fit], *, l
     return hair.tucked(tucked(model, shape), shape)
 
 
-def put_on(model: BodyModel, looks: Sequence[skirt.Look]) -> BodyModel:
-    """The body with the layers (`body.layers`) that photos with known parts show."""
+def put_on(model: BodyModel, looks: Sequence[skirt.Look], without: Collection[str] = ()) -> BodyModel:
+    """The body with the layers (`body.layers`) that photos with known parts show, but for some."""
     if model.name != "open" or not looks:
         return model
-    tresses, tube = hair.fit(model, looks), skirt.fit(model, looks)
-    found = {"hair": tresses, "skirt": tube}
-    model = wearing(model, {name: one.coefficients for name, one in found.items() if one is not None and one.worn})
-    return hair.sunk_by(model, tresses.sunk) if "hair" in model.layers else model
+    fitted = {name: layer.fit(model, looks) for name, layer in (("hair", hair), ("skirt", skirt)) if name not in without}
+    worn = {name: one for name, one in fitted.items() if one is not None and one.worn}
+    model = wearing(model, {name: one.coefficients for name, one in worn.items()})
+    return hair.sunk_by(model, worn["hair"].sunk) if "hair" in worn else model
 
 
 def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:

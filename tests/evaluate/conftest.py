@@ -17,7 +17,7 @@ from dinar.avatar import open_body
 from dinar.body.model import Body
 from dinar.body.uv import load_layout
 from dinar.camera import framing
-from dinar.evaluate import metrics, work
+from dinar.evaluate import metrics, plan, work
 from dinar.evaluate.metrics import Judges
 from dinar.evaluate.rows import Material
 from dinar.images import to_bytes
@@ -46,6 +46,8 @@ def judges(monkeypatch: pytest.MonkeyPatch) -> Judges:
     found = Judges(LPIPS(AlexNet()), DISTS())
     monkeypatch.setattr(work, "_judges", lambda face: (found, None))
     monkeypatch.setattr(work, "Material", partial(Material, size=128))
+    for module in (plan, work):
+        monkeypatch.setattr(module, "parser", lambda: None)      # painted naked bodies are nothing to it
     return found
 
 

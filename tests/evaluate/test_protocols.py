@@ -46,6 +46,7 @@ def test_groups() -> None:
     assert groups_of(same=False, moved=True, azimuth=150) == (NOVEL, BEHIND)
     assert groups_of(same=False, moved=True, azimuth=20) == (NOVEL,)
     assert groups_of(same=False, moved=False, azimuth=179) == (BEHIND,)
+    assert groups_of(same=False, moved=False, azimuth=45) == (NOVEL,)
 
 
 def test_other_data_are_told_apart(shards: Path, tmp_path: Path) -> None:

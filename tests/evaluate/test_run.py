@@ -225,7 +225,8 @@ def test_every_row_draws_somebody(shards: Path, tmp_path: Path) -> None:
     source, target = case.targets[1].view, case.source      # the arms hang before the trunk: the detector has work
     seen = {}
     for row in rows.ROWS:
-        if row.name.endswith("+tuning"):      # refinement has its own tests; here it would take a minute
+        # refinement has its own tests, and would take a minute; without layers two rows are the same (test_rows)
+        if row.name.endswith("+tuning") or row.name.startswith("without") or row.name == "texture-front":
             continue
         material = Material(source, open_body(), networks if row.neural else None, size=128)
         material = replace(material, inpainter=painter if row.paints else None)
@@ -245,7 +246,7 @@ def test_rows_are_chosen_by_name() -> None:
     table_2 = ("rgb-only", "neural-only", "both", "both+inpainting", "neural+inpainting", "neural+inpainting+tuning")
     ablation = [row.name for row in rows.chosen("ablation", neural=True, paints=True)]
     assert [name for name in ablation if name in table_2] == list(table_2)
-    assert [row.name for row in rows.chosen("layouts", neural=False)] == ["texture", "texture-anny"]
+    assert [row.name for row in rows.chosen("layouts", neural=False)] == ["texture-front", "texture-anny"]
     baselines = [row.name for row in rows.chosen("baselines", neural=False)]
     assert baselines == ["mirrored-front", "telea", "mean-colour", "texture"]
     with pytest.raises(InputError, match="rows ablation need trained weights"):

@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from dinar.errors import InputError
@@ -12,7 +15,11 @@ from dinar.evaluate.journal import Findings, Result
 from dinar.evaluate.metrics import Scores, bootstrap
 from dinar.evaluate.rows import ROWS
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 NAMES = ("texture", "neural")
+SHOWN = "[...document.querySelectorAll('figure:not([hidden]) img')]"
 
 
 def drawn(out: Path, people: tuple[str, ...] = ("ann", "ben", "cem")) -> Findings:
@@ -81,3 +88,48 @@ def test_one_row_is_no_choice(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two rows at least"):
         votes.write(alone, tmp_path)
     assert report.votes.verdicts(tmp_path / "votes") == []
+
+
+def test_votes_are_given_by_keys_and_come_back(tmp_path: Path, browser: Browser) -> None:
+    found = drawn(tmp_path)
+    for k, path in enumerate(sorted(tmp_path.rglob("*.webp"))):              # pictures that a browser can show
+        path.write_bytes(cv2.imencode(".webp", np.full((512, 512, 3), 5 * k, np.uint8))[1].tobytes())
+    address = votes.write(found, tmp_path).as_uri()
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
+    try:
+        page = context.new_page()
+        broken: list[str] = []
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(address)
+        pairs = {pair["id"]: pair for pair in pairs_in(tmp_path)}
+        order = page.evaluate("pairs.map(pair => pair.id)")
+        assert sorted(order) == sorted(pairs)
+        wanted = {}
+        for k, name in enumerate(order):
+            assert page.inner_text("#question") == pairs[name]["question"]
+            assert page.inner_text("#place") == f"{k + 1} of {len(order)}"
+            page.wait_for_function(f"{SHOWN}.every(picture => picture.naturalWidth)")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            left = pairs[name]["left"] == "neural"
+            wanted[name] = (1 if left else 2) if k % 3 else 0               # neural, or neither
+            if k == 2:                                                      # a slip, and back
+                page.keyboard.press("2" if left else "1")
+                page.keyboard.press("Backspace")
+                assert page.inner_text("#place") == f"{k + 1} of {len(order)}"
+            page.keyboard.press(str(wanted[name]))
+            if k == 4:
+                page.reload()                                               # the browser remembers
+        assert page.inner_text("#question").startswith("Thank you")
+        with page.expect_download() as waited:
+            page.click("#save")
+        saved = tmp_path / "votes" / waited.value.suggested_filename
+        waited.value.save_as(saved)
+    finally:
+        context.close()
+    assert not broken and json.loads(saved.read_text()) == wanted
+    made = votes.verdicts(tmp_path / "votes")
+    assert sum(verdict.votes for verdict in made) == len(order)
+    for verdict in made:
+        asked = [name for name in order if pairs[name]["question"] == verdict.question]
+        assert verdict.votes == len(asked) and (verdict.row, verdict.against) == ("neural", "texture")
+        assert 0.5 < verdict.share.mean < 1

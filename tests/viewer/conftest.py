@@ -1,9 +1,7 @@
-"""A viewer that makes a known person of every photo, and a browser."""
+"""A viewer that makes a known person of every photo."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +11,7 @@ from dinar.avatar import Avatar
 from dinar.progress import Progress
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
     from dinar.viewer.viewer import Viewer
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]     # WebGL without a graphics card
-
 
 @pytest.fixture
 def open_viewer(monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> Iterator[Callable[..., Viewer]]:
@@ -45,17 +37,3 @@ def open_viewer(monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> Iterator[Cal
     yield start
     for one in opened:
         one.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (dinar's extra 'test')")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("needs Chromium (Debian's package chromium)")
-    alone = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with playwright.sync_playwright() as driver:
-        program = driver.chromium.launch(executable_path=path, args=[*OPTIONS, *alone], timeout=120_000)
-        yield program
-        program.close()

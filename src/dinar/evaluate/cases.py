@@ -38,7 +38,7 @@ class Target:
     moved     the person has another pose than in that picture
     kind      what it shows: the whole person, a part of them alone, or a frame of a motion
     cut_out   its mask is the truth and not the program's own finding, so that outlines can be judged
-    faceless  the true picture's face was made unrecognisable: the head's colours do not count
+    faceless  the true picture's face was made unrecognisable: nothing of the head counts, for masks may lack it too
     parts     uint8 [H, W] which part of the person each pixel shows, 0 where that is not told; None: nowhere
     """
 
@@ -76,7 +76,7 @@ class Group:
 
 
 SAME = Group("same view", "the picture that the avatar was made of")
-NOVEL = Group("new view and pose", "other cameras and other poses")
+NOVEL = Group("new view and pose", "other poses, and other cameras that are neither aside nor behind")
 ASIDE = Group("side", f"cameras {SIDE:g} to {BACK:g} degrees off the chest's direction, in any pose")
 BEHIND = Group("back", f"cameras at least {BACK:g} degrees off the chest's direction, in any pose")
 HEADS = tuple(
@@ -96,7 +96,8 @@ def groups_of(*, same: bool, moved: bool, azimuth: float, kind: str = PERSON) ->
     if kind != PERSON:
         return ({HAND: HANDS, FEET: SHOES, MOTION: MOVING}[kind],)
     behind, aside = azimuth >= BACK, SIDE <= azimuth < BACK
-    belongs = {SAME: same, NOVEL: moved, ASIDE: not same and aside, BEHIND: not same and behind}
+    novel = moved or not (same or behind or aside)
+    belongs = {SAME: same, NOVEL: novel, ASIDE: not same and aside, BEHIND: not same and behind}
     return tuple(group for group in belongs if belongs[group])
 
 

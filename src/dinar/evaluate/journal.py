@@ -23,7 +23,8 @@ RESULTS = "results.jsonl"
 MADE, VOTES = "data", "votes"          # in the output folder: data made for the run, votes about it
 FEATURES = "features.safetensors"
 UNUSED = {None, "none"}                # weights that no row asks for
-WEIGHTS_OF = {"weights": "neural", "inpainting": "paints"}   # settings that only such rows depend on
+WEIGHTS = ("weights", "inpainting")    # settings that only rows which take such networks depend on
+RENEWED = (*WEIGHTS, "parser", "program")     # with others rows are measured anew, not refused
 TRUTH = "truth"                        # what features and pictures of the true view are called in place of a row
 
 
@@ -140,10 +141,10 @@ class Journal:
             found, lines = read_lines(self.path)
             # rows that do not depend on weights stay, whatever the weights; others are known by their digests
             names = {**found, **self.settings}
-            other = [n for n in names if n not in (*WEIGHTS_OF, "program") and found.get(n) != self.settings.get(n)]
+            other = [n for n in names if n not in RENEWED and found.get(n) != self.settings.get(n)]
             if other:
                 raise InputError(f"{out} holds results with other {', '.join(other)}; give the name of a new folder")
-            kept = {n: found[n] for n in WEIGHTS_OF if n in found and self.settings.get(n) in UNUSED}
+            kept = {n: found[n] for n in WEIGHTS if n in found and self.settings.get(n) in UNUSED}
             self.settings |= kept
             done = {(line.person, line.row) for line in lines if isinstance(line, Done) and self._current(line)}
             known = {row for _, row in done}

@@ -145,7 +145,9 @@ class Judges:
     @classmethod
     def load(cls, store: Store) -> Judges:
         """With their authors' weights. Raises InputError where those are neither at hand nor to be had."""
-        return cls(load_lpips("alex", store), load_dists(store))
+        from dinar.evaluate.quick import quickened
+
+        return cls(quickened(load_lpips("alex", store)), quickened(load_dists(store)))
 
     def look(self, image: Tensor, kind: str = PERSON) -> Seen:
         """image [3, H, W] in [0, 1], already on its background; a whole person's has 176 pixels a side at least.

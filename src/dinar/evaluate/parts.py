@@ -26,7 +26,8 @@ def strayed(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, label
     mask, true_mask   float32 [1, H, W]
     labels            uint8 [H, W]  part that the true picture shows (`parts.BodyPart`), 0 or UNKNOWN where none is told
 
-    What colours a part has is told by the true picture. NaN where it shows fewer than two parts.
+    What colours a part has is told by the true picture; where that itself has another part's (labels that are wrong,
+    shadows), nothing is counted, so that the truth gets 0. NaN where it shows fewer than two parts.
     """
     sure = (true_mask[0] > 0.9) & (labels != BodyPart.BACKGROUND) & (labels != BodyPart.UNKNOWN)
     there = (sure & (mask[0] > 0.9)).numpy()
@@ -34,19 +35,23 @@ def strayed(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, label
     found = [part for part in np.unique(names[sure]) if int((names == part)[sure].sum()) >= LEAST]
     if len(found) < 2:
         return math.nan
+    there &= np.isin(names, found)
+    own = np.searchsorted(found, names[there])
     true_cells, cells = (_cells(picture) for picture in (truth, image))
-    likely = []
-    for part in found:
+    drawn, true = np.empty((len(found), len(own))), np.empty((len(found), len(own)))
+    for k, part in enumerate(found):
         counts = np.zeros((CELLS,) * 3)
         np.add.at(counts, tuple(true_cells[sure & (names == part)].T), 1.0)
         smooth = gaussian_filter(counts, BLUR, mode="constant")
-        likely.append((smooth / smooth.sum() + FLOOR)[tuple(cells[there].T)])
-    likely, own = np.stack(likely), names[there]
-    known = np.isin(own, found)
-    if not known.any():
-        return math.nan
-    mine = likely[np.searchsorted(found, own[known]), known.nonzero()[0]]
-    return float((likely[:, known].max(0) > LIKELIER * mine).mean())
+        likely = smooth / smooth.sum() + FLOOR
+        drawn[k], true[k] = likely[tuple(cells[there].T)], likely[tuple(true_cells[there].T)]
+    plain = ~_astray(true, own)
+    return float(_astray(drawn, own)[plain].mean()) if plain.any() else math.nan
+
+
+def _astray(likely: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Whether each of N colours is another part's; `likely` [parts, N] they are in each, `own` [N] their part."""
+    return likely.max(0) > LIKELIER * np.take_along_axis(likely, own[None], 0)[0]
 
 
 def _cells(picture: Tensor) -> np.ndarray:

@@ -18,15 +18,17 @@ from dinar.evaluate.rows import ROWS, Row, chosen, in_order
 from dinar.inpainting import inpainter
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.networks.parser import HumanParser
+from dinar.networks.parser import shipped as shipped_parser
 
 # The parts of the program that a row's numbers come from: all rows', those of neural ones, those of rows that paint
 _MEASURING = (
-    "body", "camera.py", "data", "dressing.py", "evaluate", "fit", "images.py", "motion", "perceptual", "photo",
-    "raster", "synth", "texture", "texturing.py",
+    "body", "camera.py", "data", "dressing.py", "evaluate", "fit", "images.py", "motion", "networks/parser.py",
+    "parts.py", "perceptual", "photo", "raster", "synth", "texture", "texturing.py",
 )  # fmt: skip
 _SHOWING = ("journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
-_NEURAL = ("networks", "presets.py")
-_PAINTING = ("inpainting", "painting.py", "avatar")
+_NEURAL = ("avatar", "networks", "presets.py")
+_PAINTING = ("inpainting", "painting.py")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Plan:
         found = {"protocol": self.cases.name, "program": f"dinar {version('dinar')}", "weights": weights}
         if self.paints:
             found["inpainting"] = painter(self.weights).name
+        found["parser"] = parser().name if parser() else "nobody"
         found |= self.cases.facts
         if self.reid:
             network = Reidentification(self.reid)
@@ -83,7 +86,7 @@ class Plan:
         Raises InputError for nobody's name.
         """
         found = next((known for known in ROWS if known.name == row), None)
-        parts = {name: settings.get(name) for name in ("protocol", "program", "reid", "inception")}
+        parts = {name: settings.get(name) for name in ("protocol", "program", "parser", "reid", "inception")}
         parts |= {"row": row, "data": self.cases.digest(person), "face": self.face}
         if found and found.neural:
             parts["weights"] = settings.get("weights")
@@ -136,15 +139,20 @@ def painter(weights: Path | None) -> Inpainter | None:
     return found if found is not None and found.appearance == appearance else None
 
 
+def parser() -> HumanParser | None:
+    """Who tells rows the parts of their view, and true pictures theirs where nothing else does; None: nobody."""
+    return shipped_parser()
+
+
 @lru_cache(maxsize=4)
 def source_digest(*, neural: bool, paints: bool) -> str:
-    """Of the program's own files that make and measure such rows."""
+    """Of the program's own files that make and measure such rows, what ships with them included."""
     top = Path(dinar.__file__).parent
     parts = (*_MEASURING, *(_NEURAL if neural else ()), *(_PAINTING if paints else ()))
     files = [
         path
         for part in parts
-        for path in ([top / part] if part.endswith(".py") else sorted((top / part).rglob("*.py")))
-        if not (path.parent.name == "evaluate" and path.stem in _SHOWING)
+        for path in ([top / part] if part.endswith(".py") else sorted((top / part).rglob("*")))
+        if path.suffix in (".py", ".npz") and not (path.parent.name == "evaluate" and path.stem in _SHOWING)
     ]
     return digest_of(files)

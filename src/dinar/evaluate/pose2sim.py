@@ -46,8 +46,9 @@ class Pose2Sim(Pictured):
         return (
             "Input: a real man from the front; the others: the same moment from three cameras about him, two of them "
             "behind. One shape and four poses and cameras are found in the four pictures; masks are the program's own, "
-            "so outlines tell how the drawing agrees with what it takes for the person. His face is pixelated: of the "
-            "head only the outline counts.",
+            "so outlines tell how the drawing agrees with what it takes for the person. His face is pixelated, which "
+            "the mask in front takes for background: nothing of the head counts. Each camera has an exposure and a "
+            "white balance of its own, which columns of colours count as well.",
         )
 
     def pictures(self, person: str) -> list[Shown]:

@@ -12,12 +12,15 @@ from torch import Tensor
 
 from dinar import painting, presets, texturing
 from dinar.avatar import Avatar
+from dinar.body.layers import BOXES
 from dinar.body.uv import UVLayout, load_layout
+from dinar.dressing import dressed
 from dinar.errors import InputError
 from dinar.evaluate import baselines
-from dinar.fit import outline
+from dinar.photo import parsing
 from dinar.texture.drawing import Rendering, draw
 from dinar.texture.filling import Filler
+from dinar.texture.layered import on_layers, whole_side
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.occlusion import occlusion_band
 from dinar.texture.sampling import sample_photo
@@ -27,11 +30,16 @@ if TYPE_CHECKING:
     from dinar.camera import Camera
     from dinar.inpainting.inpainter import Inpainter
     from dinar.networks.appearance import Appearance
+    from dinar.networks.parser import HumanParser
     from dinar.synth.view import View
     from dinar.texture.residuals import Sight
 
 Drawer = Callable[["Body", "Camera"], Rendering]
 """Draws the person in the pose of a body (batch of 1), seen by a camera."""
+
+WHOLE = "neural+inpainting+tuning"
+FOREIGN = "foreign pixels"
+LAYERS = frozenset(BOXES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,26 +50,53 @@ class Material:
     body        the model of it
     appearance  the networks, None where only plain rows are wanted
     inpainter   the networks that paint, None where no row asks for them
-    size        texels a side of the colours
+    parser      tells parts, as in the pipeline; None: nobody does
+    size        texels a side of the body's colours
+    dressed     clothes and hair are on the body
+    without     what parts are not used for: FOREIGN (leaving out such pixels), names of layers (`body.layers.BOXES`)
     """
 
     view: View
     body: BodyModel
     appearance: Appearance | None = None
     inpainter: Inpainter | None = None
+    parser: HumanParser | None = None
     size: int = texturing.TEXTURE_SIZE
     dressed: bool = True
+    without: frozenset[str] = frozenset()
+
+    @cached_property
+    def known(self) -> View:
+        """The view with the parts that the parser sees in it; what a set says of them is not for rows to know."""
+        parts = None if self.parser is None else parsing.parse(self.parser.network, self.view.image, self.view.mask)
+        return replace(self.view, parts=parts)
 
     @cached_property
     def model(self) -> BodyModel:
-        """The body with the outline that the view's mask shows, as in the pipeline; bare if not `dressed`."""
+        """The body with layers, and the outline that the view's mask shows, as in the pipeline; bare if not
+        `dressed`.
+        """
         if not self.dressed:
             return self.body
-        return self.body.moved(outline.fit(self.body, self.view.body.shape[0], [self.view]))
+        seen = [self.known]                # a view says all that dressing asks of photos and fits
+        return dressed(self.body, seen, seen, without=self.without)
 
     @cached_property
     def layout(self) -> UVLayout:
-        return load_layout("front", self.model)
+        return load_layout("clothed" if self.model.layers else "front", self.model)
+
+    @cached_property
+    def side(self) -> int:
+        """Texels a side of the colours."""
+        return whole_side(self.size) if self.model.layers else self.size
+
+    @cached_property
+    def foreign(self) -> Tensor | None:   # [1, 1, H, W]
+        """Pixels of another part than the body has there, which are not sampled; None where nobody tells parts."""
+        if FOREIGN in self.without:
+            return None
+        view = self.known
+        return texturing.foreign_in(view.image, view.parts, view.body, view.camera, self.model)
 
     @cached_property
     def texture(self) -> NeuralTexture:
@@ -71,7 +106,7 @@ class Material:
     @cached_property
     def filler(self) -> Filler:
         """What fills unseen texels as the pipeline does without diffusion."""
-        return Filler.of(self.model, self.layout, self.size)
+        return Filler.of(self.model, self.layout, self.side)
 
     @cached_property
     def painted(self) -> Tensor:   # [1, 3, R, R]
@@ -80,7 +115,8 @@ class Material:
 
     @cached_property
     def generated(self) -> Tensor:   # [1, 16, S, S]
-        return self.networks.generated(self.view.image[None], self.view.mask[None])
+        generated = self.networks.generated(self.view.image[None], self.view.mask[None])
+        return on_layers(generated, self.model, self.layout) if self.model.layers else generated
 
     @property
     def networks(self) -> Appearance:
@@ -100,7 +136,9 @@ class Material:
         view, faces, mask = self.view, self.model.faces, self.view.mask[None]
         if detector:
             mask = mask * (1 - occlusion_band(self.vertices, faces, layout.part_colours, view.camera))
-        return sample_photo(view.image[None], mask, self.vertices, faces, layout, view.camera, self.size)
+        if self.foreign is not None:
+            mask = mask * (1 - self.foreign)
+        return sample_photo(view.image[None], mask, self.vertices, faces, layout, view.camera, self.side)
 
     def plain(self, painted: Tensor, layout: UVLayout | None = None) -> Drawer:
         """Texture mapping of colours [1, 3, R, R]."""
@@ -133,7 +171,8 @@ class Material:
     def sights(self) -> list[Sight]:
         """The view as the texels see it."""
         view = self.view
-        return [texturing.sight_of(self.filler, self.texture, view.image, view.mask, view.body, view.camera)]
+        seen = view.image, view.mask, view.body, view.camera
+        return [texturing.sight_of(self.filler, self.texture, *seen, without=self.foreign)]
 
     @cached_property
     def refined(self) -> Avatar:
@@ -143,6 +182,11 @@ class Material:
     def settled(self, avatar: Avatar) -> Drawer:
         """The last passes of refinement."""
         return _drawer(texturing.settled(avatar, self.sights, self.filler, presets.SMALL.residuals.last))
+
+    @cached_property
+    def whole(self) -> Drawer:
+        """As `pipeline.create` makes it."""
+        return self.settled(self.inpainted(self.refined))
 
     def inpainted(self, avatar: Avatar | None = None, *, detector: bool = True) -> Avatar:
         """An avatar, refined or not (the default), with its unseen side painted by diffusion."""
@@ -190,6 +234,10 @@ def _undressed(m: Material) -> Drawer:
     return _texture(replace(m, dressed=False))
 
 
+def _front(m: Material) -> Drawer:
+    return _texture(replace(m, without=m.without | LAYERS))
+
+
 def _neural(m: Material) -> Drawer:
     return _drawer(m.avatar)
 
@@ -219,8 +267,19 @@ def _filled(m: Material) -> Drawer:
 
 
 def _anny(m: Material) -> Drawer:
+    m = replace(m, without=m.without | LAYERS)      # they have no place in that layout
     layout = load_layout("anny", m.model)
     return m.plain(Filler.of(m.model, layout, m.size)(m.sampled(layout)), layout)
+
+
+def _without(*parts: str) -> Callable[[Material], Drawer]:
+    """The whole system without these, which is itself where they are of no use anyway."""
+
+    def made(m: Material) -> Drawer:
+        used = {*m.model.layers, *([FOREIGN] if m.foreign is not None and m.foreign.any() else [])}
+        return m.whole if used.isdisjoint(parts) else replace(m, without=m.without.union(parts)).whole
+
+    return made
 
 
 def _holes(m: Material) -> Drawer:
@@ -231,7 +290,8 @@ ROWS: tuple[Row, ...] = (
     Row("texture-holes", "plain texture mapping without any filling: unseen texels are black", _holes),
     Row("texture-body", "plain texture mapping on the bare body, without the outline of clothes and hair", _undressed),
     Row("texture", "plain texture mapping: sampled colours, unseen texels filled from the other side", _texture),
-    Row("texture-anny", "the same in MakeHuman's own UV layout, cut behind", _anny),
+    Row("texture-front", "the same without layers", _front),
+    Row("texture-anny", "the same without layers, in MakeHuman's own UV layout, cut behind", _anny),
     Row("rgb-only", "ablation: neural renderer on sampled colours alone, with holes", _rgb_only, neural=True),
     Row("neural-only", "ablation: neural renderer on generated channels alone", _neural_only, neural=True),
     Row("both", "ablation: both textures, with holes, no occlusion detector", _both, neural=True),
@@ -249,10 +309,16 @@ ROWS: tuple[Row, ...] = (
         "neural+inpainting", "the neural avatar, its unseen side painted by diffusion (section 3.4)",
         lambda m: _drawer(m.inpainted()), neural=True, paints=True,
     ),
+    Row(WHOLE, "the whole system: refined on the input, and painted", lambda m: m.whole, neural=True, paints=True),
     Row(
-        "neural+inpainting+tuning", "the whole system: refined on the input, and painted",
-        lambda m: m.settled(m.inpainted(m.refined)), neural=True, paints=True,
+        "without-foreign", "ablation: the whole system, pixels of another part than the body has there not left out",
+        _without(FOREIGN), neural=True, paints=True,
     ),
+    Row(
+        "without-layers", "ablation: the whole system without hair and skirts as geometry",
+        _without(*LAYERS), neural=True, paints=True,
+    ),
+    Row("without-hair", "ablation: the whole system without hair as geometry", _without("hair"), neural=True, paints=True),
     Row(
         "mirrored-front", "baseline for unseen texels: the pixel in front of them",
         lambda m: m.drawn(baselines.mirrored_front(m.texture, m.view, m.model, m.layout)),
@@ -262,14 +328,14 @@ ROWS: tuple[Row, ...] = (
 )  # fmt: skip
 
 SETS: Mapping[str, tuple[str, ...]] = {
-    "system": ("texture-body", "texture", "neural", "neural+inpainting", "neural+inpainting+tuning"),
+    "system": ("texture-body", "texture", "neural", "neural+inpainting", WHOLE),
     "ablation": (
         "rgb-only", "neural-only", "both", "both+filling", "both+inpainting", "neural", "neural+inpainting",
-        "neural+tuning", "neural+inpainting+tuning",
+        "neural+tuning", WHOLE, "without-foreign", "without-layers", "without-hair",
     ),
-    "layouts": ("texture", "texture-anny"),
+    "layouts": ("texture-front", "texture-anny"),
     "baselines": (
-        "mirrored-front", "telea", "mean-colour", "texture", "neural", "neural+inpainting", "neural+inpainting+tuning",
+        "mirrored-front", "telea", "mean-colour", "texture", "neural", "neural+inpainting", WHOLE,
     ),
     "all": tuple(row.name for row in ROWS),
 }  # fmt: skip

@@ -14,12 +14,12 @@ from dinar.errors import InputError
 from dinar.evaluate.cases import GROUPS, PERSON, Group, groups_of
 from dinar.evaluate.journal import TRUTH, Findings, Result, features_of
 from dinar.evaluate.metrics import FLICKER, GHOST, KID, KID_INCEPTION, MEASURES, Interval, Measure, bootstrap, kid
-from dinar.evaluate.rows import ROWS, in_order
+from dinar.evaluate.rows import ROWS, WHOLE, in_order
 from dinar.evaluate.work import INCEPTION
 
 RANKED = "lpips"    # people with the greatest mean of this come first
 _TRUE_BACKS = "true backs"
-_BEST_FIRST = ("neural+inpainting+tuning", "neural+inpainting", "neural+tuning", "neural", "texture")
+_BEST_FIRST = (WHOLE, "neural+inpainting", "neural+tuning", "neural", "texture")
 
 
 @dataclass(frozen=True)

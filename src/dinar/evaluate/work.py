@@ -18,10 +18,12 @@ from dinar.evaluate.cases import HEAD, PERSON, PHOTO_SIDE, Case, Target
 from dinar.evaluate.ghost import ghost
 from dinar.evaluate.journal import TRUTH, Failure, Ghost, Line, Outcome, Result, Walk
 from dinar.evaluate.metrics import BACKGROUND, DIGITS, Judges, Seen
-from dinar.evaluate.plan import Plan, networks, painter
+from dinar.evaluate.plan import Plan, networks, painter, parser
 from dinar.evaluate.reid import Reidentification
 from dinar.evaluate.rows import Drawer, Material
 from dinar.evaluate.walk import flicker, pairs
+from dinar.parts import BodyPart
+from dinar.photo import parsing
 from dinar.store import Store
 from dinar.texture.drawing import Rendering
 
@@ -60,13 +62,15 @@ class Truth:
     """A target as it is judged by, and what the networks see in it, so that they look at it once for all rows.
 
     image    float32 [3, H, W]  on the background
-    hidden   bool [H, W]        pixels whose colours do not count; None: all count
+    hidden   bool [H, W]        pixels that do not count; None: all count
     clothed  bool [H, W]        the body without head and hands; None but for whole people
     head     bool [H, W]        around the head; None where there is none, or its outline is not to be judged
     seen     what the judges see in it
     points   float32 [5, 2]     where the face is (`identity.face_points`); None where it is not compared
     face     float32 [D]        what SFace sees there; None likewise
     reid     float32 [D]        what the user's network sees; None without one, and but for whole people
+    parts    uint8 [H, W]       what each pixel shows (`parts.BodyPart`), as the set tells or the parser sees in whole
+                                people; None where nobody tells
     """
 
     target: Target
@@ -78,6 +82,7 @@ class Truth:
     points: Tensor | None
     face: Tensor | None
     reid: Tensor | None
+    parts: Tensor | None
 
 
 def work(job: Job) -> Outcome:
@@ -89,7 +94,8 @@ def work(job: Job) -> Outcome:
         return Outcome(job.person, (Failure(job.person, str(error)),), {}, {})
     experts = _experts(plan)
     appearance = networks(plan.weights) if plan.neural else None
-    material = Material(case.source, model, appearance, painter(plan.weights) if plan.paints else None)
+    inpainter = painter(plan.weights) if plan.paints else None
+    material = Material(case.source, model, appearance, inpainter, parser())
     drawers = {row.name: row.make(material) for row in plan.chosen}
     lines: list[Line] = []
     features: dict[str, Tensor] = {}
@@ -134,7 +140,7 @@ def _truth(target: Target, experts: Experts) -> Truth:
     hidden = head if target.faceless else None
     image = _without(view.image * view.mask + BACKGROUND * (1 - view.mask), hidden)
     clothed = regions.clothed(model, view.body, view.camera) if whole else None
-    head = head if target.cut_out else None
+    head = head if target.cut_out and not target.faceless else None
     seen = experts.judges.look(image, target.kind)
     points = face = None
     if experts.face and target.kind in (PERSON, HEAD) and not target.faceless:
@@ -142,7 +148,12 @@ def _truth(target: Target, experts: Experts) -> Truth:
         points = identity.face_points(model, view.body, view.camera, looks=looks)
         face = None if points is None else identity.face_features(experts.face, image, points)
     reid = experts.reid.features(image, view.mask) if experts.reid and whole else None
-    return Truth(target, image, hidden, clothed, head, seen, points, face, reid)
+    labels = target.parts
+    if labels is None and whole and (found := parser()) is not None:
+        labels = parsing.parse(found.network, view.image, view.mask)
+    if labels is not None and hidden is not None:
+        labels = labels.masked_fill(hidden, BodyPart.UNKNOWN)
+    return Truth(target, image, hidden, clothed, head, seen, points, face, reid, labels)
 
 
 def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[str, float]:
@@ -150,7 +161,7 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
     target, view = truth.target, truth.target.view
     found = {}
     if target.cut_out:
-        found["outline"] = outlines.overlap(mask, view.mask)
+        found["outline"] = outlines.overlap(mask, view.mask, None if truth.hidden is None else ~truth.hidden)
         if truth.head is not None:
             found["outline_head"] = outlines.overlap(mask, view.mask, truth.head)
     if truth.clothed is not None:
@@ -159,8 +170,8 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
     if truth.face is not None:
         seen = identity.face_features(experts.face, image, truth.points)
         found["face"] = identity.cosine_distance(seen, truth.face)
-    if target.parts is not None:
-        found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, target.parts)
+    if truth.parts is not None:
+        found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, truth.parts)
     if truth.reid is not None:
         found["reid"] = identity.cosine_distance(experts.reid.features(image, mask), truth.reid)
     return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from dinar.evaluate.quick import quickened
+from dinar.perceptual.alexnet import AlexNet
+from dinar.perceptual.dists import DISTS
+from dinar.perceptual.lpips import LPIPS
+
+
+@pytest.mark.parametrize("make", [DISTS, lambda: LPIPS(AlexNet())], ids=["DISTS", "LPIPS"])
+def test_quicker_is_the_same(make) -> None:
+    torch.manual_seed(0)
+    plain, quick = make(), make()
+    for conv in plain.backbone.convolutions:          # as trained ones, whose layers keep the size of what they see
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.normal_(conv.bias, std=0.1)
+    quick.load_state_dict(plain.state_dict())
+    quickened(quick)
+    assert sum(isinstance(conv, nn.Conv2d) for conv in quick.backbone.convolutions) < 3
+    image = torch.rand(1, 3, 100, 130)
+    other = (image + 0.1 * torch.randn(image.shape)).clamp(0, 1)
+    with torch.no_grad():
+        for a, b in zip(plain.features(image), quick.features(image), strict=True):
+            assert (a - b).abs().max() <= 1e-4 * a.abs().max()
+        wanted, found = plain(image, other), quick(image, other)
+        assert wanted.abs() > 1e-3 and torch.allclose(found, wanted, rtol=1e-3)
+        assert quick(image, image).abs() < 1e-5
