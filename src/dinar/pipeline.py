@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,9 @@ from dinar.perceptual.lpips import load_lpips
 from dinar.photo.parsing import shown
 from dinar.photo.photo import Photo, look
 from dinar.photo.sameness import strangers
-from dinar.photo.understanding import Said, understood
+from dinar.photo.sighting import Sighting
+from dinar.photo.source import Source
+from dinar.photo.understanding import understood
 from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture.filling import Filler
@@ -41,17 +44,6 @@ from dinar.texture.warming import warm_up
 from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, sight_of, texture_of, tuned
 
 RefineName = Literal["residuals", "paper", "none"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A photo, and what its owner says about it (see `photo.photo.look` and `photo.understanding.understood`)."""
-
-    photo: Path
-    person: int | None = None
-    mask: Path | None = None
-    keypoints: Path | None = None
-    said: Said = Said()    # noqa: RUF009 (frozen)
 
 
 def create(
@@ -94,6 +86,7 @@ def create_several(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     one: bool = True,                      # the photos show one person, whatever they look like
+    seen: Iterable[Sighting | None] = repeat(None),   # of each photo, where networks have looked already
 ) -> list[Avatar]:
     """Avatars of one person that differ in what no photo shows; the options are those of `create`.
 
@@ -109,7 +102,7 @@ def create_several(
         painter = _painter(neural, inpainter) if inpaint else None
         drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
         with beside(partial(warm_up, model, layout, drawer)):
-            views = [look_at(source, store) for source in photos]                       # mask, landmarks
+            views = [look_at(source, store, s) for source, s in zip(photos, seen, strict=False)]   # mask, landmarks
         if not one and (found := strangers(views)) is not None:
             first, second = (str(_photo(photos[k])) for k in found)
             raise InputError(
@@ -199,13 +192,14 @@ def overlay_of(
     model: BodyModel | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
+    seen: Sighting | None = None,          # where networks have looked already
 ) -> tuple[Tensor, Shot]:
     """The fitted body drawn over the photo's crop [3, H, W], beside it the parts where they are known, and how well it
     fits.
     """
     model, progress = model or open_body(), progress or Progress()
     with progress.stage("look"):
-        view = look_at(source, store or Store())
+        view = look_at(source, store or Store(), seen)
     with progress.stage("fit"):
         (found,) = fit([view], model, progress=lambda part: progress.advance("fit", part))
     picture = overlay(view, found, model)
@@ -214,11 +208,12 @@ def overlay_of(
     return picture, _shot(view, found)
 
 
-def look_at(source: Path | str | Source, store: Store) -> Photo:
-    """What one photo tells."""
+def look_at(source: Path | str | Source, store: Store, sighting: Sighting | None = None) -> Photo:
+    """What one photo tells; `sighting` where networks have looked already."""
     if not isinstance(source, Source):
         source = Source(Path(source))
-    seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
+    given = {"person": source.person, "mask": source.mask, "keypoints": source.keypoints}
+    seen = look(source.photo, **given, store=store, seen=sighting)
     own = source.keypoints is not None                                 # then no network need be at hand
     return understood(seen, source.said, shipped_parser(), None if own else store)
 
