@@ -25,7 +25,7 @@ from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.networks.parser import shipped as shipped_parser
 from dinar.networks.pretrained import moved
-from dinar.painting import inpainted, look_of
+from dinar.painting import inpainted, look_of, proposed
 from dinar.parallel import beside
 from dinar.perceptual.lpips import load_lpips
 from dinar.photo.parsing import shown
@@ -41,7 +41,7 @@ from dinar.texture.merging import merge
 from dinar.texture.part_colours import Places
 from dinar.texture.residuals import Sight
 from dinar.texture.warming import warm_up
-from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, sight_of, texture_of, tuned
+from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, side_of, sight_of, texture_of, tuned
 
 RefineName = Literal["residuals", "paper", "none"]
 
@@ -101,7 +101,8 @@ def create_several(
         neural = (appearance or shipped()).to(device) if renderer == "neural" else None
         painter = _painter(neural, inpainter) if inpaint else None
         drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
-        with beside(partial(warm_up, model, layout, drawer)):
+        ready = partial(warm_up, model, layout, drawer)
+        with beside(partial(warm_up, model, layout)):
             views = [look_at(source, store, s) for source, s in zip(photos, seen, strict=False)]   # mask, landmarks
         if not one and (found := strangers(views)) is not None:
             first, second = (str(_photo(photos[k])) for k in found)
@@ -117,6 +118,7 @@ def create_several(
     def others(bare_body: BodyModel, skin: UVLayout) -> tuple[list[Tensor | None], Places | None]:
         """What needs no body is made beside the body's fit, which keeps one core busy."""
         texel_map(skin, TEXTURE_SIZE)
+        ready()
         if painter is not None:
             painter()
         places = None if all(view.parts is None for view in views) else Places.on(bare_body)
@@ -130,8 +132,8 @@ def create_several(
     if model.layers:
         layout = load_layout("clothed", model)
         wear = layout.to(device)
-    with progress.stage("texture"):
-        there = moved(model, device)
+    there, side = moved(model, device), side_of(model)
+    with beside(partial(Filler.of, there, wear, side)) as filling, progress.stage("texture"):
         generated, places = made.result()
         strays = [
             foreign_in(v.image, v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)
@@ -142,31 +144,39 @@ def create_several(
         ]
         texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
-        filler = Filler.of(there, wear, texture.rgb.shape[-1])
+        filler = filling.result()
         painted = filler(texture)[0]
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:
         avatar = replace(avatar, weights=neural.name, renderer=neural.renderer)
+    networks = None if painter is None else painter().to(device)
+
+    def ideas(plain: Avatar) -> list[tuple[Tensor, Tensor]]:
+        """What the networks would paint, which needs nothing of the refinement that it is made beside."""
+        return [] if networks is None else [proposed(plain, networks, seed) for seed in seeds]
+
     sights: list[Sight] = []
-    if refine != "none":
-        with progress.stage("refine"):
-            told = partial(progress.advance, "refine")
-            if metric is not None:
-                avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
-            else:
-                sights = [
-                    sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
-                    for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
-                ]
-                avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
+    with beside(partial(ideas, avatar)) as changes:
+        if refine != "none":
+            with progress.stage("refine"):
+                told = partial(progress.advance, "refine")
+                if metric is not None:
+                    avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
+                else:
+                    sights = [
+                        sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
+                        for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
+                    ]
+                    avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
-    if painter is not None:
+    if networks is not None:
         with progress.stage("inpaint"):
-            networks = painter().to(device)
             looks = [look_of(avatar, v.image, v.mask, f.body, f.camera) for v, f in zip(views, fits, strict=True)]
-            for done, seed in enumerate(seeds):
+            for done, (seed, change) in enumerate(zip(seeds, changes.result(), strict=True)):
                 progress.advance("inpaint", done / len(seeds))
-                avatars[done] = inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
+                before = texture, painted
+                options = {"before": before, "looks": looks, "seed": seed, "change": change}
+                avatars[done] = inpainted(avatar, networks, filler, **options)
     if sights:
         with progress.stage("refine"):
             avatars = [settled(person, sights, filler, presets.SMALL.residuals.last) for person in avatars]

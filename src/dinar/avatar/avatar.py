@@ -17,8 +17,6 @@ from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout
 from dinar.camera import Camera, framing
 from dinar.errors import InputError
-from dinar.motion import retarget
-from dinar.motion.motion import Motion
 from dinar.networks.pretrained import moved
 from dinar.networks.renderer import Renderer
 from dinar.parallel import in_order
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from dinar.export.figure import Figure
     from dinar.export.profiles import PictureKind, Profile
     from dinar.export.vrm import Licence, Version
+    from dinar.motion.motion import Motion
 
 Frame = TypeVar("Frame")
 RendererName = Literal["neural", "texture"]
@@ -148,6 +147,8 @@ class Avatar:
         self, motion: Motion, size: tuple[int, int], azimuth: float, finish: Callable[[Rendering], Frame]
     ) -> Iterator[Frame]:
         """What `finish` makes of every frame, on the thread that has drawn it."""
+        from dinar.motion import retarget
+
         with torch.no_grad():
             bodies = retarget.apply(motion, self.model, self.shape)
             path = way_of(self.model, bodies, motion.fps)
@@ -180,6 +181,7 @@ class Avatar:
     ) -> None:
         """A video of the person moving. Raises InputError where `motion` is none or `path` cannot be written."""
         from dinar.export import video
+        from dinar.motion.motion import Motion
 
         motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion
