@@ -98,11 +98,11 @@ def create_several(
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
     with progress.stage("look"):
-        neural = (appearance or shipped()).to(device) if renderer == "neural" else None
-        painter = _painter(neural, inpainter) if inpaint else None
-        drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
-        ready = partial(warm_up, model, layout, drawer)
         with beside(partial(warm_up, model, layout)):
+            neural = (appearance or shipped()).to(device) if renderer == "neural" else None
+            painter = _painter(neural, inpainter) if inpaint else None
+            drawer = None if neural is None else moved(neural.renderer, "cpu")          # of the preview, in the end
+            ready = partial(warm_up, model, layout, drawer)
             views = [look_at(source, store, s) for source, s in zip(photos, seen, strict=False)]   # mask, landmarks
         if not one and (found := strangers(views)) is not None:
             first, second = (str(_photo(photos[k])) for k in found)

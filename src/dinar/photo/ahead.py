@@ -60,9 +60,12 @@ def _received(ours: Connection) -> Iterator[Sighting | None]:
 
 def _look(theirs: Connection, jobs: Sequence[tuple[Path, int | None]]) -> None:
     """Looks at photos and sends what it sees, the one while it looks at the next."""
+    import cv2
+
     from dinar.photo.sighting import sight
     from dinar.store import Store
 
+    cv2.setNumThreads(1)                                # the other processor loads torch
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # the other process ends this one
     store = Store()
     with ThreadPoolExecutor(1) as sender:
