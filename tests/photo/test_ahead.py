@@ -38,9 +38,7 @@ def test_this_process_looks_itself_where_torch_is_loaded_or_points_are_given(tmp
 
 
 def test_what_is_no_photo_is_told_as_ever(tmp_path: Path) -> None:
-    assert asked(str(tmp_path / "absent.jpg"), str(tmp_path / "other.jpg")) == [
-        f"{tmp_path / 'absent.jpg'} does not exist", "None", "False",
-    ]  # fmt: skip
+    assert asked(str(tmp_path / "absent.jpg")) == [f"{tmp_path / 'absent.jpg'} does not exist", "False"]
 
 
 def test_the_other_process_sees_the_same(store, photos: Path, tmp_path: Path) -> None:
