@@ -28,7 +28,8 @@ from dinar.errors import InputError
 from dinar.networks.parser import HumanParser, Parser, shipped
 from dinar.parts import BodyPart, coloured
 from dinar.photo import parsing
-from dinar.photo.photo import Perception, look
+from dinar.photo.photo import look
+from dinar.photo.sighting import Perception
 from dinar.store import Store
 
 HEAD = 0.17    # of a person's height

@@ -16,7 +16,7 @@ PACKAGE = Path(dinar.__file__).parent
 FLOORS = (
     ("errors", "parts", "threads"),
     ("files", "parallel", "progress", "sdist", "unpickling"),
-    ("raster", "body", "camera", "gltf", "images", "store"),
+    ("raster", "body", "camera", "gltf", "images", "pictures", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
     ("avatar", "dressing", "texturing", "painting", "pipeline", "merge", "export", "doctor", "terminal"),
@@ -26,6 +26,7 @@ FLOORS = (
     ("__main__",),
 )
 NEIGHBOURS = {
+    ("images", "pictures"),
     ("body", "raster"),        # texels on the surface are found by rasterising in UV space
     ("avatar", "export"),      # Avatar.animate writes a video
     ("texturing", "avatar"),

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from dinar import images
-from dinar.photo.photo import Perception
+from dinar.photo.sighting import Perception
 from dinar.store import Store
 from dinar.synth.shading import LINEAR
 
@@ -39,7 +39,7 @@ def cheeks(path: Path, perception: Perception) -> np.ndarray | None:
     face = perception.face(pixels, people[0]) if people else None
     if face is None:
         return None
-    points = face.xy.numpy()
+    points = face.xy
     eyes = np.linalg.norm(points[36 - FIRST : 42 - FIRST].mean(0) - points[42 - FIRST : 48 - FIRST].mean(0))
     light = LINEAR[pixels]
     found = []

@@ -53,7 +53,8 @@ def put_on(model: BodyModel, looks: Sequence[skirt.Look], without: Collection[st
     """The body with the layers (`body.layers`) that photos with known parts show, but for some."""
     if model.name != "open" or not looks:
         return model
-    fitted = {name: layer.fit(model, looks) for name, layer in (("hair", hair), ("skirt", skirt)) if name not in without}
+    asked = {name: layer for name, layer in (("hair", hair), ("skirt", skirt)) if name not in without}
+    fitted = {name: layer.fit(model, looks) for name, layer in asked.items()}
     worn = {name: one for name, one in fitted.items() if one is not None and one.worn}
     model = wearing(model, {name: one.coefficients for name, one in worn.items()})
     return hair.sunk_by(model, worn["hair"].sunk) if "hair" in worn else model

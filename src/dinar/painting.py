@@ -38,6 +38,7 @@ def inpainted(
     parts: Collection[str] = (),           # of the body (`body.uv.PARTS`), to be painted anew; others stay as they are
     seed: int = 0,
     sampler: Sampler = Sampler(),          # noqa: B008 (frozen)
+    change: tuple[Tensor, Tensor] | None = None,          # what was `proposed` for `before`
 ) -> Avatar:
     """The avatar with what no photo shows painted by diffusion (section 3.4); what was painted is painted anew.
 
@@ -45,7 +46,7 @@ def inpainted(
     """
     inpainting.check(inpainter, avatar.weights)
     if avatar.model.layers:
-        options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler}
+        options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler, "change": change}
         return _inpainted_under_layers(avatar, inpainter, **options)
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
@@ -68,8 +69,24 @@ def inpainted(
         sampler=sampler,
         match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - filler.head),
         tuned=(texture, plain),
+        change=change,
     )
     return replace(avatar, texture=found.texture, painted=found.painted[0])
+
+
+@torch.no_grad()
+def proposed(
+    avatar: Avatar,                        # whose texture and painted colours are those before refinement
+    inpainter: Inpainter,                  # on the avatar's device
+    seed: int = 0,
+    sampler: Sampler = Sampler(),          # noqa: B008 (frozen)
+) -> tuple[Tensor, Tensor]:
+    """What the networks change of an avatar's texture to paint it, for `inpainted`."""
+    texture, painted, layout = avatar.texture, avatar.painted, avatar.layout
+    if avatar.model.layers:
+        texture, painted, layout = front_of(texture), front_part(painted), load_layout("front", bare(avatar.model))
+    islands = Islands.of(layout, texture.generated.shape[-1])
+    return inpainting.proposed(inpainter, texture, painted[None], islands, seed=seed, sampler=sampler)
 
 
 def _inpainted_under_layers(

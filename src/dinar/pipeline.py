@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +25,15 @@ from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.networks.parser import shipped as shipped_parser
 from dinar.networks.pretrained import moved
-from dinar.painting import inpainted, look_of
+from dinar.painting import inpainted, look_of, proposed
 from dinar.parallel import beside
 from dinar.perceptual.lpips import load_lpips
 from dinar.photo.parsing import shown
 from dinar.photo.photo import Photo, look
 from dinar.photo.sameness import strangers
-from dinar.photo.understanding import Said, understood
+from dinar.photo.sighting import Sighting
+from dinar.photo.source import Source
+from dinar.photo.understanding import understood
 from dinar.progress import Progress
 from dinar.store import Store
 from dinar.texture.filling import Filler
@@ -38,20 +41,9 @@ from dinar.texture.merging import merge
 from dinar.texture.part_colours import Places
 from dinar.texture.residuals import Sight
 from dinar.texture.warming import warm_up
-from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, sight_of, texture_of, tuned
+from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, side_of, sight_of, texture_of, tuned
 
 RefineName = Literal["residuals", "paper", "none"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A photo, and what its owner says about it (see `photo.photo.look` and `photo.understanding.understood`)."""
-
-    photo: Path
-    person: int | None = None
-    mask: Path | None = None
-    keypoints: Path | None = None
-    said: Said = Said()    # noqa: RUF009 (frozen)
 
 
 def create(
@@ -94,6 +86,7 @@ def create_several(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     one: bool = True,                      # the photos show one person, whatever they look like
+    seen: Iterable[Sighting | None] = repeat(None),   # of each photo, where networks have looked already
 ) -> list[Avatar]:
     """Avatars of one person that differ in what no photo shows; the options are those of `create`.
 
@@ -105,11 +98,12 @@ def create_several(
     model, store, progress = model or open_body(), store or Store(), progress or Progress()
     layout = load_layout("front", model)
     with progress.stage("look"):
-        neural = (appearance or shipped()).to(device) if renderer == "neural" else None
-        painter = _painter(neural, inpainter) if inpaint else None
-        drawer = None if neural is None else moved(neural.renderer, "cpu")              # of the preview, in the end
-        with beside(partial(warm_up, model, layout, drawer)):
-            views = [look_at(source, store) for source in photos]                       # mask, landmarks
+        with beside(partial(warm_up, model, layout)):
+            neural = (appearance or shipped()).to(device) if renderer == "neural" else None
+            painter = _painter(neural, inpainter) if inpaint else None
+            drawer = None if neural is None else moved(neural.renderer, "cpu")          # of the preview, in the end
+            ready = partial(warm_up, model, layout, drawer)
+            views = [look_at(source, store, s) for source, s in zip(photos, seen, strict=False)]   # mask, landmarks
         if not one and (found := strangers(views)) is not None:
             first, second = (str(_photo(photos[k])) for k in found)
             raise InputError(
@@ -124,6 +118,7 @@ def create_several(
     def others(bare_body: BodyModel, skin: UVLayout) -> tuple[list[Tensor | None], Places | None]:
         """What needs no body is made beside the body's fit, which keeps one core busy."""
         texel_map(skin, TEXTURE_SIZE)
+        ready()
         if painter is not None:
             painter()
         places = None if all(view.parts is None for view in views) else Places.on(bare_body)
@@ -137,8 +132,8 @@ def create_several(
     if model.layers:
         layout = load_layout("clothed", model)
         wear = layout.to(device)
-    with progress.stage("texture"):
-        there = moved(model, device)
+    there, side = moved(model, device), side_of(model)
+    with beside(partial(Filler.of, there, wear, side)) as filling, progress.stage("texture"):
         generated, places = made.result()
         strays = [
             foreign_in(v.image, v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)
@@ -149,31 +144,39 @@ def create_several(
         ]
         texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
-        filler = Filler.of(there, wear, texture.rgb.shape[-1])
+        filler = filling.result()
         painted = filler(texture)[0]
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:
         avatar = replace(avatar, weights=neural.name, renderer=neural.renderer)
+    networks = None if painter is None else painter().to(device)
+
+    def ideas(plain: Avatar) -> list[tuple[Tensor, Tensor]]:
+        """What the networks would paint, which needs nothing of the refinement that it is made beside."""
+        return [] if networks is None else [proposed(plain, networks, seed) for seed in seeds]
+
     sights: list[Sight] = []
-    if refine != "none":
-        with progress.stage("refine"):
-            told = partial(progress.advance, "refine")
-            if metric is not None:
-                avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
-            else:
-                sights = [
-                    sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
-                    for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
-                ]
-                avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
+    with beside(partial(ideas, avatar)) as changes:
+        if refine != "none":
+            with progress.stage("refine"):
+                told = partial(progress.advance, "refine")
+                if metric is not None:
+                    avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
+                else:
+                    sights = [
+                        sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
+                        for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
+                    ]
+                    avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)
-    if painter is not None:
+    if networks is not None:
         with progress.stage("inpaint"):
-            networks = painter().to(device)
             looks = [look_of(avatar, v.image, v.mask, f.body, f.camera) for v, f in zip(views, fits, strict=True)]
-            for done, seed in enumerate(seeds):
+            for done, (seed, change) in enumerate(zip(seeds, changes.result(), strict=True)):
                 progress.advance("inpaint", done / len(seeds))
-                avatars[done] = inpainted(avatar, networks, filler, before=(texture, painted), looks=looks, seed=seed)
+                before = texture, painted
+                options = {"before": before, "looks": looks, "seed": seed, "change": change}
+                avatars[done] = inpainted(avatar, networks, filler, **options)
     if sights:
         with progress.stage("refine"):
             avatars = [settled(person, sights, filler, presets.SMALL.residuals.last) for person in avatars]
@@ -199,13 +202,14 @@ def overlay_of(
     model: BodyModel | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
+    seen: Sighting | None = None,          # where networks have looked already
 ) -> tuple[Tensor, Shot]:
     """The fitted body drawn over the photo's crop [3, H, W], beside it the parts where they are known, and how well it
     fits.
     """
     model, progress = model or open_body(), progress or Progress()
     with progress.stage("look"):
-        view = look_at(source, store or Store())
+        view = look_at(source, store or Store(), seen)
     with progress.stage("fit"):
         (found,) = fit([view], model, progress=lambda part: progress.advance("fit", part))
     picture = overlay(view, found, model)
@@ -214,11 +218,12 @@ def overlay_of(
     return picture, _shot(view, found)
 
 
-def look_at(source: Path | str | Source, store: Store) -> Photo:
-    """What one photo tells."""
+def look_at(source: Path | str | Source, store: Store, sighting: Sighting | None = None) -> Photo:
+    """What one photo tells; `sighting` where networks have looked already."""
     if not isinstance(source, Source):
         source = Source(Path(source))
-    seen = look(source.photo, person=source.person, mask=source.mask, keypoints=source.keypoints, store=store)
+    given = {"person": source.person, "mask": source.mask, "keypoints": source.keypoints}
+    seen = look(source.photo, **given, store=store, seen=sighting)
     own = source.keypoints is not None                                 # then no network need be at hand
     return understood(seen, source.said, shipped_parser(), None if own else store)
 

@@ -38,7 +38,7 @@ def texture_of(
     generated: Tensor | None = None,       # [1, 16, S, S] its generated channels (`Appearance.generated`)
     *,
     without: Tensor | None = None,         # [1, 1, H, W] 1 where it shows something else (`foreign_in`)
-    size: int | None = None,               # texels a side; default: TEXTURE_SIZE where there are no layers
+    size: int | None = None,               # texels a side; default: `side_of`
 ) -> NeuralTexture:
     """What one photo shows of the body's surface (algorithm 1, section 3.5), on the model's device."""
     device = model.template.device
@@ -48,12 +48,15 @@ def texture_of(
         vertices = model(found.body.to(device)).vertices
     sure = mask * (1 - occlusion_band(vertices, model.faces, layout.part_colours, camera))
     sure = sure if without is None else sure * (1 - without)
-    if size is None:
-        size = whole_side(TEXTURE_SIZE) if model.layers else TEXTURE_SIZE
-    texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size)
+    texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size or side_of(model))
     if generated is not None and model.layers:
         generated = on_layers(generated, model, layout)
     return replace(texture, generated=generated)
+
+
+def side_of(model: BodyModel) -> int:
+    """Texels a side of a model's textures."""
+    return whole_side(TEXTURE_SIZE) if model.layers else TEXTURE_SIZE
 
 
 def foreign_in(

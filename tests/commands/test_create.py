@@ -31,7 +31,7 @@ def test_fit_and_create_of_a_known_person(
         with progress.stage("look"):
             return [avatar] * len(seeds)
 
-    def overlay_of(source: object, *, model: object, progress: object) -> tuple:
+    def overlay_of(source: object, *, model: object, progress: object, seen: object) -> tuple:
         asked.append(source)
         return torch.zeros(3, 8, 8), avatar.shots[0]
 

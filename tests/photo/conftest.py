@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dinar.errors import InputError
-from dinar.photo.photo import Perception
+from dinar.photo.sighting import Perception
 from dinar.store import Store
 
 

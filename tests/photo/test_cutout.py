@@ -79,6 +79,7 @@ def test_points_that_nothing_opaque_is_near_are_not_seen() -> None:
     alpha[150:] = 0
     assert cutout.matters(alpha)
     names, places = ("nose", "left_hip", "left_knee"), [[128.0, 40.0], [120.0, 152.0], [120.0, 240.0]]
-    unknown = torch.full((3, 3), math.nan)
-    found = cutout.without_hidden(Landmarks(names, torch.tensor(places), torch.full((3,), 0.9), unknown), alpha)
+    unknown = np.full((3, 3), math.nan, np.float32)
+    points = Landmarks(names, np.array(places, np.float32), np.full(3, 0.9, np.float32), unknown)
+    found = cutout.without_hidden(points, alpha)
     assert found.confidence.tolist() == pytest.approx([0.9, 0.9, 0.0])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,8 +9,8 @@ from dinar.photo.landmarks import BODY, FACE, Landmarks, hand_names
 
 def some(names: tuple[str, ...]) -> Landmarks:
     n = len(names)
-    points = torch.arange(2.0 * n).reshape(n, 2)
-    return Landmarks(names, points, torch.linspace(0, 1, n), torch.zeros(n, 3))
+    points = np.arange(2.0 * n, dtype=np.float32).reshape(n, 2)
+    return Landmarks(names, points, np.linspace(0, 1, n, dtype=np.float32), np.zeros((n, 3), np.float32))
 
 
 def test_names_are_as_many_as_promised_and_unique() -> None:
@@ -29,6 +30,8 @@ def test_selecting_joining_and_moving() -> None:
     with pytest.raises(ValueError, match="disagree"):
         landmarks.joined(some(("a",)))
     assert landmarks.moved(1, 2, 0.5).xy[1].tolist() == [0.5, 0.5]
+    tensors = landmarks.tensors()
+    assert isinstance(tensors.xy, torch.Tensor) and tensors.select(["c", "a"]).xy.tolist() == [[4, 5], [0, 1]]
     assert landmarks.seen("c") and not landmarks.seen("a") and not landmarks.seen("z")
 
 

@@ -31,7 +31,8 @@ def person(mask: np.ndarray) -> Person:
 
 def leg(confidence: float = 1.0) -> Landmarks:
     """A left leg straight down at x = 200 from y = 200; nothing else is trusted."""
-    landmarks = Landmarks(BODY, torch.full((33, 2), 200.0), torch.zeros(33), torch.zeros(33, 3))
+    xy, nothing = np.full((33, 2), 200.0, np.float32), np.zeros((33, 4), np.float32)
+    landmarks = Landmarks(BODY, xy, nothing[:, 0], nothing[:, 1:])
     for name, y in (("left_hip", 200.0), ("left_knee", 290.0), ("left_ankle", 380.0)):
         landmarks.xy[BODY.index(name), 1] = y
         landmarks.confidence[BODY.index(name)] = confidence

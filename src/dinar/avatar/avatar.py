@@ -17,9 +17,7 @@ from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout
 from dinar.camera import Camera, framing
 from dinar.errors import InputError
-from dinar.motion import retarget
 from dinar.motion.cloth import Wardrobe
-from dinar.motion.motion import Motion
 from dinar.networks.pretrained import moved
 from dinar.networks.renderer import Renderer
 from dinar.parallel import in_order
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from dinar.export.figure import Figure
     from dinar.export.profiles import PictureKind, Profile
     from dinar.export.vrm import Licence, Version
+    from dinar.motion.motion import Motion
 
 Frame = TypeVar("Frame")
 RendererName = Literal["neural", "texture"]
@@ -192,6 +191,8 @@ class Avatar:
         finish: Callable[[Rendering], Frame],
     ) -> Iterator[Frame]:  # fmt: skip
         """What `finish` makes of every frame, on the thread that has drawn it."""
+        from dinar.motion import retarget
+
         with torch.no_grad():
             bodies = retarget.apply(motion, self.model, self.shape)
             path = way_of(self.model, bodies, motion.fps)
@@ -220,6 +221,7 @@ class Avatar:
     ) -> None:
         """A video of the person moving. Raises InputError where `motion` is none or `path` cannot be written."""
         from dinar.export import video
+        from dinar.motion.motion import Motion
 
         motion = motion if isinstance(motion, Motion) else Motion.load(motion)
         motion = motion.resampled(fps) if fps else motion

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -31,9 +31,8 @@ from dinar.commands.reporting import fit_in_words, report_files, report_notes, r
 from dinar.commands.saving import paths_of, save_all
 from dinar.commands.values import check_picture, set_seed, usable_device, within
 from dinar.errors import InputError
-
-if TYPE_CHECKING:
-    from dinar.pipeline import Source
+from dinar.photo.ahead import looking
+from dinar.photo.source import Said, Source
 
 
 def create(
@@ -80,11 +79,11 @@ def create(
         return
     if jobs != 1 or ray is not None:
         raise InputError("--jobs and --ray are for an avatar of each photo; for that give --each")
-    with Bars() as progress:
+    sources = sources_of(photos, person, mask, keypoints, **about)
+    with looking(sources) as seen, Bars() as progress:
         from dinar import pipeline
 
         paths = paths_of(out, seeds)
-        sources = sources_of(photos, person, mask, keypoints, **about)
         where = usable_device(device)
         set_seed(seed)
         avatars = pipeline.create_several(
@@ -97,6 +96,7 @@ def create(
             device=where,
             progress=progress,
             one=same,
+            seen=seen,
         )
         files = save_all(avatars, paths, progress)
     report_notes(note for shot in avatars[0].shots for note in shot.notes)
@@ -121,14 +121,14 @@ def fit(
     """Draw the body that fits a photo over it, and beside it the parts of the person."""
     from dinar.terminal import Bars
 
-    with Bars() as progress:
+    check_picture(out)
+    source = Source(photo, person, mask, keypoints, Said(held, None if parts is None else (parts, parts_kind), sex))
+    with looking([source]) as seen, Bars() as progress:
         from dinar import images, pipeline
 
-        check_picture(out)
-        said = pipeline.Said(held, None if parts is None else (parts, parts_kind), sex)
-        source, model = pipeline.Source(photo, person, mask, keypoints, said), load_body(smplx)
+        model = load_body(smplx)
         set_seed(seed)
-        picture, shot = pipeline.overlay_of(source, model=model, progress=progress)
+        picture, shot = pipeline.overlay_of(source, model=model, progress=progress, seen=next(seen))
         images.save(out, picture)
     report_notes(shot.notes)
     report_files([out], progress, as_json, fits=[residuals(photo, shot)])
@@ -175,8 +175,6 @@ def sources_of(
     sex: Literal["f", "m", "unsure"] | None = None,
 ) -> list[Source]:
     """Each photo with what belongs to it. Raises InputError where the numbers differ."""
-    from dinar.pipeline import Said, Source
-
     if not photos:
         raise InputError("create needs a photo")
     if len(persons) == 1:

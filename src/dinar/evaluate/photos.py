@@ -89,7 +89,7 @@ class Photos(Cases):
         if self.masks is not None or picture.alpha is None or (picture.alpha < 128).mean() <= TRANSPARENT:
             return photo.image, photo.mask, False
         mask = cropped(torch.from_numpy(picture.alpha)[None].float() / 255, photo)
-        return own_colours(cropped(picture.image, photo), mask), mask, True
+        return own_colours(cropped(images.from_bytes(picture.pixels), photo), mask), mask, True
 
     def _mask_of(self, person: str) -> Path | None:
         if self.masks is None:

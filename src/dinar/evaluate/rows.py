@@ -318,7 +318,10 @@ ROWS: tuple[Row, ...] = (
         "without-layers", "ablation: the whole system without hair and skirts as geometry",
         _without(*LAYERS), neural=True, paints=True,
     ),
-    Row("without-hair", "ablation: the whole system without hair as geometry", _without("hair"), neural=True, paints=True),
+    Row(
+        "without-hair", "ablation: the whole system without hair as geometry",
+        _without("hair"), neural=True, paints=True,
+    ),
     Row(
         "mirrored-front", "baseline for unseen texels: the pixel in front of them",
         lambda m: m.drawn(baselines.mirrored_front(m.texture, m.view, m.model, m.layout)),

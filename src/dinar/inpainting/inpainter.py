@@ -139,6 +139,7 @@ def inpaint(
     sampler: Sampler = Sampler(),      # noqa: B008 (frozen)
     match: Callable[[NeuralTexture], NeuralTexture] | None = None,   # eq. 7: see `inpainting.colours`
     tuned: tuple[NeuralTexture, Tensor] | None = None,   # the same texture and colours after refinement
+    change: tuple[Tensor, Tensor] | None = None,         # what is `proposed`, where that is known
 ) -> Inpainted:
     """Paints what no photo shows (section 3.4): eq. 1's condition, diffusion from noise, decoding, eqs 7 and 6.
 
@@ -147,7 +148,7 @@ def inpaint(
     first (`cleared`). Everything is on the device of the networks.
     """
     with torch.no_grad():
-        change = proposed(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
+        change = change or proposed(inpainter, texture, painted, islands, seed=seed, sampler=sampler)
         texture, painted = tuned or (texture, painted)
         proposal = added(texture, painted, *change)
     if match:

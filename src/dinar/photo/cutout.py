@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from dinar.photo.landmarks import Landmarks
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TRANSPARENT = 0.1       # part of a picture from which on its transparency means something
 REACH = 0.04            # of the person's size: a point so far from all that is opaque is not in the picture
@@ -30,12 +32,12 @@ def without_hidden(landmarks: Landmarks, alpha: np.ndarray) -> Landmarks:
     known = landmarks.xy[landmarks.confidence > 0]
     if not len(known):
         return landmarks
-    radius = max(2, round(REACH * float((known.amax(dim=0) - known.amin(dim=0)).max())))
+    radius = max(2, round(REACH * float(np.ptp(known, axis=0).max())))
     away = cv2.distanceTransform((alpha < 128).astype(np.uint8), cv2.DIST_L2, 5)
-    columns, rows = landmarks.xy.floor().long().unbind(dim=1)
+    columns, rows = np.floor(landmarks.xy).astype(int).T
     height, width = alpha.shape
-    hidden = torch.from_numpy(away)[rows.clamp(0, height - 1), columns.clamp(0, width - 1)] > radius
-    return replace(landmarks, confidence=torch.where(hidden, torch.zeros(()), landmarks.confidence))
+    hidden = away[rows.clip(0, height - 1), columns.clip(0, width - 1)] > radius
+    return replace(landmarks, confidence=np.where(hidden, np.float32(0), landmarks.confidence))
 
 
 def is_mask(alpha: Tensor, solid: np.ndarray) -> bool:
@@ -54,6 +56,8 @@ def is_mask(alpha: Tensor, solid: np.ndarray) -> bool:
 
 def near(alpha: Tensor, solid: np.ndarray) -> Tensor:
     """An alpha [1, S, S] as mask, without what lies far from the person."""
+    import torch
+
     reach = 2 * (alpha.shape[-1] // 64) + 1
     around = cv2.dilate(solid.astype(np.float32), np.ones((reach, reach), np.uint8))
     return alpha * torch.from_numpy(around)
@@ -66,6 +70,8 @@ def own_colours(image: Tensor, alpha: Tensor) -> Tensor:
     dark fringes. White is taken out again; then each pixel keeps its colour by the fourth power of its alpha, and takes
     the rest from around, where the same weights count.
     """
+    import torch
+
     share = alpha[0].numpy()
     reach = cv2.dilate((share > 0).astype(np.uint8), np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)) > 0
     edge = reach & (share < SURE)

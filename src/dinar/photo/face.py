@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from dinar.photo.blazepose import Person
 from dinar.photo.detection import Detection, Detector, sigmoid
@@ -62,9 +61,9 @@ class Face:
         inside = (xy >= 0).all(axis=1) & (xy <= (w, h)).all(axis=1)
         return Landmarks(
             FACE,
-            torch.from_numpy(xy).float(),
-            torch.from_numpy(inside * confidence).float(),
-            torch.full((len(FACE), 3), math.nan),
+            xy.astype(np.float32),
+            (inside * confidence).astype(np.float32),
+            np.full((len(FACE), 3), math.nan, np.float32),
         )
 
     def _detection(self, pixels: np.ndarray, person: Person) -> Detection | None:

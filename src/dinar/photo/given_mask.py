@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dinar import images
+from dinar import images, pictures
 from dinar.errors import InputError
 from dinar.photo.landmarks import Landmarks
 from dinar.raster.nearest import nearest
@@ -38,9 +38,9 @@ class GivenMask:
 
     def inside(self, landmarks: Landmarks) -> float:
         """The part of a person's trusted points that lies in the mask."""
-        points = landmarks.xy[landmarks.confidence > 0.3].floor().long()
+        points = np.floor(landmarks.xy[landmarks.confidence > 0.3]).astype(int)
         height, width = self.share.shape[1:]
-        within = points[((points >= 0) & (points < torch.tensor([width, height]))).all(dim=1)]
+        within = points[((points >= 0) & (points < (width, height))).all(axis=1)]
         return float((self.share[0, within[:, 1], within[:, 0]] > 0.5).sum()) / max(1, len(points))
 
     def of(self, landmarks: Landmarks, source: Path) -> GivenMask:
@@ -59,7 +59,7 @@ class GivenMask:
         count, labels = cv2.connectedComponents(solid.astype(np.uint8))
         if count <= 2:
             return self
-        columns, rows = points.floor().long().unbind(dim=1)
+        columns, rows = np.floor(points).astype(int).T
         height, width = solid.shape
         within = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
         held = np.unique(labels[rows[within], columns[within]])
@@ -67,7 +67,7 @@ class GivenMask:
         if not len(held):
             return self
         away = cv2.distanceTransform((~np.isin(labels, held)).astype(np.uint8), cv2.DIST_L2, 5)
-        gap = max(2.0, GAP * float((points.amax(dim=0) - points.amin(dim=0)).max()))
+        gap = max(2.0, GAP * float(np.ptp(points, axis=0).max()))
         kept = np.unique(labels[(labels > 0) & (away <= gap)])
         return GivenMask(self.path, self.share * torch.from_numpy(np.isin(_nearest(labels), kept)), self.notes)
 
@@ -78,7 +78,7 @@ def read(path: Path, size: tuple[int, int], photo: Path) -> GivenMask:
     Raises InputError where it is no mask, has other proportions, or marks nobody or everything.
     """
     path = Path(path)
-    labels = images.read_labels(path)
+    labels = pictures.read_labels(path)
     share, notes = _of_labels(path, labels) if labels is not None else _of_picture(path)
     found = tuple(share.shape[1:])
     if found != size:
@@ -104,7 +104,7 @@ def _of_labels(path: Path, labels: np.ndarray) -> tuple[Tensor, tuple[str, ...]]
 
 def _of_picture(path: Path) -> tuple[Tensor, tuple[str, ...]]:
     """A grey picture, or one whose colours are labels: black is none of the person."""
-    picture = images.read(path)
+    picture = pictures.read(path)
     if picture.alpha is not None:
         return torch.from_numpy(picture.alpha).float()[None] / 255, ()
     pixels = picture.pixels

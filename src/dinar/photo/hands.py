@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from dinar.photo.blazepose import Person
 from dinar.photo.landmarks import BODY, Landmarks, hand_names
@@ -56,9 +55,9 @@ class Hands:
         world = best.world - best.world[0] + person.world[BODY.index(f"{side}_wrist")]
         return Landmarks(
             hand_names(side),
-            torch.from_numpy(best.xy).float(),
-            torch.from_numpy(inside * min(best.score, person.trust(f"{side}_wrist"))).float(),
-            torch.from_numpy(world).float(),
+            best.xy.astype(np.float32),
+            (inside * min(best.score, person.trust(f"{side}_wrist"))).astype(np.float32),
+            world.astype(np.float32),
         )
 
     def _look(self, pixels: np.ndarray, region: Region) -> _Hand:

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dinar.errors import InputError
-from dinar.images import MOST_PIXELS
 from dinar.parts import BodyPart
+from dinar.pictures import MOST_PIXELS
 
 _ = BodyPart
 LABELS = MappingProxyType({

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import torch
-from torch import Tensor
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BODY = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
@@ -35,7 +37,8 @@ def hand_names(side: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Points of one person; left is the person's own left.
+    """Points of one person; left is the person's own left. Arrays while a picture is looked at, which needs no torch;
+    `tensors` in a `Photo`.
 
     names       N names
     xy          float32 [N, 2]  pixels
@@ -44,9 +47,9 @@ class Landmarks:
     """
 
     names: tuple[str, ...]
-    xy: Tensor
-    confidence: Tensor
-    world: Tensor
+    xy: np.ndarray | Tensor
+    confidence: np.ndarray | Tensor
+    world: np.ndarray | Tensor
 
     def __post_init__(self) -> None:
         n = len(self.names)
@@ -59,24 +62,35 @@ class Landmarks:
     def select(self, names: Sequence[str]) -> Self:
         """The given points in the given order; KeyError where one is absent."""
         place = {name: i for i, name in enumerate(self.names)}
-        rows = torch.tensor([place[name] for name in names], dtype=torch.long)
+        rows = [place[name] for name in names]
         return replace(
             self, names=tuple(names), xy=self.xy[rows], confidence=self.confidence[rows], world=self.world[rows]
         )
 
     def joined(self, other: Self) -> Self:
-        """These points and then the other ones; no name may occur twice."""
+        """These points and then the other ones, both arrays; no name may occur twice."""
         return replace(
             self,
             names=self.names + other.names,
-            xy=torch.cat([self.xy, other.xy]),
-            confidence=torch.cat([self.confidence, other.confidence]),
-            world=torch.cat([self.world, other.world]),
+            xy=np.concatenate([self.xy, other.xy]),
+            confidence=np.concatenate([self.confidence, other.confidence]),
+            world=np.concatenate([self.world, other.world]),
         )
 
     def moved(self, x: float, y: float, scale: float) -> Self:
-        """The same points in a window: pixel p becomes (p - (x, y)) * scale."""
-        return replace(self, xy=(self.xy - torch.tensor([x, y])) * scale)
+        """The same points, arrays, in a window: pixel p becomes (p - (x, y)) * scale."""
+        return replace(self, xy=(self.xy - np.array([x, y], np.float32)) * np.float32(scale))
+
+    def tensors(self) -> Self:
+        """The same arrays as tensors."""
+        import torch
+
+        return replace(
+            self,
+            xy=torch.from_numpy(self.xy),
+            confidence=torch.from_numpy(self.confidence),
+            world=torch.from_numpy(self.world),
+        )
 
     def other_sides(self) -> Self:
         """The same points with the names of the person's left and right exchanged."""

@@ -5,6 +5,7 @@ it in a mirror, and BlazePose's coarse one, which knows whose limbs are where.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -32,45 +33,59 @@ BONES = (
 TRUNK = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
+@dataclass(frozen=True)
+class Looks:
+    """What three looks say of a crop: shares of the person float32 [S, S].
+
+    coarse  BlazePose's
+    fine    MODNet's
+    second  MODNet's, smaller and in a mirror
+    """
+
+    coarse: np.ndarray
+    fine: np.ndarray
+    second: np.ndarray
+
+
 def person_mask(
-    pixels: np.ndarray,
+    shape: tuple[int, int],
     crop: np.ndarray,
     window: tuple[float, float, float],
-    pose: BlazePose,
-    modnet: Modnet,
+    looks: Looks,
     person: Person,
     others: Sequence[Person],
     landmarks: Landmarks,
 ) -> np.ndarray:
-    """Soft mask float32 [S, S] of a person in a crop uint8 [S, S, 3], the window (x, y, scale) of a picture
-    uint8 [H, W, 3], in whose pixels `person`, `others` and `landmarks` are given.
+    """Soft mask float32 [S, S] of a person in a crop uint8 [S, S, 3], the window (x, y, scale) of a picture of `shape`
+    (H, W), in whose pixels `person`, `others` and `landmarks` are given.
     """
-    size = crop.shape[0]
-    coarse = pose.mask(pixels, person, window, size)
+    size, coarse = crop.shape[0], looks.coarse
     theirs = strangers(coarse, person, others, window)
     points = (person.xy[person.confidence > 0.5] - window[:2]) * window[2]
     solid = connected(without_others(coarse, person, others, window) > 0.5, points)
-    fine, second = looks(pixels, window, size, modnet, person, landmarks)
     seen = landmarks.moved(*window)
-    alpha = held(voted(fine, second, coarse) * ~theirs, solid)
+    alpha = held(voted(looks.fine, looks.second, coarse) * ~theirs, solid)
     lost = lost_limbs(alpha, coarse * solid, seen)
     if not lost.any():
         return alpha
     filled = (cv2.dilate(lost.astype(np.uint8), disc(size / 60)) > 0) & limbs_of(seen, size) & solid
-    whole = continued(filled | (alpha > 0.5), pixels.shape[:2], window)
+    whole = continued(filled | (alpha > 0.5), shape, window)
     return np.maximum(alpha, matted(crop, whole) * cv2.dilate(filled.astype(np.uint8), disc(size / 200)))
 
 
-def looks(
+def looked_at(
     pixels: np.ndarray,
     window: tuple[float, float, float],
     size: int,
+    pose: BlazePose,
     modnet: Modnet,
     person: Person,
     landmarks: Landmarks,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What MODNet sees in the person's box, and again smaller and in a mirror: two alphas float32 [S, S]."""
-    points = np.concatenate([person.pixels, landmarks.xy[landmarks.confidence > 0.3].numpy()])
+) -> Looks:
+    """The looks at a window (x, y, scale) of a picture uint8 [H, W, 3], in whose pixels the person's points are given;
+    size: S. MODNet sees the person's box.
+    """
+    points = np.concatenate([person.pixels, landmarks.xy[landmarks.confidence > 0.3]])
     low, high = points.min(axis=0), points.max(axis=0)
     margin, limits = MARGIN * (high - low).max(), pixels.shape[1::-1]
     left, top = np.floor(low - margin).astype(int).clip(0, limits)
@@ -79,7 +94,7 @@ def looks(
     x, y, scale = window
     matrix = np.array([[scale, 0, (left + 0.5 - x) * scale - 0.5], [0, scale, (top + 0.5 - y) * scale - 0.5]])
     found = (modnet(box, AREAS[0]), modnet(box[:, ::-1], AREAS[1])[:, ::-1])
-    return tuple(_warped(alpha, matrix, size) for alpha in found)
+    return Looks(pose.mask(pixels, person, window, size), *(_warped(alpha, matrix, size) for alpha in found))
 
 
 def _warped(alpha: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
@@ -108,7 +123,7 @@ def strangers(
 
 def voted(fine: np.ndarray, second: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     """The fine alpha [S, S], and what the majority of the three says where two are against it in more than an edge."""
-    middle = np.median([fine, second, coarse], axis=0)
+    middle = np.maximum(np.minimum(fine, second), np.minimum(np.maximum(fine, second), coarse))      # the median
     against = ((middle > 0.5) != (fine > 0.5)).astype(np.uint8)
     radius = OUTVOTED * fine.shape[0]
     core = cv2.erode(against, disc(radius))
@@ -157,7 +172,7 @@ def _bones(landmarks: Landmarks) -> Iterator[tuple[np.ndarray, np.ndarray, float
         for first, last, wide in BONES:
             names = [f"{side}_{first}", f"{side}_{last}"]
             if all(landmarks.seen(name, SURE) for name in names):
-                yield *landmarks.select(names).xy.numpy().astype(np.float64), wide
+                yield *landmarks.select(names).xy.astype(np.float64), wide
 
 
 def _draw_bone(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, half: float) -> None:
@@ -167,7 +182,7 @@ def _draw_bone(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, half: flo
 
 def _draw_trunk(canvas: np.ndarray, landmarks: Landmarks) -> None:
     if all(landmarks.seen(name, SURE) for name in TRUNK):
-        cv2.fillPoly(canvas, [np.floor(landmarks.select(TRUNK).xy.numpy()).astype(np.int32)], 1)
+        cv2.fillPoly(canvas, [np.floor(landmarks.select(TRUNK).xy).astype(np.int32)], 1)
 
 
 def disc(radius: float) -> np.ndarray:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from dinar.errors import InputError
 from dinar.files import refuse_stand_in
@@ -80,7 +79,7 @@ def read(path: Path, size: tuple[int, int], photo: Path) -> tuple[list[Landmarks
     try:
         refuse_stand_in(path)
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        people = [found for found in _people(path, content) if bool((found.landmarks.confidence > 0).any())]
+        people = [found for found in _people(path, content) if (found.landmarks.confidence > 0).any()]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
@@ -157,19 +156,19 @@ def _table(path: Path, parts: dict[str, list[float]], key: str) -> Landmarks:
         ends = [rows[f"{side}_{sides}"] for side in ("left", "right")]
         if middle not in rows:
             rows[middle] = [*[(a + b) / 2 for a, b in zip(*ends, strict=True)][:2], min(end[2] for end in ends)]
-    table = torch.tensor([*rows.values()], dtype=torch.float64)
-    confidence, unknown = table[:, 2].clamp(0, 1), torch.full((len(rows), 3), math.nan)
+    table = np.array([*rows.values()], np.float64)
+    confidence, unknown = table[:, 2].clip(0, 1), np.full((len(rows), 3), math.nan, np.float32)
     if 0 < confidence.max() < FAINT:                        # heights of heat maps
         confidence = confidence / confidence.max()
-    return Landmarks(tuple(rows), table[:, :2].float(), confidence.float(), unknown)
+    return Landmarks(tuple(rows), table[:, :2].astype(np.float32), confidence.astype(np.float32), unknown)
 
 
 def _scaled(path: Path, found: _Found, size: tuple[int, int], photo: Path) -> tuple[Landmarks, str | None]:
     """A person in pixels of a photo (H, W), and a word where that took something."""
     points, canvas = found.landmarks, found.canvas
-    sides = torch.tensor([size[1], size[0]], dtype=torch.float32)
-    seen: Tensor = points.xy[points.confidence > 0]
-    if float(seen.abs().max()) <= NORMALISED:
+    sides = np.array([size[1], size[0]], np.float32)
+    seen = points.xy[points.confidence > 0]
+    if np.abs(seen).max() <= NORMALISED:
         return replace(points, xy=points.xy * sides), f"{path} has points from 0 to 1; they were scaled to {photo}"
     if canvas is not None and canvas != size:
         scale = size[1] / canvas[1]
@@ -180,9 +179,9 @@ def _scaled(path: Path, found: _Found, size: tuple[int, int], photo: Path) -> tu
                 "keypoints have to be of the same picture"
             )
         note = f"{path} was made of a picture of {shown} pixels; its points were scaled to {size[1]} x {size[0]}"
-        return replace(points, xy=points.xy * scale), note
-    if float((seen > sides * BEYOND).any(dim=1).float().mean()) > MANY or bool((seen > sides * 2).any()):
-        right, low = seen.amax(dim=0).tolist()
+        return replace(points, xy=points.xy * np.float32(scale)), note
+    if (seen > sides * np.float32(BEYOND)).any(axis=1).mean() > MANY or (seen > sides * 2).any():
+        right, low = seen.max(axis=0).tolist()
         raise InputError(
             f"{path} has points as far as {right:.0f} x {low:.0f}, but {photo} has {size[1]} x {size[0]} pixels; "
             "keypoints have to be of the same picture, in its size"

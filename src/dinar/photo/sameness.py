@@ -26,8 +26,8 @@ def strangers(photos: Sequence[Photo]) -> tuple[int, int] | None:
 
     Clothes in similar colours say nothing: the same person, or another.
     """
-    worn = [clothes(photo) for photo in photos]
-    for a, b in combinations(range(len(photos)), 2):
+    worn = [clothes(photo) for photo in photos] if len(photos) > 1 else []
+    for a, b in combinations(range(len(worn)), 2):
         if any(np.linalg.norm(worn[a][half] - worn[b][half]) > DIFFERENT for half in worn[a].keys() & worn[b].keys()):
             return a, b
     return None

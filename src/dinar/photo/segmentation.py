@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from dinar.photo.blazepose import BlazePose, Person
-from dinar.photo.matting import closed_form
 
 INNER, OUTER = 1 / 110, 1 / 250  # band about the coarse outline that is matted anew, parts of the crop's side
 LOW, HIGH = 0.15, 0.85  # alphas that count as 0 and 1: matting leaves a haze on blurred backgrounds
@@ -79,6 +78,8 @@ def continued(solid: np.ndarray, shape: tuple[int, int], window: tuple[float, fl
 
 def matted(crop: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """Soft mask float32 [S, S] out of a hard one: closed-form matting in a band on its outline."""
+    from dinar.photo.matting import closed_form  # with SciPy, which takes longer to load than most looks need it for
+
     size = solid.shape[0]
     within = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 5)
     beyond = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5)

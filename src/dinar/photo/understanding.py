@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,26 +14,10 @@ from dinar.errors import InputError
 from dinar.networks.parser import HumanParser
 from dinar.photo import label_maps, parsing, sex
 from dinar.photo.photo import Photo
+from dinar.photo.source import Said
 from dinar.store import Store
 
-Held = Literal["keep", "cut"]
-Sex = Literal["f", "m", "unsure"]
 FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}      # probabilities
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the photo's owner says of the person.
-
-    held     whether bags and what hands hold belong to them; None: what the parser takes for such is cut out, unless
-             the mask is its owner's too
-    labels   a label map of the upright photo, and whose labels it has (`label_maps.LABELS`)
-    sex      None: their face is asked
-    """
-
-    held: Held | None = None
-    labels: tuple[Path, str] | None = None
-    sex: Sex | None = None
 
 
 def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Store | None) -> Photo:

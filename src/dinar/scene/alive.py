@@ -92,7 +92,7 @@ def scene_of(
     with progress.stage("remove"):
         view, picture, person = pipeline.look_at(source, store), images.read(source.photo), avatar.to("cpu")
         shot = shot_of(source, person, view)
-        whole = scaled(picture.image, longest)
+        whole = scaled(images.from_bytes(picture.pixels), longest)
         mask = hole.mask_in_picture(view, tuple(whole.shape[1:]))
         told = source.mask is not None and source.keypoints is not None      # then no network is asked, nor has to be
         people = [] if told else Perception.load(store).pose(picture.pixels)
