@@ -57,7 +57,7 @@ def put_on(model: BodyModel, looks: Sequence[skirt.Look], without: Collection[st
     fitted = {name: layer.fit(model, looks) for name, layer in asked.items()}
     worn = {name: one for name, one in fitted.items() if one is not None and one.worn}
     model = wearing(model, {name: one.coefficients for name, one in worn.items()})
-    return hair.sunk_by(model, worn["hair"].sunk) if "hair" in worn else model
+    return hair.shaped(model, worn["hair"].height) if "hair" in worn else model
 
 
 def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:

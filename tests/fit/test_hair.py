@@ -108,7 +108,7 @@ def test_hair_does_not_lie_before_a_face_that_is_seen(model: BodyModel) -> None:
     one = look(model, true)
     found = hair.fit(model, [one])
     assert found is not None
-    drawn = hair.sunk_by(wearing(model, {"hair": found.coefficients}), found.sunk)
+    drawn = hair.shaped(wearing(model, {"hair": found.coefficients}), found.height)
     parts, _ = seen(drawn)
     face = one.parts == int(BodyPart.FACE_SKIN)
     assert float((parts[face] == int(BodyPart.HAIR)).float().mean()) < 0.1

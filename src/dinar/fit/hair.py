@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -20,12 +22,15 @@ from dinar.body.model import BodyModel
 from dinar.fit.skirt import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
+from dinar.texture.filling import edges_of
 
 FACING = 0.4         # cosine to the camera from which a vertex is seen from in front; aside it is less than that
 AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
 BARE = -0.003        # and where none is;
 SUNK = -0.004        # what of the shell is there nevertheless, and lies
 THIN = 0.015         # no higher, goes under the skin
+ROUNDS = 3           # of evening heights out among neighbours
+COLUMNS = 64         # of the shell about the head's axis; the crown is the last vertex
 REACH = 0.25         # metres that hair is followed outwards
 GAP = 0.006          # metres without hair that are passed over
 NOISE = 0.05         # metres: what an equation is off, as much as some hundred that are off together
@@ -40,6 +45,7 @@ DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 _HAIR = (BodyPart.HAIR, BodyPart.HEADWEAR)
 _NOTHING = (BodyPart.BAG, BodyPart.UNKNOWN)     # tell nothing of hair
 _STEP = 0.002        # metres
+_BESIDE = 3          # columns on either side that tell where hair ends
 _NEAR = 3            # vertices of the shell that tell of one of the skin
 
 
@@ -48,13 +54,13 @@ class Found:
     """What hair was fitted to.
 
     coefficients  float32 [K]  of the layer
-    sunk          float32 [N]  how far its vertices go back under skin that photos show bare, metres
+    height        float32 [N]  of its vertices above the skin as they are worn, metres (`shaped`)
     volume        share of the hair's pixels that the body without layers does not cover
     pixels        of hair
     """
 
     coefficients: Tensor
-    sunk: Tensor
+    height: Tensor
     volume: float
     pixels: int
 
@@ -90,7 +96,7 @@ def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
     if not told:
         return None
     coefficients = _solved(layer, told)
-    return Found(coefficients, _sunk(layer.height(coefficients), told), beside / pixels, pixels)
+    return Found(coefficients, _even(layer, coefficients, told), beside / pixels, pixels)
 
 
 def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _Told:
@@ -149,19 +155,41 @@ def _solved(layer: Layer, told: Sequence[_Told]) -> Tensor:
     return torch.from_numpy(found.astype(np.float32))
 
 
-def _sunk(height: Tensor, told: Sequence[_Told]) -> Tensor:
-    """How far vertices [N] of such heights go back, metres, where more photos see skin than hair.
+def _even(layer: Layer, coefficients: Tensor, told: Sequence[_Told]) -> Tensor:
+    """Heights [N] of the shell's vertices, metres, as it is worn: even, in one piece, with no spikes at its hem, and
+    under the skin where there is no hair.
 
-    Locks that hang farther off than THIN are seen beside the skin that they hang before, and stay.
+    Where more photos see skin than hair there is none, but for locks farther off than THIN: they are seen beside the
+    skin that they hang before.
     """
+    height = layer.height(coefficients)
     bare = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
-    return ((height - SUNK).clamp(min=0) * (torch.from_numpy(bare) & (height < THIN))).float()
+    worn = (height > RISE) & ~(torch.from_numpy(bare) & (height < THIN))
+    grid = worn[:-1].view(-1, COLUMNS)
+    end = torch.where(grid, torch.arange(len(grid))[:, None], -1).amax(0)
+    beside = torch.stack([end.roll(k) for k in range(-_BESIDE, _BESIDE + 1)])
+    grid &= torch.arange(len(grid))[:, None] <= beside.median(0).values + 1
+    a, b = edges_of(layer.faces).T
+    joined = coo_array((np.ones(len(a)), (a.numpy(), b.numpy())), shape=(len(height),) * 2).tocsr()
+    kept = np.flatnonzero(worn.numpy())
+    if not len(kept):
+        return height.clamp(max=SUNK)
+    _, piece = connected_components(joined[kept][:, kept], directed=False)
+    kept = kept[piece == np.bincount(piece).argmax()]
+    around = joined + joined.T
+    even = height.clamp(max=SUNK).double().numpy()
+    even[kept] = height[kept].double().numpy()
+    for _ in range(ROUNDS):
+        even[kept] = (even + around @ even / around.sum(1))[kept] / 2
+    return torch.from_numpy(even).to(height)
 
 
-def sunk_by(model: BodyModel, depth: Tensor) -> BodyModel:
-    """The body with its hair's vertices so far [N] nearer to the head's axis, metres."""
+def shaped(model: BodyModel, height: Tensor) -> BodyModel:
+    """The body with its hair's vertices at such heights [N] above the skin, metres."""
+    layer = Layer.load("hair")
     moved = torch.zeros_like(model.template)
-    moved[_own(model)] = (-depth[:, None] * Layer.load("hair").outwards).to(moved)
+    step = height - layer.height(model.layers["hair"].cpu())
+    moved[_own(model)] = (step[:, None] * layer.outwards).to(moved)
     return model.moved(moved)
 
 
