@@ -28,6 +28,7 @@ FACING = 0.4         # cosine to the camera from which a vertex is seen from in 
 AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
 BARE = -0.003        # and where none is;
 SUNK = -0.004        # what of the shell is there nevertheless, and lies
+DEEP = 0.008         # and so much deeper when neighbours have been evened out with it
 THIN = 0.015         # no higher, goes under the skin
 ROUNDS = 3           # of evening heights out among neighbours
 COLUMNS = 64         # of the shell about the head's axis; the crown is the last vertex
@@ -181,6 +182,7 @@ def _even(layer: Layer, coefficients: Tensor, told: Sequence[_Told]) -> Tensor:
     even[kept] = height[kept].double().numpy()
     for _ in range(ROUNDS):
         even[kept] = (even + around @ even / around.sum(1))[kept] / 2
+    even[np.setdiff1d(np.arange(len(even)), kept)] -= DEEP        # cloth and necks may be thinner than the mean body's
     return torch.from_numpy(even).to(height)
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
+from dinar.texture import strands
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
@@ -133,7 +134,11 @@ class Filler:
     def __call__(self, texture: NeuralTexture) -> Tensor:
         """Its colours without holes [B, 3, R, R]."""
         others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
-        return fill(texture, self.model.faces, self.layout, **others)
+        filled = fill(texture, self.model.faces, self.layout, **others)
+        if "hair" not in self.model.layers:
+            return filled
+        sound = trust(texture, self.texels.mask, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
+        return strands.around(filled, texture.rgb, texture.filled, sound)
 
 
 def fill(

@@ -1,0 +1,60 @@
+"""Hair that nobody saw, of hair that was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dinar.body.layers import BOXES
+from dinar.texture import strands
+
+SIDE = 160
+
+
+def atlas() -> tuple[torch.Tensor, ...]:
+    """Brown strands seen on a third of the island's azimuths, a red bead among them; grey everywhere else."""
+    rng = torch.Generator().manual_seed(0)
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    rgb = torch.full((1, 3, SIDE, SIDE), 0.5)
+    strand = 0.08 * torch.rand(SIDE, 1, generator=rng) - 0.04
+    brown = torch.tensor([0.35, 0.22, 0.12])[:, None, None] + strand.expand(SIDE, right - left)
+    rgb[0, :, :, left:right] = brown
+    seen = torch.zeros(1, 1, SIDE, SIDE)
+    seen[..., 50:100, left:right] = 1
+    rgb[0, :, 70, left + 5 : left + 9] = torch.tensor([0.9, 0.1, 0.1])[:, None]
+    return torch.where(seen > 0, rgb, 0.5), rgb * seen, seen, seen.clone()
+
+
+def test_what_is_seen_goes_on_around_the_head() -> None:
+    filled, rgb, seen, trust = atlas()
+    found = strands.around(filled, rgb, seen, trust)
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    assert torch.equal(found * seen, filled * seen) and torch.equal(found[..., :left], filled[..., :left])
+    made = found[0, :, :, left:right][:, (seen[0, 0, :, left:right] == 0)]
+    assert (made.mean(1) - torch.tensor([0.35, 0.22, 0.12])).abs().max() < 0.02
+    assert made[0].max() < 0.6, "a bead is no hair"
+    assert 0.005 < float(made[0].std()) < 0.03, "strands, fainter than where light falls on them"
+
+
+def test_heights_of_which_nothing_is_seen_take_the_nearest() -> None:
+    filled, rgb, seen, trust = atlas()
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    middle = (left + right) // 2
+    for part in (seen, trust, rgb):
+        part[..., left:middle] = 0
+    found = strands.around(filled, rgb, seen, trust)[0, :, 10, left:middle]
+    assert (found.mean(1) - torch.tensor([0.35, 0.22, 0.12])).abs().max() < 0.05
+
+
+def test_without_hair_in_sight_nothing_changes() -> None:
+    filled, rgb, seen, trust = atlas()
+    assert torch.equal(strands.around(filled, rgb, seen * 0, trust * 0), filled)
+
+
+def test_a_line_is_mirrored_at_its_ends() -> None:
+    colour = np.tile(np.arange(10.0)[:, None], (1, 3))
+    good = np.zeros(10, bool)
+    good[2:5] = True
+    found = strands._repeated(colour, good)[:, 0]
+    assert found[[2, 3, 4]].tolist() == [2, 3, 4]
+    assert found[5] == 4 and found[6] == 3 and found[1] == 2 and found[0] == 3
