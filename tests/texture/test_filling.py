@@ -104,6 +104,10 @@ def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
     torch.testing.assert_close(plain[..., rows, off], stripes[..., rows, off], atol=0.02, rtol=0)
     printed = filled[0, :, 44:76, 93:99]
     assert (printed[0] - printed[1]).abs().max() < 0.05
+    wide = stripes.clone()
+    wide[:, :, 40:80, 28:52] = worn[:, :, 40:80, 28:29]                                     # its end is on a side
+    printed = fill(known(wide, right_half(128)), faces, layout, opposite=opposite)[0, :, 44:76, 93:99]
+    assert (printed[0] - printed[1]).abs().max() < 0.05
     hidden = right_half(128)
     hidden[0, 0][(aside > 0.5) & (aside < 0.95)] = 0                                         # no side was seen
     copied = fill(known(worn, hidden), faces, layout, opposite=opposite)[0, :, 44:76, 94:98]

@@ -35,6 +35,7 @@ FOREIGN = 0.3      # and from which it is none: a print, a zip, a tie
 _REACH = 4         # levels (`Opposite`) up and down in which sides are looked at
 _ENOUGH = 16       # texels that tell a side's colours,
 _MOST = 256        # and as many as are compared
+_COMMON = 0.1      # of them have to be like a colour: the end of a print may reach there
 _RIM = 5           # texels
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
@@ -249,7 +250,8 @@ def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tenso
                 continue
             palette = palette[:: -(-len(palette) // _MOST)]
             texels = level == height
-            distance = torch.cdist(here[:, texels].T, palette).amin(1)
+            distance = torch.cdist(here[:, texels].T, palette)
+            distance = distance.kthvalue(max(1, round(_COMMON * len(palette))), dim=1).values
             out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
     return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too
 
