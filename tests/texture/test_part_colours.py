@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dinar.avatar import open_body
+from dinar.body.layers import Layer, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, orbit
@@ -161,3 +162,17 @@ def test_places_follow_each_other_along_limbs(model, places) -> None:
         first = places.first[chain]
         means = [height[of == first + k].mean() for k in range(16) if (of == first + k).any()]
         assert len(means) > 12 and all(a > b for a, b in itertools.pairwise(means)), chain
+
+
+def test_the_layer_of_hair_takes_hair_alone(model, places, camera) -> None:
+    """A face that is painted where the shell lies is not the shell's."""
+    worn = wearing(model, {"hair": torch.zeros(len(Layer.load("hair").basis))})
+    vertices = posed(worn, worn.neutral())
+    face = rasterize(camera.project(vertices), worn.faces, camera.size).face[0].long()
+    shell = (face >= len(model.faces)).numpy()
+    labels = torch.where(face >= 0, int(BodyPart.FACE_SKIN), 0).to(torch.uint8)
+    found = foreign(photo_of(labels), labels, vertices, worn.faces, places.with_layers(worn), camera)[0, 0].numpy()
+    assert shell.sum() > 100 and found[shell].mean() > 0.7      # but for specks
+    labels[torch.from_numpy(shell)] = int(BodyPart.HAIR)
+    found = foreign(photo_of(labels), labels, vertices, worn.faces, places.with_layers(worn), camera)[0, 0].numpy()
+    assert found[shell].mean() < 0.05

@@ -4,7 +4,8 @@ Where a fit is a little off, a pixel falls on a texel that something else covers
 (`parts.BodyPart`), and along a limb clothes follow each other in one order only: sleeve and skin, trousers, skin and
 shoe. The order that goes best with what a photo shows says what each place may have; what it may not have is foreign,
 if it goes on into where its part belongs, near, and has the colours that are seen there rather than those of its place.
-Whatever else is labelled oddly is the parser's mistake, and taken for what the body has there.
+Whatever else is labelled oddly is the parser's mistake, and taken for what the body has there; but the layer of hair
+takes hair alone.
 """
 
 from __future__ import annotations
@@ -160,6 +161,8 @@ def foreign(
             for kind in np.unique(kinds[astray]):
                 as_placed = _likely(cells, on_body & owns & (kinds == kind) & (shown != label))
                 out |= astray & (kinds == kind) & (elsewhere > LIKELIER * as_placed)
+    if "hair" in places.first:                 # where the shell lies before skin or cloth, it is as the hair beside it
+        out |= here & (place == places.first["hair"])
     out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(width, height)))
     out = torch.from_numpy(out)[None, None].float().to(vertices.device)
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
