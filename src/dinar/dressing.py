@@ -12,6 +12,7 @@ from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
 from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
+from dinar.fit.look import Look, shown_at
 from dinar.photo.photo import Photo
 
 
@@ -39,9 +40,11 @@ def dressed(
     shape, looks = fits[0].body.shape[0], _looks(photos, fits)
     if layers:
         model = put_on(model, looks, without)
+    shod = False
     if looks:
-        model = model.moved(draping.hang(model, shape, draping.clothed(model, looks)))
-    shod = model.name == "open" and bool(looks) and shoes.shod(model, looks)
+        shown = shown_at(model, looks)
+        model = model.moved(draping.hang(model, shape, draping.clothed(model, *shown)))
+        shod = model.name == "open" and shoes.shod(*shown)
     if shod:
         model = model.moved(shoes.put_on(model))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
@@ -49,7 +52,7 @@ def dressed(
     return hair.tucked(tucked(model, shape), shape)
 
 
-def put_on(model: BodyModel, looks: Sequence[skirt.Look], without: Collection[str] = ()) -> BodyModel:
+def put_on(model: BodyModel, looks: Sequence[Look], without: Collection[str] = ()) -> BodyModel:
     """The body with the layers (`body.layers`) that photos with known parts show, but for some."""
     if model.name != "open" or not looks:
         return model
@@ -60,10 +63,10 @@ def put_on(model: BodyModel, looks: Sequence[skirt.Look], without: Collection[st
     return hair.shaped(model, worn["hair"].height) if "hair" in worn else model
 
 
-def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[skirt.Look]:
+def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Look]:
     """The photos with known parts, and the body there."""
     return [
-        skirt.Look(photo.parts, found.body, found.camera)
+        Look(photo.parts, found.body, found.camera)
         for photo, found in zip(photos, fits, strict=True)
         if photo.parts is not None
     ]

@@ -14,7 +14,7 @@ from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, part_weights
 from dinar.camera import framing
 from dinar.fit import draping
-from dinar.fit.skirt import Look
+from dinar.fit.look import Look, shown_at
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -70,9 +70,9 @@ def test_parts_tell_where_cloth_is(model: BodyModel) -> None:
     hips = camera.project(posed.joints[0, [model.humanoid["spine"]]])[0, 1]
     below = torch.arange(300)[:, None] > hips
     parts = torch.where(below, int(BodyPart.LOWER), int(BodyPart.SKIN)) * (drawn.face[0] >= 0)
-    found = draping.clothed(model, [Look(parts.to(torch.uint8), body, camera)])
+    found = draping.clothed(model, *shown_at(model, [Look(parts.to(torch.uint8), body, camera)]))
     trunk = part_weights(model)[:, PARTS.index("torso")] > 0.9
     y = posed.vertices[0, :, 1] - posed.joints[0, model.humanoid["spine"], 1]
     assert found[trunk & (y < -0.04)].min() > 0.9 and found[trunk & (y > 0.06)].max() < 0.1
     nobody = replace(body, translation=body.translation + torch.tensor([[9.0, 0.0, 0.0]]))
-    assert draping.clothed(model, [Look(parts.to(torch.uint8), nobody, camera)]).max() == 0
+    assert draping.clothed(model, *shown_at(model, [Look(parts.to(torch.uint8), nobody, camera)])).max() == 0

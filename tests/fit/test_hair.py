@@ -10,7 +10,8 @@ from dinar.body.layers import RISE, Layer, wearing
 from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, framing
-from dinar.fit import hair, outline, skirt
+from dinar.fit import hair, outline
+from dinar.fit.look import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -50,9 +51,9 @@ def _longer() -> float:
     return 1.0 if along > 0 else -1.0
 
 
-def look(model: BodyModel, coefficients: Tensor, azimuth: float = 0.0) -> skirt.Look:
+def look(model: BodyModel, coefficients: Tensor, azimuth: float = 0.0) -> Look:
     parts, camera = seen(wearing(model, {"hair": coefficients}), azimuth)
-    return skirt.Look(parts, model.neutral(), camera)
+    return Look(parts, model.neutral(), camera)
 
 
 def off(found: hair.Found, true: Tensor) -> float:
@@ -94,13 +95,13 @@ def test_a_head_that_is_painted_like_hair_wears_none(model: BodyModel) -> None:
     rows = (parts == int(BodyPart.FACE_SKIN)).any(1).nonzero()[:, 0]
     upper = torch.arange(len(parts))[:, None] < rows[0] + (rows[-1] - rows[0]) // 4
     parts[(parts == int(BodyPart.FACE_SKIN)) & upper] = int(BodyPart.HAIR)
-    found = hair.fit(model, [skirt.Look(parts, model.neutral(), camera)])
+    found = hair.fit(model, [Look(parts, model.neutral(), camera)])
     assert found is not None and not found.worn and found.volume < 0.1
 
 
 def test_who_shows_no_hair_has_none(model: BodyModel) -> None:
     parts, camera = seen(model)
-    assert hair.fit(model, [skirt.Look(parts, model.neutral(), camera)]) is None
+    assert hair.fit(model, [Look(parts, model.neutral(), camera)]) is None
 
 
 def test_hair_does_not_lie_before_a_face_that_is_seen(model: BodyModel) -> None:

@@ -10,7 +10,7 @@ from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, part_labels, part_weights
 from dinar.camera import framing
 from dinar.fit import shoes
-from dinar.fit.skirt import Look
+from dinar.fit.look import Look, shown_at
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -53,5 +53,5 @@ def test_photos_tell(model: BodyModel, shown: BodyPart, worn: bool) -> None:
     feet = torch.tensor([k for k, part in enumerate(PARTS) if part.endswith("foot")])
     on_feet = torch.isin(part_labels(model)[face.clamp(min=0)], feet) & (face >= 0)
     parts = torch.where(on_feet, int(shown), int(BodyPart.LOWER)) * (face >= 0)
-    assert shoes.shod(model, [Look(parts.to(torch.uint8), body, camera)]) is worn
-    assert not shoes.shod(model, [])
+    assert shoes.shod(*shown_at(model, [Look(parts.to(torch.uint8), body, camera)])) is worn
+    assert not shoes.shod(*shown_at(model, []))

@@ -11,6 +11,7 @@ from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, framing
 from dinar.fit import skirt
+from dinar.fit.look import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -44,7 +45,7 @@ def test_hem_and_flare_are_found(model: BodyModel, cloth: BodyPart, hem: float, 
     worn = torch.tensor([hem, 0.0, 0.0, flare, 0.6 * flare, 0.6 * flare])
     with torch.no_grad():
         parts, camera = seen(wearing(model, {"skirt": worn}), cloth, azimuth)
-    found = skirt.fit(model, [skirt.Look(parts, model.neutral(), camera)])
+    found = skirt.fit(model, [Look(parts, model.neutral(), camera)])
     assert found is not None and found.worn and found.overlap > 0.9
     assert abs(float(found.coefficients[0]) - hem) < 0.35        # 3.5 cm
     assert abs(float(found.coefficients[3]) - flare) < 0.6       # 3 cm
@@ -53,7 +54,7 @@ def test_hem_and_flare_are_found(model: BodyModel, cloth: BodyPart, hem: float, 
 def test_trousers_and_a_shirt_are_no_skirt(model: BodyModel) -> None:
     with torch.no_grad():
         parts, camera = seen(model, BodyPart.DRESS, 0.0, trousers=True)
-    found = skirt.fit(model, [skirt.Look(parts, model.neutral(), camera)])
+    found = skirt.fit(model, [Look(parts, model.neutral(), camera)])
     assert found is None or not found.worn
 
 
@@ -61,7 +62,7 @@ def test_two_photos_are_one_skirt(model: BodyModel) -> None:
     worn = torch.tensor([0.5, 0.0, 0.0, 1.0, 0.6, 0.6])
     with torch.no_grad():
         looks = [
-            skirt.Look(parts, model.neutral(), camera)
+            Look(parts, model.neutral(), camera)
             for parts, camera in (seen(wearing(model, {"skirt": worn}), BodyPart.DRESS, a) for a in (0.0, 90.0))
         ]
     found = skirt.fit(model, looks)

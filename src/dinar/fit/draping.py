@@ -7,8 +7,6 @@ says where cloth lies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import torch
@@ -20,7 +18,6 @@ from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
 from dinar.body.uv import PARTS, part_weights
-from dinar.fit.skirt import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 from dinar.texture.part_colours import TRUNK_STEPS, Places
@@ -42,20 +39,13 @@ _CLOTH = (BodyPart.UPPER, BodyPart.OUTER, BodyPart.DRESS, BodyPart.LOWER)
 _BARE = (BodyPart.SKIN, BodyPart.HAIR, BodyPart.FACE_SKIN)
 
 
-def clothed(model: BodyModel, looks: Sequence[Look]) -> Tensor:
-    """How much of the trunk at each vertex's height is covered with cloth, [V] in [0, 1]; 0 off the trunk."""
-    model, places = bare(model), Places.on(bare(model))
-    first = places.first["trunk"]
-    cloth, skin = np.zeros(TRUNK_STEPS), np.zeros(TRUNK_STEPS)
-    for look in looks:
-        with torch.no_grad():
-            points = look.camera.project(model(look.body).vertices)
-        face = rasterize(points, model.faces, look.camera.size).face[0].long()
-        step = torch.where(face >= 0, places.of[face.clamp(min=0)] - first, -1).numpy()
-        on_trunk = (step >= 0) & (step < TRUNK_STEPS)
-        shown = look.parts.numpy()
-        for counts, kinds in ((cloth, _CLOTH), (skin, _BARE)):
-            counts += np.bincount(step[on_trunk & np.isin(shown, kinds)], minlength=TRUNK_STEPS)
+def clothed(model: BodyModel, places: Places, counts: np.ndarray) -> Tensor:
+    """How much of the trunk at each vertex's height is covered with cloth, [V] in [0, 1], by what photos show there
+    (`look.shown_at`); 0 off the trunk.
+    """
+    model, first = bare(model), places.first["trunk"]
+    trunk = counts[first : first + TRUNK_STEPS]
+    cloth, skin = (trunk[:, list(kinds)].sum(1) for kinds in (_CLOTH, _BARE))
     share = np.where(cloth + skin >= _LEAST, cloth / np.maximum(cloth + skin, 1), 0.0)
     of_place = torch.zeros(places.count)
     of_place[first : first + TRUNK_STEPS] = torch.from_numpy(share).float()
@@ -71,12 +61,13 @@ def hang(model: BodyModel, shape: Tensor, cloth: Tensor) -> Tensor:
     """
     body = bare(model)
     vertices, joints = (part.detach() for part in body.rest(shape[None]))
-    trunk = part_weights(body)[:, PARTS.index("torso")]
+    parts = part_weights(body)
+    trunk = parts[:, PARTS.index("torso")]
     low, high = _EDGE
     weight = cloth[: len(trunk)].to(trunk) * ((trunk - low) / (high - low)).clamp(0, 1)
     neck = joints[0, body.humanoid["neck"], 1]
     weight = weight * ((neck - vertices[0, :, 1]) / _COLLAR).clamp(0, 1)
-    limbs = part_weights(body)[:, [PARTS.index(f"{side} thigh") for side in ("left", "right")]].sum(1)
+    limbs = parts[:, [PARTS.index(f"{side} thigh") for side in ("left", "right")]].sum(1)
     inner = ((trunk + limbs)[body.faces] > low).all(1)
     mass, stiffness = surface_operators(vertices[0].numpy(), body.faces.numpy())
     smooth = splu((mass + _FLAT**2 * stiffness).tocsc()).solve(mass @ vertices[0].double().numpy())

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dinar.body.layers import RISE, Layer, bare
 from dinar.body.model import BodyModel
-from dinar.fit.skirt import Look
+from dinar.fit.look import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 from dinar.texture.filling import edges_of
@@ -124,7 +124,7 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _T
     hair = np.isin(part, _HAIR)
     front = (facing > FACING) & inside & ~hidden & ~np.isin(part, _NOTHING)
     # aside, hair is followed outwards from where the skin ends, or begins a little beside it
-    far, last = np.zeros(len(part)), np.full(len(part), -np.inf)
+    last = np.full(len(part), -np.inf)
     for away in np.arange(-GAP, REACH, _STEP):
         here, _, within = shown(float(away))
         on = np.isin(here, _HAIR) & within & (away - np.maximum(last, 0) <= GAP)
@@ -164,9 +164,9 @@ def _even(layer: Layer, coefficients: Tensor, told: Sequence[_Told]) -> Tensor:
     skin that they hang before.
     """
     height = layer.height(coefficients)
-    bare = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
-    worn = (height > RISE) & ~(torch.from_numpy(bare) & (height < THIN))
-    grid = worn[:-1].view(-1, COLUMNS)
+    skin = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
+    worn = (height > RISE) & ~(torch.from_numpy(skin) & (height < THIN))
+    grid = worn[:-1].view(-1, COLUMNS)                     # the same memory: what goes here goes there
     end = torch.where(grid, torch.arange(len(grid))[:, None], -1).amax(0)
     beside = torch.stack([end.roll(k) for k in range(-_BESIDE, _BESIDE + 1)])
     grid &= torch.arange(len(grid))[:, None] <= beside.median(0).values + 1

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dinar.body.layers import bare
 from dinar.body.model import DATA, BodyModel
-from dinar.fit.skirt import Look
 from dinar.parts import BodyPart
-from dinar.raster.rasterize import rasterize
 from dinar.texture.part_colours import STEPS, Places
 
 SHOD = 0.6     # of the pixels of feet that are shoes or skin: as many are shoes
 SEEN = 30      # such pixels, at least
 
 
-def shod(model: BodyModel, looks: Sequence[Look]) -> bool:
-    """Whether photos show shoes on the feet rather than skin; False where they do not show feet."""
-    model, places = bare(model), Places.on(bare(model))
+def shod(places: Places, counts: np.ndarray) -> bool:
+    """Whether photos show shoes on the feet rather than skin (`look.shown_at`); False where they do not show feet."""
     starts = (places.first[f"{side} leg"] + 2 * STEPS for side in ("left", "right"))
-    feet = [start + k for start in starts for k in range(STEPS)]
-    shoes = skin = 0
-    for look in looks:
-        with torch.no_grad():
-            points = look.camera.project(model(look.body).vertices)
-        face = rasterize(points, model.faces, look.camera.size).face[0].long()
-        place = torch.where(face >= 0, places.of[face.clamp(min=0)], -1)
-        shown = look.parts[torch.isin(place, torch.tensor(feet))]
-        shoes += int((shown == BodyPart.SHOES).sum())
-        skin += int((shown == BodyPart.SKIN).sum())
-    return shoes >= SEEN and shoes >= SHOD * (shoes + skin)
+    feet = sum(counts[start : start + STEPS].sum(0) for start in starts)
+    shoes, skin = feet[BodyPart.SHOES], feet[BodyPart.SKIN]
+    return bool(shoes >= SEEN and shoes >= SHOD * (shoes + skin))
 
 
 def put_on(model: BodyModel) -> Tensor:

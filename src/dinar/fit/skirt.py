@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from dinar.body.layers import Layer, bare, clinging
-from dinar.body.model import Body, BodyModel
+from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera
+from dinar.fit.look import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -35,20 +36,6 @@ RING = 72                # vertices of the layer's last ring, its hem
 _ROUND = 0.6
 _CLOTH = (BodyPart.DRESS, BodyPart.OUTER, BodyPart.UPPER)
 _ARMS = tuple(k for k, part in enumerate(PARTS) if part.endswith(("arm", "hand")))
-
-
-@dataclass(frozen=True)
-class Look:
-    """A photo with its parts, and the body in it.
-
-    parts   uint8 [H, W]  `parts.BodyPart`
-    body    Body          batch 1
-    camera  Camera        of size (H, W)
-    """
-
-    parts: Tensor
-    body: Body
-    camera: Camera
 
 
 @dataclass(frozen=True)

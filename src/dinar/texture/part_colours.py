@@ -168,10 +168,16 @@ def foreign(
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
 
 
+def counted(place: np.ndarray, shown: np.ndarray, count: int) -> np.ndarray:
+    """How many pixels show each label at each of so many places, [count, 256]. Place [h, w] is -1 off the body."""
+    counts = np.zeros((count, _LABELS))
+    np.add.at(counts, (place[place >= 0], shown[place >= 0]), 1.0)
+    return counts
+
+
 def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray:
     """Which labels each place may have, bool [count, 256], by what a photo shows. Place [h, w] is -1 off the body."""
-    counts = np.zeros((places.count, _LABELS))
-    np.add.at(counts, (place[place >= 0], shown[place >= 0]), 1.0)
+    counts = counted(place, shown, places.count)
     allowed = np.zeros(counts.shape, bool)
     allowed[:, list(NEUTRAL)] = True
     for chain, start in places.first.items():
