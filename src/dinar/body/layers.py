@@ -155,6 +155,11 @@ def bare(model: BodyModel) -> BodyModel:
     return model.without_layers() if model.layers else model
 
 
+def vertices_of(model: BodyModel, name: str) -> Tensor:
+    """Which vertices are those of a layer that the body wears, bool [V]."""
+    return model.layer == 1 + list(model.layers).index(name)
+
+
 def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     """The body of shape [S] with hips and legs drawn back where a skirt hides them, so that they stay within it.
 
@@ -166,7 +171,7 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     normals = vertex_normals(vertices, model.faces.cpu())[0].double()
     start, layer = vertices[0].double(), model.layer.cpu()
     points = start.clone()
-    tube, body = layer == 1 + list(model.layers).index("skirt"), layer == 0
+    tube, body = vertices_of(model, "skirt").cpu(), layer == 0
     low, high = float(points[tube, 1].min()), float(points[tube, 1].max())
     y = points[body, 1]
     hidden = ((y - low - _HEM[0]) / _HEM[1]).clamp(0, 1) * ((high - _WAIST[0] - y) / _WAIST[1]).clamp(0, 1)

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import RISE, Layer, bare
+from dinar.body.layers import RISE, Layer, bare, vertices_of
 from dinar.body.model import BodyModel
 from dinar.fit.look import Look
 from dinar.parts import BodyPart
@@ -191,13 +191,8 @@ def shaped(model: BodyModel, height: Tensor) -> BodyModel:
     layer = Layer.load("hair")
     moved = torch.zeros_like(model.template)
     step = height - layer.height(model.layers["hair"].cpu())
-    moved[_own(model)] = (step[:, None] * layer.outwards).to(moved)
+    moved[vertices_of(model, "hair")] = (step[:, None] * layer.outwards).to(moved)
     return model.moved(moved)
-
-
-def _own(model: BodyModel) -> Tensor:
-    """Which vertices are the hair's, bool [V]."""
-    return model.layer == 1 + list(model.layers).index("hair")
 
 
 def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
@@ -205,7 +200,7 @@ def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     if "hair" not in model.layers:
         return model
     layer = Layer.load("hair")
-    own = _own(model).cpu()
+    own = vertices_of(model, "hair").cpu()
     rest = model.rest(shape[None])[0][0].detach().cpu()
     inner = layer.inner + torch.tensordot(shape.cpu().to(layer.shape_basis), layer.shape_basis, dims=1)
     thick = ((rest[own] - inner) * layer.outwards).sum(1)

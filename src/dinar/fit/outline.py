@@ -21,7 +21,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import RISE, Layer
+from dinar.body.layers import RISE, Layer, vertices_of
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
@@ -313,7 +313,7 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     head = weights[:, model.below([model.humanoid["head"]])].sum(1)
     kept = head * (1 - scalp) + weights[:, model.below(ends)].sum(1)
     if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
-        of_hair = model.layer == 1 + list(model.layers).index("hair")
+        of_hair = vertices_of(model, "hair")
         kept = torch.where(of_hair, 0, torch.maximum(kept, head))
         layer = Layer.load("hair")
         above = layer.height(model.layers["hair"]) + (model.offsets[of_hair] * layer.outwards).sum(1)

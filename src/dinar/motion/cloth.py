@@ -16,6 +16,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from dinar.body.layers import vertices_of
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 
@@ -119,7 +120,7 @@ class Cloth:
         how = HANGING[name]
         with torch.no_grad():
             drawn, places = (part[0] for part in model.rest(shape.detach().cpu()[None]))
-        worn = model.layer == 1 + list(model.layers).index(name)
+        worn = vertices_of(model, name)
         points = drawn[worn].double().numpy()
         chosen = spread(points, PARTICLES)
         particles = points[chosen]
