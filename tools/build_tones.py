@@ -22,7 +22,7 @@ import numpy as np
 from dinar import images
 from dinar.photo.sighting import Perception
 from dinar.store import Store
-from dinar.synth.shading import LINEAR
+from dinar.synth.kernels.colours import LINEAR
 
 OUTPUT = Path(__file__).parents[1] / "src/dinar/synth/data/tones.json"
 CHEEKS = ((42, 45, 54, 35), (39, 36, 48, 31))  # iBUG: of an eye the inner and outer corner, the mouth's, a nostril

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dinar.synth import shading
+from dinar.synth.kernels import shading
 from dinar.synth.lights import measured, measured_light
 from dinar.synth.studio import Light, _directions
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dinar.parts import BodyPart
+from dinar.synth.kernels.colours import LINEAR
 from dinar.synth.people import DATA, random_person, skin_picture
 from dinar.synth.poses import random_body
-from dinar.synth.shading import LINEAR
 from dinar.synth.wardrobe import Wardrobe
 
 ASSETS = Path(__file__).parents[3] / "shared/assets"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dinar.synth.shading import LINEAR
+from dinar.synth.kernels.colours import LINEAR
 from dinar.synth.skin import _cheeks, cheek_colour, skin_picture
 from dinar.synth.wardrobe import Wardrobe
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dinar.synth.kernels.colours import LINEAR
 from dinar.synth.pigment import GREY, HairColour
-from dinar.synth.shading import LINEAR
 from dinar.synth.strands import strands
 
 

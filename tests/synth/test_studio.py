@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dinar.raster.rasterize import rasterize
-from dinar.synth import shading
+from dinar.synth.kernels import meshes, openness, visible
 from dinar.synth.people import random_person
 from dinar.synth.poses import random_body
 from dinar.synth.sets import random_background, random_light, views
@@ -81,12 +81,12 @@ def test_a_set_of_views():
 
 def _mesh(faces, uv, part, pixels, opaque=0):
     """A flat mesh whose parts are of one colour each."""
-    vertices = np.zeros((int(faces.max()) + 1, shading.SURFACE_COLUMNS), np.float32)
+    vertices = np.zeros((int(faces.max()) + 1, meshes.SURFACE_COLUMNS), np.float32)
     starts, sizes = np.arange(len(pixels))[:, None], np.ones((len(pixels), 1), np.int64)
-    materials = np.zeros((len(pixels), shading.MATERIAL_COLUMNS), np.float32)
+    materials = np.zeros((len(pixels), meshes.MATERIAL_COLUMNS), np.float32)
     detail = np.zeros(len(faces), np.float32)
     label = np.ones(len(faces), np.uint8)
-    return shading.Mesh(vertices, faces, faces, uv, part, label, opaque, detail, pixels, starts, sizes, materials)
+    return meshes.Mesh(vertices, faces, faces, uv, part, label, opaque, detail, pixels, starts, sizes, materials)
 
 
 def test_transparent_layers_come_nearest_first():
@@ -98,7 +98,7 @@ def test_transparent_layers_come_nearest_first():
     part = np.repeat(np.arange(3), 2)
     uv = np.tile(np.float32([[0, 0], [1, 0], [1, 1], [0, 1]]), (3, 1))
     face, nearness = np.empty((8, 8, 4), np.int32), np.empty((8, 8, 4), np.float32)
-    shading.layers(screen, _mesh(faces, uv, part, pixels), np.full((8, 8), 0.1, np.float32), face, nearness)
+    visible.layers(screen, _mesh(faces, uv, part, pixels), np.full((8, 8), 0.1, np.float32), face, nearness)
     assert (part[face[..., 0]] == 1).all() and (part[face[..., 1]] == 2).all()
     assert (face[..., 2:] == -1).all()
     assert np.allclose(nearness[..., :2], [1, 1 / 2])
@@ -110,7 +110,7 @@ def test_layers_stop_at_what_is_opaque():
     face, nearness = np.empty((8, 8, 2), np.int32), np.empty((8, 8, 2), np.float32)
     behind = np.full((8, 8), 1.0, np.float32)
     behind[:, :4] = 1 / 3
-    shading.layers(screen, mesh, behind, face, nearness)
+    visible.layers(screen, mesh, behind, face, nearness)
     assert face[1, 1, 0] == 0 and (face[:, 4:] == -1).all()
 
 
@@ -127,8 +127,8 @@ def test_drawing_agrees_with_the_rasteriser():
     face, nearness = np.empty((64, 64), np.int32), np.empty((64, 64), np.float32)
     for two_sided in (False, True):
         wanted = rasterize(torch.from_numpy(points)[None], torch.from_numpy(faces), (64, 64), cull=not two_sided)
-        mesh.materials[0, shading.TWO_SIDED] = two_sided
-        shading.draw(screen, mesh, face, nearness)
+        mesh.materials[0, meshes.TWO_SIDED] = two_sided
+        visible.draw(screen, mesh, face, nearness)
         same = face == wanted.face[0].numpy()
         assert same.mean() > 0.998
         hit = same & (face >= 0)
@@ -146,7 +146,7 @@ def test_no_gap_between_neighbours():
     faces = np.stack([np.zeros(97, int), 1 + (k + 1) % 97, 1 + k], axis=1)
     mesh = _mesh(faces, np.zeros((98, 2), np.float32), np.zeros(97, int), np.zeros((1, 4), np.uint8), opaque=97)
     face, nearness = np.empty((64, 64), np.int32), np.empty((64, 64), np.float32)
-    shading.draw(screen, mesh, face, nearness)
+    visible.draw(screen, mesh, face, nearness)
     y, x = np.mgrid[0:64, 0:64] + 0.5
     inside = np.hypot(x - 31.3, y - 32.1) < 27.9
     assert (face[inside] >= 0).all() and (face[np.hypot(x - 31.3, y - 32.1) > 28.1] == -1).all()
@@ -160,7 +160,7 @@ def test_a_wall_hides_the_light():
     points = np.float32([[-0.5, 0, 0], [0.5, 0, 0], [0.5, 0, 1]])  # depths along the axis: 0, 0 and -1
     normals = np.tile(np.float32([[0, 0.6, 0.8]]), (3, 1))
     seen, facing = np.empty((2, 2, 3), np.float32)
-    shading.visibility(points, normals, frame[None], near, far, np.float32(8), np.float32(0.01), seen, facing)
+    openness.visibility(points, normals, frame[None], near, far, np.float32(8), np.float32(0.01), seen, facing)
     assert seen.tolist() == [[1, 0, 1], [1, 1, 0]]
     assert np.allclose(facing, [[0.8, 0, 0.8], [0, 0, 0]])
 
@@ -197,5 +197,5 @@ def test_a_person_partly_or_wholly_outside_the_picture(scene):
 def test_normals_of_a_square():
     vertices = np.float32([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [5, 5, 5]])
     normals = np.empty_like(vertices)
-    shading.vertex_normals(vertices, np.array([[0, 1, 2], [0, 2, 3]]), normals)
+    meshes.vertex_normals(vertices, np.array([[0, 1, 2], [0, 2, 3]]), normals)
     assert np.allclose(normals, [[0, 0, 1]] * 4 + [[0, 0, 0]])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dinar.synth import shading
+from dinar.synth.kernels import shading
 from dinar.synth.studio import Light
 
 DATA = Path(__file__).parent / "data"

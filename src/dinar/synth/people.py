@@ -18,10 +18,10 @@ from dinar.body.model import Body, BodyModel
 from dinar.body.uv import load_layout
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
-from dinar.synth import shading
 from dinar.synth.garments.outfits import Extras, Tailor
 from dinar.synth.garments.sewing import covered, layered
 from dinar.synth.garments.things import Anchors, beneath
+from dinar.synth.kernels import meshes
 from dinar.synth.piece import CLOTH, LEATHER, Piece
 from dinar.synth.pigment import HairColour, random_hair
 from dinar.synth.skin import skin_picture
@@ -108,7 +108,7 @@ class Person:
     dots                   int32 [M, 3]     three vertices each, whose middles lie 1 to 2 cm apart all over the person
     kind                   int64 [N]        0 skin, 1 clothes, 2 hair, 3 eyes and the like
     images                 one a part, and normal maps
-    materials              float32 [P, shading.MATERIAL_COLUMNS]
+    materials              float32 [P, meshes.MATERIAL_COLUMNS]
     under                  float32 [N]      metres by which a vertex gives way to what is worn over it
     """
 
@@ -152,7 +152,7 @@ class Person:
         with torch.no_grad():
             transforms = _rig(self.model)(body).transforms[0, :, :3].numpy()
         out, follows = np.empty_like(rest), self.skin_weights
-        shading.skinned(rest, np.ascontiguousarray(transforms), follows.indptr, follows.indices, follows.data, out)
+        meshes.skinned(rest, np.ascontiguousarray(transforms), follows.indptr, follows.indices, follows.data, out)
         return out
 
 
@@ -312,7 +312,7 @@ def _assemble(
     rows, faces, uv, uv_faces, owner, labels = [], [], [], [], [], []
     vertex = texel = 0
     pictures = [part.picture for part in parts]
-    materials = np.zeros((len(parts), shading.MATERIAL_COLUMNS), np.float32)
+    materials = np.zeros((len(parts), meshes.MATERIAL_COLUMNS), np.float32)
     for k, part in enumerate(parts):
         faces.append(part.faces + vertex)
         uv.append(part.uv)
@@ -320,9 +320,9 @@ def _assemble(
         owner.append(np.full(len(part.faces), k))
         labels.append(np.broadcast_to(np.uint8(part.label), len(part.faces)))
         materials[k, : len(part.material)] = part.material
-        materials[k, shading.NORMAL_MAP] = -1
+        materials[k, meshes.NORMAL_MAP] = -1
         if part.bump is not None:
-            materials[k, shading.NORMAL_MAP] = len(pictures)
+            materials[k, meshes.NORMAL_MAP] = len(pictures)
             pictures.append(part.bump)
         vertex += len(part.rest)
         texel += len(part.uv)
@@ -566,7 +566,7 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals float32 [N, 3] of a mesh."""
     normals = np.empty((len(vertices), 3), np.float32)
-    shading.vertex_normals(vertices, faces, normals)
+    meshes.vertex_normals(vertices, faces, normals)
     return normals
 
 

@@ -21,7 +21,7 @@ class Piece:
     index, weight   int64, float32 [N, 3]  body vertices that a vertex hangs on, and their shares
     faces, uv_faces int [F, 3]; uv float32 [T, 2]
     picture         uint8 [s, s, 3 or 4]  sRGB and opacity
-    material        a row of `shading`'s materials
+    material        a row of `kernels.meshes`' materials
     kind            as in `Person.kind`
     label           BodyPart of all faces, or of each, uint8 [F]
     bump            uint8 [s, s, 3]  a normal map

@@ -22,8 +22,8 @@ from dinar.motion.motion import Motion
 from dinar.motion.person import humanoid_chains
 from dinar.motion.retarget import apply
 from dinar.raster.rasterize import rasterize
-from dinar.synth import shading
 from dinar.synth.glb import Rig, RiggedPart, read_rig
+from dinar.synth.kernels import meshes
 from dinar.synth.labels import rigged_labels
 from dinar.synth.people import Images, Person, detail_of, dots_of, pyramids
 
@@ -131,7 +131,7 @@ class RiggedPerson(Person):
         with torch.no_grad():
             transforms = (_joints_of(self.model)(body).transforms[0] @ self.unpose)[:, :3].contiguous().numpy()
         out, follows = np.empty_like(self.rest), self.skin_weights
-        shading.skinned(self.rest, transforms, follows.indptr, follows.indices, follows.data, out)
+        meshes.skinned(self.rest, transforms, follows.indptr, follows.indices, follows.data, out)
         return out
 
 
@@ -542,10 +542,10 @@ def _person(
         found, number = np.unique(face_kind, return_inverse=True)
         of_face.append(len(materials) + number)
         for surface in found:
-            row = np.zeros(shading.MATERIAL_COLUMNS, np.float32)
+            row = np.zeros(meshes.MATERIAL_COLUMNS, np.float32)
             row[: len(surfaces[surface])] = surfaces[surface]
-            row[shading.TWO_SIDED] = part.two_sided
-            row[shading.NORMAL_MAP] = -1
+            row[meshes.TWO_SIDED] = part.two_sided
+            row[meshes.NORMAL_MAP] = -1
             materials.append(row)
             picture.append(k)
         vertex += len(part.vertices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dinar.synth.shading import LINEAR, to_bytes
+from dinar.synth.kernels.colours import LINEAR, to_bytes
 
 
 def linear(picture: np.ndarray) -> np.ndarray:

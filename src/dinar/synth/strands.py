@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from dinar.synth import shading
+from dinar.synth.kernels import colours
 from dinar.synth.pigment import GREY, HairColour
 
 VARIANTS = 3  # pictures of each kind of waves and curls
@@ -37,7 +37,7 @@ def strands(colour: HairColour, wave: float, curl: float, variant: int, size: in
         pale = cv2.LUT(planes, np.float32(GREY * shade)[:, None])
         light += (pale - light) * np.clip((_threshold(colour.grey) - ranks) / np.float32(_SOFT), 0, 1)[..., None]
     picture = np.empty(light.shape, np.uint8)
-    shading.to_bytes(np.minimum(light, 1).ravel(), picture.ravel())
+    colours.to_bytes(np.minimum(light, 1).ravel(), picture.ravel())
     return picture, bump
 
 

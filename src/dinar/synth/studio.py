@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
-from dinar.synth import shading
+from dinar.synth.kernels import colours, meshes, openness, shading, surroundings, visible
 from dinar.synth.people import Person, vertex_normals
 from dinar.synth.view import View
 
@@ -131,7 +131,7 @@ class Scene:
 class LitScene:
     """A scene in some light.
 
-    surface      float32 [N, shading.SURFACE_COLUMNS]  position about `middle`, normal, light of the surroundings
+    surface      float32 [N, meshes.SURFACE_COLUMNS]  position about `middle`, normal, light of the surroundings
     patch_light  float32 [FLOOR, FLOOR, 3]             light of the surroundings on the floor
     middle       float32 [3]                           metres
     meter        what a light meter in the person's place says: pictures of one meter reading go together
@@ -176,9 +176,9 @@ def arrange(person: Person, body: Body) -> Scene:
     frames, scale = _sky_frames(), np.float32((SKY_MAP / 2 - 1) / reach)
     maps = np.empty((2, AXES, SKY_MAP, SKY_MAP), np.float32)
     work = np.empty((3, len(person.dots)), np.float32)
-    shading.sky_depths(vertices - middle, person.dots, frames, scale, work, *maps)
+    openness.sky_depths(vertices - middle, person.dots, frames, scale, work, *maps)
     seen, facing = np.empty((2, DIRECTIONS, len(lifted)), np.float32)
-    shading.visibility(lifted, upwards, frames, *maps, scale, np.float32(0.018), seen, facing)
+    openness.visibility(lifted, upwards, frames, *maps, scale, np.float32(0.018), seen, facing)
     return Scene(person, body, vertices, normals, floor, patch, facing, seen)
 
 
@@ -193,7 +193,7 @@ def illuminate(scene: Scene, light: Light) -> LitScene:
     irradiance = (radiance.T @ scene.facing).T
     of_ways = np.concatenate([radiance.mean(1)[:, None] * ways, np.full((DIRECTIONS, 1), 1 / DIRECTIONS)], axis=1)
     middle = scene.vertices.mean(0)
-    surface = np.zeros((n, shading.SURFACE_COLUMNS), np.float32)
+    surface = np.zeros((n, meshes.SURFACE_COLUMNS), np.float32)
     surface[:, :3] = scene.vertices - middle
     surface[:, 3:6] = scene.normals
     surface[:, 6:9] = irradiance[:n] + 0.06 * radiance.sum(0) / 4  # the latter from the person's other parts
@@ -201,7 +201,7 @@ def illuminate(scene: Scene, light: Light) -> LitScene:
 
     reach = float(np.linalg.norm(surface[:, :3], axis=1).max()) * 1.02
     size = SHADOW_MAP if light.softness < 0.03 else SHADOW_MAP // 2
-    scale = np.float32(size / 2 / (reach + 2.1 * shading.FLOOR_SOFTNESS * light.softness))
+    scale = np.float32(size / 2 / (reach + 2.1 * surroundings.FLOOR_SOFTNESS * light.softness))
     frame = _frame(light.lamp)
     screen = surface[:, :3] @ (frame * np.float32([[scale], [scale], [-1]])).T
     screen += np.float32([size / 2, size / 2, _FAR])
@@ -233,7 +233,7 @@ def take(
     scene = lit.scene
     h, w = camera.size
     screen = np.empty_like(scene.vertices)
-    shading.projected(scene.vertices, _matrix(camera), scene.person.under, screen)
+    visible.projected(scene.vertices, _matrix(camera), scene.person.under, screen)
     x0, y0, x1, y1 = _box(screen, (h, w))
     person = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0), 4), np.float32)
     labels = np.zeros((h, w), np.uint8)
@@ -257,19 +257,19 @@ def _matrix(camera: Camera) -> np.ndarray:
     return (torch.tensor([[SUPERSAMPLING], [SUPERSAMPLING], [1.0]]) * camera.K @ moved).numpy()
 
 
-def mesh_of(person: Person, surface: np.ndarray) -> shading.Mesh:
-    """What is drawn of a person whose vertices are `surface` [N, shading.SURFACE_COLUMNS]."""
+def mesh_of(person: Person, surface: np.ndarray) -> meshes.Mesh:
+    """What is drawn of a person whose vertices are `surface` [N, meshes.SURFACE_COLUMNS]."""
     images = person.images
-    return shading.Mesh(
+    return meshes.Mesh(
         surface, person.faces, person.uv_faces, person.uv, person.part, person.label, person.opaque, person.detail,
         images.pixels, images.starts, images.sizes, person.materials,
     )  # fmt: skip
 
 
-def _drawn(screen: np.ndarray, mesh: shading.Mesh, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The opaque triangle at each pixel and its nearness [H, W]; see `shading.draw`."""
+def _drawn(screen: np.ndarray, mesh: meshes.Mesh, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The opaque triangle at each pixel and its nearness [H, W]; see `visible.draw`."""
     face, nearness = np.empty(size, np.int32), np.empty(size, np.float32)
-    shading.draw(screen, mesh, face, nearness)
+    visible.draw(screen, mesh, face, nearness)
     return face, nearness
 
 
@@ -293,7 +293,7 @@ def _draw(lit: LitScene, screen: np.ndarray, eye: np.ndarray, out: np.ndarray, l
     many = (*behind.shape, LAYERS)
     face = np.empty(many, np.int32)
     moved = screen - np.float32([columns.start, rows.start, 0])
-    shading.layers(moved, mesh, behind, face, np.empty(many, np.float32))
+    visible.layers(moved, mesh, behind, face, np.empty(many, np.float32))
     shading.shade(moved, face, mesh, lit.lamps, lit.shadow, eye, False, out[y0:y1, x0:x1], labels[y0:y1, x0:x1])
 
 
@@ -308,7 +308,7 @@ def _box(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]
 def _bounds(points: np.ndarray) -> np.ndarray:
     """Least and greatest coordinates [2, 3] of points [N, 3]."""
     out = np.empty((2, 3), np.float32)
-    shading.bounds(points, out)
+    meshes.bounds(points, out)
     return out
 
 
@@ -365,16 +365,16 @@ def _composed(
     lamp = lit.lamps.colour * np.float32(max(float(lit.lamps.lamp[1]), 0.0))
     falls = np.empty((*coarse, 3), np.float32)
     corner, pace = lit.scene.patch[0, [0, 2]], np.float32(2 * FLOOR_REACH / (FLOOR - 1))
-    shading.floor_light(rays, place, grid, corner, pace, rim, lamp, lit.shadow, _PLACE_STEP, falls)
+    surroundings.floor_light(rays, place, grid, corner, pace, rim, lamp, lit.shadow, _PLACE_STEP, falls)
     falls = cv2.GaussianBlur(falls, (5, 5), max(camera.size[0] / 1000, 0.6))
 
     behind, blur = np.empty((*coarse, 3), np.float32), np.empty(coarse, np.float32)
-    shading.surroundings(rays, place, falls, near, _PLACE_STEP, behind, blur)
+    surroundings.surroundings(rays, place, falls, near, _PLACE_STEP, behind, blur)
     sigma = background.blur * coarse[0]
     if sigma > 0:
         behind += (_blurred(behind, sigma) - behind) * blur[..., None]
     light, falls = _enlarged(behind, camera.size), _enlarged(falls, camera.size)
-    shading.compose(person, top, left, rays, place, falls, near, light)
+    surroundings.compose(person, top, left, rays, place, falls, near, light)
     return light
 
 
@@ -393,17 +393,17 @@ def _enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(fine[: size[0], : size[1]])
 
 
-def _place(lit: LitScene, camera: Camera, background: Background) -> tuple[shading.Rays, shading.Place]:
+def _place(lit: LitScene, camera: Camera, background: Background) -> tuple[surroundings.Rays, surroundings.Place]:
     """A camera's rays, and the place as it looks to it: the far wall is always ahead."""
     K, R, eye = camera.K.numpy(), camera.R.numpy(), camera.position.numpy()
     first = np.float32([-K[0, 2] / K[0, 0], -K[1, 2] / K[1, 1], 1]) @ R
-    rays = shading.Rays(eye, first, R[0] / K[0, 0], R[1] / K[1, 1])
+    rays = surroundings.Rays(eye, first, R[0] / K[0, 0], R[1] / K[1, 1])
     forward = np.float32([R[2, 0], 0, R[2, 2]])
     forward /= np.linalg.norm(forward) + 1e-9
     c, s = math.cos(background.turn), math.sin(background.turn)
     forward = np.float32([forward[0] * c + forward[2] * s, 0, forward[2] * c - forward[0] * s])
     right = np.float32([-forward[2], 0, forward[0]])
-    place = shading.Place(
+    place = surroundings.Place(
         background.floor, background.wall, background.floor_mean, lit.middle, lit.scene.floor, forward, right,
         float(background.distance), float(background.tile), float(background.wide), background.seamless,
     )  # fmt: skip
@@ -425,7 +425,7 @@ def _developed(light: np.ndarray, lens: Lens, seed: int, meter: float | None = N
     across = np.repeat((np.arange(w, dtype=np.float32) - np.float32(w / 2)) ** 2 * loss, 3)
     above = (np.arange(h, dtype=np.float32) - np.float32(h / 2)) ** 2 * loss
     out = np.empty((h, w, 3), np.float32)
-    shading.develop(
+    colours.develop(
         light.reshape(h, -1), np.tile(gain, w), across, above, np.float32(lens.noise), normal, starts,
         _tone(lens.contrast), np.float32(_TONES), np.empty(3 * w, np.float32), out.reshape(h, -1),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.uv import load_layout, texel_map
 from dinar.parts import BodyPart
-from dinar.synth import shading
+from dinar.synth.kernels import meshes, visible
 from dinar.synth.people import Person
 from dinar.synth.studio import mesh_of
 
@@ -51,14 +51,14 @@ def surface_parts(person: Person, size: int = SIDE) -> np.ndarray:
     names, number = np.unique(np.append(person.label, 0), return_inverse=True)  # 0 first: nothing is seen
     number = number.astype(np.uint8)
     votes = np.zeros((len(points), len(names)), np.float32)
-    mesh = mesh_of(person, np.zeros((len(vertices), shading.SURFACE_COLUMNS), np.float32))
+    mesh = mesh_of(person, np.zeros((len(vertices), meshes.SURFACE_COLUMNS), np.float32))
     face, near = np.empty((_PIXELS, _PIXELS), np.int32), np.empty((_PIXELS, _PIXELS), np.float32)
     thin, before = np.empty((_PIXELS, _PIXELS, 1), np.int32), np.empty((_PIXELS, _PIXELS, 1), np.float32)
     for way in _ways():
         frame = _frame(way)
         screen = _seen_along(vertices - middle, frame, scale)
-        shading.draw(screen, mesh, face, near)
-        shading.layers(screen, mesh, near.copy(), thin, before)
+        visible.draw(screen, mesh, face, near)
+        visible.layers(screen, mesh, near.copy(), thin, before)
         found, nearness = np.where(thin[..., 0] >= 0, thin[..., 0], face), np.maximum(before[..., 0], near)
         cosine = facing @ way
         rows = np.flatnonzero(cosine > _GRAZING)

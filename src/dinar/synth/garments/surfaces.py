@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix, csr_matrix, identity
 
 from dinar.body.model import BodyModel
 from dinar.raster.rasterize import rasterize
-from dinar.synth import shading
+from dinar.synth.kernels import meshes
 
 DATA = Path(__file__).parents[1] / "data"
 _RING = 0.015  # metres: what lies at one height, or as far along an arm, is a ring
@@ -55,7 +55,7 @@ class Surface:
     def normals(self, vertices: np.ndarray) -> np.ndarray:
         """Unit normals float32 [N, 3]."""
         out = np.empty((len(vertices), 3), np.float32)
-        shading.vertex_normals(np.ascontiguousarray(vertices, np.float32), self.faces, out)
+        meshes.vertex_normals(np.ascontiguousarray(vertices, np.float32), self.faces, out)
         return out
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from dinar.body.model import BodyModel
 from dinar.synth.garments.cloth import Look, folds, pictured
 from dinar.synth.garments.sewing import Garment, sewn
+from dinar.synth.kernels.colours import to_bytes
 from dinar.synth.piece import Piece
-from dinar.synth.shading import to_bytes
 
 
 @dataclass(frozen=True, eq=False)
