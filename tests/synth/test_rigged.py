@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import roma
 import torch
 from scipy.spatial.transform import Rotation
 from synth.glb_files import Writer
@@ -15,10 +14,10 @@ from dinar.body.model import Body, BodyModel
 from dinar.data.dataset import MultiView
 from dinar.errors import InputError
 from dinar.motion.person import humanoid_chains
-from dinar.synth import rigged
+from dinar.synth import registration, rigged
 from dinar.synth.glb import read_rig
 from dinar.synth.poses import random_body
-from dinar.synth.rigged import Distances, load_person, nearest, rigged_files
+from dinar.synth.rigged import load_person, rigged_files
 from dinar.synth.shards import Plan, write_shards
 
 ASSETS = Path(__file__).parents[3] / "shared/assets"
@@ -44,9 +43,9 @@ def truth(model) -> Body:
     rng = np.random.default_rng(3)
     shape = np.zeros((1, 100), np.float32)
     shape[0, :12] = rng.normal(0, 0.8, 12)
-    pose = rigged._t_pose(model)
+    pose = registration._t_pose(model)
     bend = torch.from_numpy(rng.normal(0, 0.03, pose.shape).astype(np.float32))
-    pose = pose + bend * (rigged._stiffness(model) == 1)[:, None]
+    pose = pose + bend * (registration._stiffness(model) == 1)[:, None]
     place = torch.tensor([[0.1, 0.9, 0.0]])
     return replace(model.neutral(), shape=torch.from_numpy(shape), pose=pose[None], translation=place)
 
@@ -132,46 +131,6 @@ def test_files_that_are_no_people(model, truth, tmp_path):
         load_person(written(tmp_path / "a.glb", model, truth, named=False))
     with pytest.raises(InputError, match="true size"):
         load_person(written(tmp_path / "b.glb", model, truth, scale=100))
-
-
-def test_nearest_is_the_distance_from_triangles():
-    rng = np.random.default_rng(0)
-    vertices, points = rng.normal(size=(24, 3)), rng.normal(size=(50, 3)) * 1.5
-    faces = np.arange(24).reshape(8, 3)
-    shares = rng.dirichlet([0.6, 0.6, 0.6], (8, 40_000))
-    samples = np.einsum("fsk,fkc->fsc", shares, vertices[faces]).reshape(-1, 3)
-    found = nearest(points, vertices, faces)
-    brute = np.array([np.linalg.norm(samples - p, axis=1).min() for p in points])
-    assert (found <= brute + 1e-9).all() and (brute - found).max() < 0.05
-
-
-def test_means_are_by_area():
-    assert rigged._summary(np.array([0.0, 1.0]), np.array([3.0, 1.0])) == (0.25, 1.0)
-    both = Distances((0.25, 1.0), (0.75, 1.0), None)
-    assert both.mean == 0.5
-
-
-def test_steps_are_gradients(model, truth):
-    """The normal equations' vector is half the gradient of the squared distances."""
-    body = replace(truth, pose=truth.pose * 0.9)
-    rows = torch.arange(0, 13000, 700)
-    aims = model(truth).vertices[0, rows]
-    step = rigged._Step(model, body)
-    even = torch.eye(3).expand(len(rows), 3, 3)
-    step.pull_vertices(rows, even, step.vertices[rows] - aims)
-    step.pull_joints(torch.tensor([5, 50]), torch.zeros(2, 3), 2.0)
-
-    shape = body.shape.clone().requires_grad_()
-    turn = torch.zeros(len(step.free), 3, requires_grad=True)
-    place = body.translation.clone().requires_grad_()
-    above = step.above[step.free]
-    local = roma.rotvec_to_rotmat(body.pose[0])
-    local = local.index_copy(0, step.free, above.mT @ roma.rotvec_to_rotmat(turn) @ above @ local[step.free])
-    mesh = model(Body(shape, roma.rotmat_to_rotvec(local)[None], body.expression, place))
-    loss = (mesh.vertices[0, rows] - aims).square().sum() + 2 * mesh.joints[0, [5, 50]].square().sum()
-    loss.backward()
-    expected = torch.cat([shape.grad[0], turn.grad.flatten(), place.grad[0]]) / 2
-    assert torch.allclose(step.vector, expected, atol=1e-4 * float(expected.abs().max()))
 
 
 def test_folders(tmp_path):

@@ -9,26 +9,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, vstack
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_matrix, vstack
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.model import Body, BodyModel
-from dinar.body.uv import load_layout
 from dinar.parts import BodyPart
-from dinar.raster.rasterize import interpolate, rasterize
+from dinar.synth.bodies import bare_skin, eyes, piece_of, teeth, tinted, wig_on
 from dinar.synth.garments.outfits import Extras, Tailor
 from dinar.synth.garments.sewing import covered, layered
 from dinar.synth.garments.things import Anchors, beneath
 from dinar.synth.kernels import meshes
+from dinar.synth.outfits import folds, outfit_labels, outfit_picture, random_colour, shoe_picture
 from dinar.synth.piece import CLOTH, LEATHER, Piece
-from dinar.synth.pigment import HairColour, random_hair
+from dinar.synth.pigment import random_hair
 from dinar.synth.skin import skin_picture
-from dinar.synth.srgb import bytes_of, linear
-from dinar.synth.strands import strands
-from dinar.synth.wardrobe import Asset, Wardrobe
-from dinar.synth.wigs import BALD, bald_share, beneath_hair, collar_height, fitted, follows, lifted, scalp_beneath
+from dinar.synth.srgb import linear
+from dinar.synth.wardrobe import Wardrobe
+from dinar.synth.wigs import BALD, bald_share, beneath_hair, collar_height, scalp_beneath
 
 DATA = Path(__file__).parent / "data"
 LEVELS = 7
@@ -37,9 +35,7 @@ _NEAR = 0.03  # metres within which clothes lie over skin and shoes
 _UNDER_CLOTH, _IN_TROUSERS = 0.008, 0.02  # metres by which those give way
 _LOW = 0.13  # metres: boots that trousers hide
 _MADE_UP, _BOOTS = 0.65, 0.18  # shares of people whose clothes and shoes are cut here
-WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
 
-_EYEBALL = 72  # vertices of each of the body's own eyes; MakeHuman's are worn instead
 _MALE_OUTFITS = (
     "male_casualsuit01", "male_casualsuit02", "male_casualsuit03", "male_casualsuit04", "male_casualsuit05",
     "male_casualsuit06", "male_elegantsuit01", "male_worksuit01",
@@ -51,29 +47,10 @@ _FEMALE_OUTFITS = (
 )  # fmt: skip
 _MALE_HAIR = ("short01", "short02", "short04")
 _FEMALE_HAIR = ("bob02", "braid01", "long01", "ponytail01", "short03")
-_LOGOS = {  # left, top, right, bottom in UV
-    "female_casualsuit01": [(0.70, 0.14, 0.885, 0.32)],
-    "male_casualsuit02": [(0.48, 0.095, 0.64, 0.245)],
-    "male_casualsuit04": [(0.48, 0.095, 0.64, 0.245)],
-    "shoes06": [(0.45, 0.785, 0.525, 0.84)],
-    "male_casualsuit06": [(0.43, 0.11, 0.64, 0.22), (0.19, 0.11, 0.30, 0.19), (0.72, 0.14, 0.76, 0.20)],
-}
-_PIECES = {  # pieces of outfits that are neither UPPER nor LOWER
-    "female_elegantsuit01": {0: BodyPart.DRESS},
-}
-_NEUTRALS = (
-    (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
-    (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
-)  # fmt: skip
-_GREY = np.full((1, 3), 1 / 3, np.float32)
 WIGS = 0.85  # of people, the share that wears one where there are any; the others wear MakeHuman's hair
 
-#                   wrap specular shininess sheen bump two-sided shadow bias
-_SKIN = (0.30, 0.030, 14.0, 0.0, 0.0, 0, 0.006)
 _HAIR = (0.15, 0.012, 16.0, 0.0, 0.0, 1, 0.02)
-_WIG = (0.15, 0.014, 18.0, 0.0, 0.6, 1, 0.008)
 _BROW = (0.0, 0.0, 1.0, 0.0, 0.0, 1, 0.012)
-_EYE = (0.1, 0.040, 120.0, 0.0, 0.0, 0, 0.010)
 
 
 @dataclass(frozen=True)
@@ -211,7 +188,7 @@ def dress(
     skin = skin_picture(wardrobe, rng, female, tone, years, texture)
     usual = np.float32(cv2.mean(linear(skin))[:3])
     tailor = Tailor(
-        model, rng, lambda quiet: _random_colour(rng, quiet, usual), lambda: _fabric(wardrobe, rng)
+        model, rng, lambda quiet: random_colour(rng, quiet, usual), lambda: _fabric(wardrobe, rng)
     )
     worn = tailor.clothes(female) if outfit is None else []
     if shoes is None:
@@ -224,17 +201,17 @@ def dress(
     if outfit is not None:
         asset = wardrobe.get("clothes", outfit)
         hidden[asset.hidden] = True
-        picture = _outfit_picture(wardrobe, asset, rng, texture, usual)
-        piece = _worn(asset, body, picture, CLOTH, 1, outfit_labels(wardrobe, asset), wardrobe, texture)
-        clothes.append(piece if piece.bump is not None else replace(piece, bump=_folds(rng, texture)))
+        picture = outfit_picture(wardrobe, asset, rng, texture, usual)
+        piece = piece_of(asset, body, picture, CLOTH, 1, outfit_labels(wardrobe, asset), wardrobe, texture)
+        clothes.append(piece if piece.bump is not None else replace(piece, bump=folds(rng, texture)))
     if shoes is not None:
         asset = wardrobe.get("clothes", shoes)
         hidden[asset.hidden] = True
-        picture = _shoe_picture(wardrobe, asset, rng, texture)
-        clothes.insert(0, _worn(asset, body, picture, LEATHER, 1, BodyPart.SHOES, wardrobe, texture))
+        picture = shoe_picture(wardrobe, asset, rng, texture)
+        clothes.insert(0, piece_of(asset, body, picture, LEATHER, 1, BodyPart.SHOES, wardrobe, texture))
     clothes += added.pieces
     near = cKDTree(np.concatenate([piece.rest for piece in clothes[1:]]))
-    bare = _skin(wardrobe, body, hidden, skin)
+    bare = bare_skin(wardrobe, body, hidden, skin)
     parts = [_giving_way(bare, near, _UNDER_CLOTH), _giving_way(clothes[0], near, _IN_TROUSERS), *clothes[1:]]
     hair_colour = random_hair(rng, tone, years)
     things = [("hair", hair), ("eyebrows", brow), ("eyelashes", lash)]
@@ -243,7 +220,7 @@ def dress(
     elif hair in wardrobe.wigs:
         tops = [points for piece in parts[1:] if len(points := _of_the_trunk(piece))]
         cloth = np.concatenate(tops) if tops else body[:0]
-        wig = _wig(wardrobe, rng, things.pop(0)[1], body, joints, cloth, hair_colour, _small(texture))
+        wig = wig_on(wardrobe, rng, things.pop(0)[1], body, joints, cloth, hair_colour, _small(texture))
         wig = wig if added.dome is None else beneath(wig, added.dome)
         over, top = cKDTree(wig.rest), collar_height(model, joints)
         parts = [replace(piece, under=piece.under + beneath_hair(over, piece.rest, top)) for piece in parts]
@@ -253,11 +230,11 @@ def dress(
         asset = wardrobe.get(kind, name)
         size = texture if kind == "hair" else _small(texture)
         colour = hair_colour.mean if kind != "eyelashes" else np.full(3, 0.01)
-        picture = _tinted(wardrobe, asset.images["diffuse"], size, colour)
+        picture = tinted(wardrobe, asset.images["diffuse"], size, colour)
         look = (_HAIR, 2, BodyPart.HAIR) if kind == "hair" else (_BROW, 3, BodyPart.FACE_SKIN)
-        piece = _worn(asset, body, picture, *look, wardrobe, texture, transparent=True)
+        piece = piece_of(asset, body, picture, *look, wardrobe, texture, transparent=True)
         parts.append(beneath(piece, added.dome) if kind == "hair" and added.dome is not None else piece)
-    parts += [_eyes(wardrobe, rng, body, tone, _small(texture)), _teeth(wardrobe, body)]
+    parts += [eyes(wardrobe, rng, body, tone, _small(texture)), teeth(wardrobe, body)]
     names = (*(w.garment.name for w in worn), *added.names)
     wears = (*((outfit,) if outfit else ()), *((shoes,) if shoes else ()), *names)
     return _assemble(parts, model, female, years, tone, (*wears, hair, brow, lash), shape)
@@ -407,287 +384,3 @@ def pyramids(pictures: list[np.ndarray]) -> Images:
     return Images(pixels, starts, sizes)
 
 
-def _worn(
-    asset: Asset, body: np.ndarray, picture: np.ndarray, material: tuple[float, ...], kind: int,
-    label: int | np.ndarray, wardrobe: Wardrobe, texture: int, transparent: bool = False,
-) -> Piece:  # fmt: skip
-    bump = wardrobe.picture(asset.images["normal"], texture) if kind == 1 and "normal" in asset.images else None
-    return Piece(
-        rest=asset.fit(body), index=asset.index, weight=asset.weight, faces=asset.faces, uv=asset.uv,
-        uv_faces=asset.uv_faces, picture=picture, material=material, kind=kind, label=label, bump=bump,
-        transparent=transparent,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=2)
-def _body_mesh(model: BodyModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The skin's faces [F, 3] without eyes, uv [T, 2], uv_faces [F, 3]."""
-    faces = model.faces.numpy()
-    label = _components(faces)
-    corners = [len(np.unique(faces[label == k])) for k in range(label.max() + 1)]
-    keep = np.array(corners)[label] != _EYEBALL
-    layout = load_layout("anny", model)
-    return faces[keep], layout.uv.numpy(), layout.faces.numpy()[keep]
-
-
-def _skin(wardrobe: Wardrobe, body: np.ndarray, hidden: np.ndarray, picture: np.ndarray) -> Piece:
-    faces, uv, uv_faces = _body_mesh(wardrobe.model)
-    seen = ~hidden[faces].all(1)
-    index = np.repeat(np.arange(int(faces.max()) + 1)[:, None], 3, axis=1)
-    weight = np.tile(np.array([[1, 0, 0]], np.float32), (len(index), 1))
-    label = np.where(_on_head(wardrobe.model)[faces].all(1), BodyPart.FACE_SKIN, BodyPart.SKIN)[seen]
-    return Piece(body[: len(index)], index, weight, faces[seen], uv, uv_faces[seen], picture, _SKIN, 0, label)
-
-
-@lru_cache(maxsize=2)
-def _on_head(model: BodyModel) -> np.ndarray:
-    """Whether a vertex belongs to the head, bool [N]: above the line from the chin to the nape."""
-    joints = [model.joint_names.index(name) for name in ("head", "eye.L", "eye.R")]
-    return model.skin_weights[:, joints].sum(1).numpy() > 0.5
-
-
-def _grey(light: np.ndarray) -> np.ndarray:
-    """The mean of its three colours, float32 [h, w]."""
-    return cv2.transform(light, _GREY)
-
-
-def _wig(
-    wardrobe: Wardrobe, rng: np.random.Generator, name: str, body: np.ndarray, joints: np.ndarray,
-    cloth: np.ndarray, colour: HairColour, texture: int,
-) -> Piece:  # fmt: skip
-    wig = wardrobe.wigs.get(name)
-    picture, bump = strands(colour, wig.wave, wig.curl, int(rng.integers(1 << 16)), texture)
-    index, weight = follows(wig, wardrobe.model)
-    rest = fitted(wig, wardrobe.model, body)
-    neck = joints[wardrobe.model.joint_names.index("neck02")]
-    rest = lifted(wig, rest, cloth, neck, collar_height(wardrobe.model, joints))
-    return Piece(rest, index, weight, wig.faces, wig.uv, wig.faces, picture, _WIG, 2, BodyPart.HAIR, bump)
-
-
-def _tinted(wardrobe: Wardrobe, path: Path, size: int, colour: np.ndarray) -> np.ndarray:
-    """A hair picture uint8 [s, s, 4] of another colour (linear light), its light and shade kept."""
-    shade, opacity = _strands(wardrobe, path, size)
-    return np.dstack([bytes_of(shade * colour.astype(np.float32)), opacity])
-
-
-@lru_cache(maxsize=32)
-def _strands(wardrobe: Wardrobe, path: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Light and shade of a hair picture about 1, float32 [s, s, 1], and its opacity uint8 [s, s]."""
-    picture = wardrobe.picture(path, size)
-    light = _grey(linear(picture))
-    shade = (light + 0.004) / (light[picture[..., 3] > 80].mean() + 0.004)
-    return np.clip(shade, 0.12, 4)[..., None] ** np.float32(1.15), picture[..., 3]
-
-
-def _eyes(wardrobe: Wardrobe, rng: np.random.Generator, body: np.ndarray, tone: float, size: int) -> Piece:
-    """MakeHuman's eyes without their clear corneas."""
-    asset = wardrobe.get("eyes", "high-poly")
-    brown = tone > 0.45 or rng.random() < 0.4
-    name = str(rng.choice([n for n in wardrobe.irises if n.startswith("brown") == brown]))
-    picture = wardrobe.picture(wardrobe.irises[name], size)
-    light = linear(picture)
-    r, g, b = cv2.split(light)
-    least, most = np.minimum(np.minimum(r, g), b), np.maximum(np.maximum(r, g), b)
-    white = (least / (most + np.float32(1e-3)))[..., None]  # 1 where grey, 0 where vivid
-    dull = _grey(light)[..., None] * np.float32(0.45) + light * np.float32(0.55)
-    iris = np.float32(0.55 - 0.4 * tone if brown else 0.7) * dull
-    share = np.clip((white - np.float32(0.45)) / np.float32(0.25), 0, 1)
-    eye = bytes_of(np.float32(0.7) * light * share + iris * (1 - share))
-    middle = (asset.uv[asset.uv_faces].mean(1) % 1 * size).astype(int)
-    solid = picture[middle[:, 1], middle[:, 0], 3] > 128
-    part = _worn(asset, body, eye, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, size)
-    return replace(part, faces=part.faces[solid], uv_faces=part.uv_faces[solid])
-
-
-def _teeth(wardrobe: Wardrobe, body: np.ndarray) -> Piece:
-    asset = wardrobe.get("teeth", "teeth_base")
-    picture = bytes_of(linear(wardrobe.picture(asset.images["diffuse"], 256)) * np.float32(0.5))
-    return _worn(asset, body, picture, _EYE, 3, BodyPart.FACE_SKIN, wardrobe, 256)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """An outfit's top, or the rest of it.
-
-    texels  bool [s, s]           its place in the image
-    shade   float32 [s, s, 1]     the light and shade painted there, about 1
-    place   float32 [s, s, 3]     of a top: x and y on the mean person, metres, and how much a texel faces forwards
-    """
-
-    texels: np.ndarray
-    shade: np.ndarray
-    place: np.ndarray | None
-
-
-@lru_cache(maxsize=32)
-def _tops(wardrobe: Wardrobe, asset: Asset) -> tuple[np.ndarray, np.ndarray]:
-    """Of each face of an outfit: the number of the piece it belongs to, and whether that is worn above, bool [F]."""
-    label = _components(asset.faces)
-    if label.max() == 0:  # sewn together: told apart by the pattern's pieces
-        label = _components(asset.uv_faces)
-    height = asset.fit(wardrobe.model.template.numpy())[asset.faces, 1].mean(1)
-    return label, (np.bincount(label, height) / np.bincount(label) > WAIST)[label]
-
-
-def outfit_labels(wardrobe: Wardrobe, asset: Asset) -> np.ndarray:
-    """The BodyPart of each face of an outfit, uint8 [F]."""
-    piece, top = _tops(wardrobe, asset)
-    label = np.where(top, BodyPart.UPPER, BodyPart.LOWER).astype(np.uint8)
-    for number, part in _PIECES.get(asset.name, {}).items():
-        label[piece == number] = part
-    return label
-
-
-@lru_cache(maxsize=16)
-def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tuple[_Piece, ...]]:
-    """An outfit as painted, without logos, linear light [size, size, 3], and its pieces."""
-    light = np.full((size, size, 3), 0.3, np.float32)
-    if "diffuse" in asset.images:
-        light = _without_logos(linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
-    grey = _grey(light)
-    vertices = asset.fit(wardrobe.model.template.numpy())
-    places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
-    _, top = _tops(wardrobe, asset)
-    corners = torch.from_numpy(np.pad(asset.uv * size, ((0, 0), (0, 1)), constant_values=1).astype(np.float32))[None]
-    pieces = []
-    for chosen, is_top in ((top, True), (~top, False)):
-        if chosen.any():
-            fragments = rasterize(corners, torch.from_numpy(asset.uv_faces[chosen]), (size, size))
-            texels = cv2.dilate(fragments.mask[0, 0].numpy(), np.ones((7, 7))) > 0
-            shade = np.clip(grey / max(float(np.median(grey[texels])), 1e-3), 0.25, 1.8)[..., None] ** np.float32(0.8)
-            place = None
-            if is_top:
-                place = interpolate(fragments, torch.from_numpy(places)[None], torch.from_numpy(asset.faces[chosen]))
-                place = place[0].permute(1, 2, 0).numpy()
-            pieces.append(_Piece(texels, shade, place))
-    return light, tuple(pieces)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals float32 [N, 3] of a mesh."""
-    normals = np.empty((len(vertices), 3), np.float32)
-    meshes.vertex_normals(vertices, faces, normals)
-    return normals
-
-
-def _components(faces: np.ndarray) -> np.ndarray:
-    """The connected part [F] that each face belongs to."""
-    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
-    count = int(faces.max()) + 1
-    _, label = connected_components(coo_matrix((np.ones(len(edges)), edges.T), (count, count)), directed=False)
-    return np.unique(label[faces[:, 0]], return_inverse=True)[1]
-
-
-def _random_colour(rng: np.random.Generator, quiet: float = 0.5, skin: np.ndarray | None = None) -> np.ndarray:
-    """A colour that cloth might have, linear light [3]; the share `quiet` is black, white, navy, beige and so on.
-
-    None is close to `skin` [3]: nobody is to look undressed.
-    """
-    while skin is not None:
-        colour = _random_colour(rng, quiet)
-        if np.abs(np.log((colour + 0.02) / (skin + 0.02))).max() > 0.7:
-            return colour
-    if rng.random() < quiet:
-        return np.array(_NEUTRALS[rng.integers(len(_NEUTRALS))], np.float32) * rng.uniform(0.8, 1.2)
-    hsv = np.float32([[[rng.uniform(0, 360), rng.uniform(0.2, 0.8), rng.uniform(0.25, 0.85)]]])
-    return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] ** 2.2).astype(np.float32)
-
-
-def _without_logos(light: np.ndarray, name: str) -> np.ndarray:
-    """A garment's image [s, s, 3] with what is known of its maker's signs painted over."""
-    light = light.copy()
-    for left, top, right, bottom in _LOGOS.get(name, ()):
-        x0, y0, x1, y1 = (round(v * len(light)) for v in (left, top, right, bottom))
-        patch = light[y0:y1, x0:x1]
-        edge = np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])
-        plain = np.median(edge, axis=0)
-        odd = (np.abs(patch - plain).max(2) > 0.06).astype(np.float32)
-        odd = cv2.GaussianBlur(cv2.dilate(odd, np.ones((7, 7))), (0, 0), 2)[..., None]
-        light[y0:y1, x0:x1] = patch * (1 - odd) + plain * odd
-    return light
-
-
-def _outfit_picture(
-    wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int, skin: np.ndarray
-) -> np.ndarray:
-    """An outfit's image uint8 [size, size, 3], most parts in new colours or cloths; no logo survives."""
-    light, pieces = _outfit(wardrobe, asset, size)
-    out = light.copy()
-    for piece in pieces:
-        kind, top = rng.random(), piece.place is not None
-        if "diffuse" in asset.images and kind < (0.2 if top else 0.4) and not (top and asset.name in _LOGOS):
-            continue
-        quiet = 0.35 if top else 0.75
-        if kind > (0.75 if top else 0.88):
-            cloth = _cloth(wardrobe, rng, size)
-        else:
-            cloth = _random_colour(rng, quiet, skin)[None, None]
-            if top and rng.random() < 0.3:
-                cloth = _printed(cloth, piece.place, rng)
-        np.copyto(out, np.minimum(cloth * piece.shade, np.float32(0.85)), where=piece.texels[..., None])
-    if "occlusion" in asset.images:
-        occlusion = wardrobe.picture(asset.images["occlusion"], size)[..., :3]
-        out *= cv2.LUT(np.ascontiguousarray(occlusion), np.linspace(0.55, 1, 256, dtype=np.float32))
-    return bytes_of(out)
-
-
-def _cloth(wardrobe: Wardrobe, rng: np.random.Generator, size: int) -> np.ndarray:
-    """A fabric repeated over an image, linear light [size, size, 3], at times dyed."""
-    tile = linear(wardrobe.picture(wardrobe.fabrics[rng.integers(len(wardrobe.fabrics))], 128))[2:-2, 2:-2]
-    side = int(size * rng.uniform(0.05, 0.15))
-    tile = cv2.resize(tile, (side, side), interpolation=cv2.INTER_AREA if side < 128 else cv2.INTER_LINEAR)
-    count = -(-size // side)
-    cloth = np.tile(tile, (count, count, 1))[:size, :size]
-    if rng.random() < 0.5:
-        grey = _grey(cloth)[..., None]
-        cloth = grey / max(float(grey.mean()), 1e-3) * _random_colour(rng)
-    return cloth
-
-
-def _printed(cloth: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cloth [s, s, 3] or [1, 1, 3] with stripes around the body, or a word or a shape on the chest, in some ink."""
-    ink = _random_colour(rng)
-    if rng.random() < 0.4:
-        width = rng.uniform(0.012, 0.09)
-        share = (place[..., 1] / width % 1 < rng.uniform(0.2, 0.6)).astype(np.float32)
-    else:
-        motif = np.zeros((256, 256), np.uint8)
-        if rng.random() < 0.6:
-            letters = [chr(65 + int(k)) for k in rng.integers(0, 26, rng.integers(2, 7))]
-            font = int(rng.choice([cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]))
-            (w, h), _ = cv2.getTextSize("".join(letters), font, 1, 3)
-            cv2.putText(motif, "".join(letters), (12, 128 + h // 2), font, 230 / w, 255, 7, cv2.LINE_AA)
-        else:
-            corners, turn = int(rng.integers(3, 8)), rng.uniform(0, 6.28)
-            angle = turn + np.arange(2 * corners) * np.pi / corners
-            radius = np.where(np.arange(2 * corners) % 2, 110, rng.uniform(40, 110))
-            star = np.stack([128 + radius * np.cos(angle), 128 + radius * np.sin(angle)], axis=1)
-            cv2.fillPoly(motif, [star.astype(np.int32)], 255, cv2.LINE_AA)
-        wide, height = rng.uniform(0.12, 0.24), rng.uniform(0.33, 0.40)
-        x = (place[..., 0] / wide + 0.5) * 256
-        y = ((height - place[..., 1]) / wide + 0.5) * 256
-        drawn = cv2.remap(motif, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
-        share = drawn / np.float32(255) * (place[..., 2] > 0.15)
-    return cloth + share[..., None] * (ink - cloth)
-
-
-def _folds(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A normal map uint8 [size, size, 3] of creased cloth."""
-    height = np.zeros((256, 256), np.float32)
-    for along, across, strength in ((22, 9, 1.0), (9, 16, 0.7), (5, 3, 0.25)):
-        wave = cv2.GaussianBlur(rng.standard_normal((256, 256), np.float32), (0, 0), along, sigmaY=across)
-        height += strength * across * (wave / wave.std() - 0.6 * np.abs(wave / wave.std()))
-    dy, dx = np.gradient(height)
-    slope = np.stack([-dx, dy], axis=2) * (rng.uniform(0.06, 0.14) / max(float(dx.std()), float(dy.std())))
-    bump = np.concatenate([slope, np.ones((256, 256, 1), np.float32)], axis=2)
-    bump = np.rint((np.clip(bump, -1, 1) + 1) * 127.5).astype(np.uint8)
-    return cv2.resize(bump, (min(size, 512),) * 2, interpolation=cv2.INTER_CUBIC)
-
-
-def _shoe_picture(wardrobe: Wardrobe, asset: Asset, rng: np.random.Generator, size: int) -> np.ndarray:
-    """A pair of shoes' image, at times dyed."""
-    light = _without_logos(linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
-    if rng.random() < 0.5:
-        return bytes_of(light)
-    grey = _grey(light)[..., None]
-    return bytes_of(light * 0.3 + 0.7 * grey / max(float(grey.mean()), 0.02) * _random_colour(rng) * 0.6)

@@ -6,7 +6,7 @@ the front-cut layout shows) and, for each view, `000012.<view>.image.jpg`, `0000
 `years`, `tone`, `wears`, `model`, `shape`, `poses` (each with pose, expression and translation) and `views` (each with
 the number of its pose and its camera's K, R, t, size).
 Of people out of files `wears` is the file's name, what is not known is null, and `registration` holds how far the body
-and their mesh are apart at rest, metres (see `rigged.Distances`).
+and their mesh are apart at rest, metres (see `distances.Distances`).
 """
 
 from __future__ import annotations

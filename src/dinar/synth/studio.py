@@ -16,7 +16,8 @@ from torch import Tensor
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
 from dinar.synth.kernels import colours, meshes, openness, shading, surroundings, visible
-from dinar.synth.people import Person, vertex_normals
+from dinar.synth.outfits import vertex_normals
+from dinar.synth.people import Person
 from dinar.synth.view import View
 
 SUPERSAMPLING = 2
