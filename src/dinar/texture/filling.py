@@ -35,7 +35,7 @@ FOREIGN = 0.3      # and from which it is none: a print, a zip, a tie
 _REACH = 4         # levels (`Opposite`) up and down in which sides are looked at
 _ENOUGH = 16       # texels that tell a side's colours,
 _MOST = 256        # and as many as are compared
-_COMMON = 0.1      # of them have to be like a colour: the end of a print may reach there
+_COMMON = 0.1      # of them a colour of theirs has to be like: the end of a print may reach there
 _RIM = 5           # texels
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
@@ -249,9 +249,9 @@ def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tenso
             if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
                 continue
             palette = palette[:: -(-len(palette) // _MOST)]
+            common = (torch.cdist(palette, palette) < ALIKE).float().mean(1) >= _COMMON
             texels = level == height
-            distance = torch.cdist(here[:, texels].T, palette)
-            distance = distance.kthvalue(max(1, round(_COMMON * len(palette))), dim=1).values
+            distance = torch.cdist(here[:, texels].T, palette[common if common.any() else ~common]).amin(1)
             out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
     return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too
 
