@@ -36,6 +36,14 @@ def test_what_is_seen_goes_on_around_the_head() -> None:
     assert 0.005 < float(made[0].std()) < 0.03, "strands, fainter than where light falls on them"
 
 
+def test_the_gloss_of_a_fringe_is_not_hair_s_colour() -> None:
+    filled, rgb, seen, trust = atlas()
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    rgb[0, :, 66:84, left:right] = 0.75                       # what faces the camera shines,
+    trust[..., :66, :], trust[..., 84:, :] = 0.0, 0.0         # and all else of the hair is seen at grazing angles
+    assert torch.equal(strands.around(filled, rgb, seen, trust), filled)
+
+
 def test_heights_of_which_nothing_is_seen_take_the_nearest() -> None:
     filled, rgb, seen, trust = atlas()
     left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])

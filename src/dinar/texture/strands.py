@@ -36,8 +36,9 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
         colours = rgb[k][box].permute(2, 1, 0).cpu().numpy()                 # [heights, azimuths, 3]
         sound = (trust[k, 0][box] > SOUND).T.cpu().numpy()
         sound = sound & np.roll(sound, EDGE, axis=1) & np.roll(sound, -EDGE, axis=1)
-        if sound.any():                                                      # no beads, cheeks, backgrounds
-            sound &= np.abs(colours - np.median(colours[sound], axis=0)).max(2) < ALIKE
+        shown = (seen[k, 0][box] > 0).T.cpu().numpy()
+        if sound.any():                          # no beads, cheeks, backgrounds, nor the gloss that a fringe alone has
+            sound &= np.abs(colours - np.median(colours[shown], axis=0)).max(2) < ALIKE
         known = np.flatnonzero(sound.sum(1) >= LEAST)
         if len(known):
             new = torch.from_numpy(_heights(colours, sound, known)).permute(2, 1, 0).to(out)
