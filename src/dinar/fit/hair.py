@@ -2,7 +2,9 @@
 
 Every vertex of the shell moves on a ray from the head's axis, so what a photo says is linear in the layer's
 coefficients. Where the skin under a vertex is seen from in front, the pixel's part tells whether there is hair at all;
-where it is seen from the side, hair is as thick as it goes on beyond it. Behind, the layer's components follow.
+where it is seen from the side, hair is as thick as it goes on beyond it. Behind, the layer's components follow. What
+they lack at the sides (buns, tails, brims) is added there and fades over the shell: hair within some centimetres, hats
+all round the head.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from scipy.sparse import coo_array
+from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -26,11 +30,16 @@ from dinar.texture.filling import edges_of
 
 FACING = 0.4         # cosine to the camera from which a vertex is seen from in front; aside it is less than that
 AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
+LOCK = 0.012         # as it is worn,
 BARE = -0.003        # and where none is;
 SUNK = -0.004        # what of the shell is there nevertheless, and lies
 DEEP = 0.008         # and so much deeper when neighbours have been evened out with it
+BURIED = 0.03        # and this where no hair is near: shoulders move
 THIN = 0.015         # no higher, goes under the skin
 ROUNDS = 3           # of evening heights out among neighbours
+ROW = 0.024          # metres from one row below it to the next
+HEM = 7              # columns that the hem behind is evened over
+CAP = 18             # rows of the shell above the head's middle
 COLUMNS = 64         # of the shell about the head's axis; the crown is the last vertex
 REACH = 0.25         # metres that hair is followed outwards
 GAP = 0.006          # metres without hair that are passed over
@@ -38,16 +47,28 @@ NOISE = 0.05         # metres: what an equation is off, as much as some hundred 
 HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
-VOLUME = 0.2         # share of the hair's pixels beside the naked body from which it is worn as a layer,
+VOLUME = 0.2         # share of the hair's pixels beside the naked head from which it is worn as a layer,
 PIXELS = 60          # and pixels of hair
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
+FREE = 0.03          # metres: what components leave at the sides, one standard deviation,
+RANGE = 0.03         # and over how far it fades along the shell
+SURE = 0.008         # metres: what sides are seen to
+PROMINENT = 0.04     # metres that a brim stands out beyond what is above it
+AHEAD = 0.9          # cosine to straight ahead, of what tells how low it is there
+BELOW = 2            # rows of a brim below where it stands out most
+TILT = 8             # rows that one side of a hat may be lower than the other
+EVEN_LEVEL = 0.8     # rows over which that fades
+BRIM = 0.06          # metres: what components lack of a hat, all round the head
+SLACK = 0.012        # metres that are left to errors of the body's fit, and to the outline
+HAT = 0.2            # share of headwear among hair from which what stands out at its height goes round the head
 
 _HAIR = (BodyPart.HAIR, BodyPart.HEADWEAR)
 _NOTHING = (BodyPart.BAG, BodyPart.UNKNOWN)     # tell nothing of hair
 _STEP = 0.002        # metres
 _BESIDE = 3          # columns on either side that tell where hair ends
 _NEAR = 3            # vertices of the shell that tell of one of the skin
+_AWAY = np.arange(-GAP, REACH, _STEP)
 
 
 @dataclass(frozen=True)
@@ -56,7 +77,7 @@ class Found:
 
     coefficients  float32 [K]  of the layer
     height        float32 [N]  of its vertices above the skin as they are worn, metres (`shaped`)
-    volume        share of the hair's pixels that the body without layers does not cover
+    volume        share of the hair's pixels that are not on the naked head
     pixels        of hair
     """
 
@@ -72,32 +93,45 @@ class Found:
 
 @dataclass(frozen=True)
 class _Told:
-    """What one photo says of the shell's vertices: height float64 [N] metres, kind int [N]: 1 at least so high, -1 at
-    most, 0 just so, and weight float64 [N], 0 where it says nothing.
+    """What one photo says of the shell's vertices.
+
+    height  float64 [N]     metres
+    kind    int [N]         1 at least so high, -1 at most, 0 just so
+    weight  float64 [N]     0 where it says nothing
+    edge    float64 [N]     metres from the end of the hair that is seen, 0 and more within it; NaN where skin is not
+                            seen from in front
+    hat     bool [N]        whether headwear is seen there
+    open    bool [A, N]     whether hair may lie `_AWAY` metres above the skin: it is seen there, or nothing tells
     """
 
     height: np.ndarray
     kind: np.ndarray
     weight: np.ndarray
+    edge: np.ndarray
+    hat: np.ndarray
+    open: np.ndarray
 
 
 def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
     """The hair that explains photos best, worn or not; None where none is seen."""
     body, layer = bare(model), Layer.load("hair")
     told, beside, pixels = [], 0, 0
+    head = (body.skin_weights[:, body.below([body.humanoid["head"]])].sum(1) > 0.5)[body.faces].all(1)
+    head = torch.cat([head, torch.zeros(1, dtype=torch.bool)])
     for look in looks:
         hair = np.isin(look.parts.numpy(), _HAIR)
         with torch.no_grad():
             posed = body(look.body)
         drawn = rasterize(look.camera.project(posed.vertices), body.faces, look.camera.size)
-        covered = (drawn.face[0] >= 0).numpy()
+        covered = head[drawn.face[0].long()].numpy()                  # the last, which is False, where nothing is hit
         beside, pixels = beside + int((hair & ~covered).sum()), pixels + int(hair.sum())
         if hair.any():
             told.append(_told(layer, look, posed.transforms[0], drawn.depth[0].numpy()))
     if not told:
         return None
     coefficients = _solved(layer, told)
-    return Found(coefficients, _even(layer, coefficients, told), beside / pixels, pixels)
+    height = _freed(layer, layer.height(coefficients), told)
+    return Found(coefficients, _even(layer, height, told), beside / pixels, pixels)
 
 
 def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _Told:
@@ -112,31 +146,35 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _T
     facing = (torch.nn.functional.normalize(eye - inner, dim=1) * outwards).sum(1).numpy()
     labels = look.parts.numpy()
 
-    def shown(away: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The parts at points so far above the skin, whether the body hides them, and whether they are in the image."""
-        x, y, z = camera.project(inner + away * outwards).double().numpy().T
-        column, row = np.floor(x).astype(int), np.floor(y).astype(int)
-        inside = (column >= 0) & (column < labels.shape[1]) & (row >= 0) & (row < labels.shape[0]) & (z > 0)
-        row, column = np.where(inside, row, 0), np.where(inside, column, 0)
-        return labels[row, column], z > depth[row, column] + HIDDEN, inside
-
-    part, hidden, inside = shown(0.0)
-    hair = np.isin(part, _HAIR)
-    front = (facing > FACING) & inside & ~hidden & ~np.isin(part, _NOTHING)
+    # [A, N]: what is seen so far above the skin; the first row is the skin itself
+    away = np.r_[0.0, _AWAY][:, None, None]
+    at = inner.double().numpy() + away * outwards.double().numpy()
+    x, y, z = np.moveaxis(camera.project(torch.from_numpy(at).float()).numpy(), -1, 0)
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    inside = (column >= 0) & (column < labels.shape[1]) & (row >= 0) & (row < labels.shape[0]) & (z > 0)
+    row, column = np.where(inside, row, 0), np.where(inside, column, 0)
+    part, hidden = labels[row, column], z > depth[row, column] + HIDDEN
+    of_hair, silent = (np.isin(part, kinds) for kinds in (_HAIR, _NOTHING))
+    clear = (of_hair & inside) | hidden | ~inside | silent
+    hair = of_hair[0]
+    front = (facing > FACING) & inside[0] & ~hidden[0] & ~silent[0]
     # aside, hair is followed outwards from where the skin ends, or begins a little beside it
-    last = np.full(len(part), -np.inf)
-    for away in np.arange(-GAP, REACH, _STEP):
-        here, _, within = shown(float(away))
-        on = np.isin(here, _HAIR) & within & (away - np.maximum(last, 0) <= GAP)
-        last = np.where(on, away, last)
+    last, hat = np.full(len(facing), -np.inf), part[0] == BodyPart.HEADWEAR
+    for k, step in enumerate(_AWAY, 1):
+        on = of_hair[k] & inside[k] & (step - np.maximum(last, 0) <= GAP)
+        last = np.where(on, step, last)
+        hat |= on & (part[k] == BodyPart.HEADWEAR)
     far = np.maximum(last, 0)
-    side = (np.abs(facing) <= FACING) & inside & ~hidden
+    side = (np.abs(facing) <= FACING) & inside[0] & ~hidden[0]
     begun = np.isfinite(last)
     height = np.where(front & hair, AT_LEAST, BARE)
     height = np.where(side & begun, far, height)
     kind = np.where(side & begun, 0, np.where(hair, 1, -1))
     weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, 0.5), 0.0)
-    return _Told(height, kind, weight)
+    mask = np.isin(labels, _HAIR).astype(np.uint8)
+    pixels = cv2.distanceTransform(mask, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    edge = np.where(front, pixels[row[0], column[0]] * z[0] / float(camera.K[0, 0]), np.nan)
+    return _Told(height, kind, weight, edge, hat & (weight > 0), clear[1:])
 
 
 def _solved(layer: Layer, told: Sequence[_Told]) -> Tensor:
@@ -156,15 +194,87 @@ def _solved(layer: Layer, told: Sequence[_Told]) -> Tensor:
     return torch.from_numpy(found.astype(np.float32))
 
 
-def _even(layer: Layer, coefficients: Tensor, told: Sequence[_Told]) -> Tensor:
+def _freed(layer: Layer, height: Tensor, told: Sequence[_Told]) -> Tensor:
+    """Heights [N] with what is seen at the sides beyond them, or less, added: a Gaussian process over the shell."""
+    height = height.double().numpy()
+    just = np.stack([one.weight * (one.kind == 0) for one in told])
+    weight = just.sum(0)
+    seen = np.flatnonzero(weight > 0)
+    if not len(seen):
+        return torch.from_numpy(height).float()
+    target = (just * [one.height for one in told]).sum(0)[seen] / weight[seen]
+    place = (layer.inner + torch.from_numpy(height).float().clamp(min=0)[:, None] * layer.outwards).double().numpy()
+    apart = ((place[:, None] - place[seen]) / RANGE) ** 2
+    worn = [one.weight * ((one.kind >= 0) & (one.height > RISE)) for one in told]
+    hat = sum((one.hat * w).sum() for one, w in zip(told, worn, strict=True)) / max(np.sum(worn), 1e-9) > HAT
+    likeness = FREE**2 * np.exp(-0.5 * apart.sum(2))
+    if hat:
+        there = np.any([one.hat for one in told], axis=0)
+        level, rim = _levels(layer, seen, target, there)
+        top = level <= rim
+        apart = ((level[:, None] - level[seen]) / EVEN_LEVEL) ** 2
+        likeness += BRIM**2 * np.exp(-0.5 * apart) * top[:, None] * top[seen]
+    system = likeness[seen] + np.diag(SURE**2 / weight[seen])
+    off = target - height[seen]
+    height += likeness @ np.linalg.solve(system, off if hat else np.sign(off) * (np.abs(off) - SLACK).clip(0))
+    return torch.from_numpy(height).float()
+
+
+def _levels(layer: Layer, seen: np.ndarray, target: np.ndarray, hat: np.ndarray) -> tuple[np.ndarray, float]:
+    """Rows [N] of a hat's shell, level with its brim, and the lowest: tilted as the profiles [M] seen at the two sides
+    are apart, and as the brim ahead is higher or lower than there.
+    """
+    row, aside = np.arange(len(layer.inner)) // COLUMNS, layer.outwards[:, 0].numpy()
+    profiles = []
+    for side in (aside[seen] > 0.5, aside[seen] < -0.5):
+        count = np.bincount(row[seen][side], minlength=row.max() + 1)
+        profiles.append(np.bincount(row[seen][side], target[side], len(count)) / np.where(count, count, np.nan))
+    best = (np.inf, 0)
+    for shift in range(-TILT, TILT + 1):
+        a, b = profiles[0][max(shift, 0) :], profiles[1][max(-shift, 0) :]
+        off = (a[: len(b)] - b[: len(a)])[: len(a) - TILT]
+        if np.isfinite(off).sum() > TILT:
+            best = min(best, (float(np.nanmean(off**2)), shift))
+    level = row - best[1] * aside / 2
+    with np.errstate(invalid="ignore"):
+        profile = np.nanmean([np.interp(np.arange(len(p)), *_known(p)) for p in profiles], axis=0)[: CAP + TILT]
+    brim, front = int(profile.argmax()), hat & (layer.outwards[:, 2].numpy() > AHEAD * np.hypot(aside, layer.outwards[:, 2]).numpy())
+    rim = np.quantile(level[hat], 0.95)
+    if profile[brim] > np.median(profile[:brim]) + PROMINENT and front.any():
+        ahead = layer.outwards[:, 2].numpy() / np.maximum(np.hypot(aside, layer.outwards[:, 2].numpy()), 1e-6)
+        level = level + np.clip(brim - np.quantile(row[front], 0.95), -TILT, TILT) * ahead
+        rim = max(rim, brim + BELOW)
+    return level, rim
+
+
+def _known(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    there = np.flatnonzero(np.isfinite(profile))
+    return there, profile[there]
+
+
+def _even(layer: Layer, height: Tensor, told: Sequence[_Told]) -> Tensor:
     """Heights [N] of the shell's vertices, metres, as it is worn: even, in one piece, with no spikes at its hem, and
     under the skin where there is no hair.
 
-    Where more photos see skin than hair there is none, but for locks farther off than THIN: they are seen beside the
-    skin that they hang before.
+    Where a photo would see it before skin, cloth or background, it lies no higher than it may.
     """
-    height = layer.height(coefficients)
     skin = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
+    scalp = (layer.height(torch.zeros(len(layer.basis))) > RISE) & ~torch.from_numpy(skin)
+    scalp &= torch.arange(len(height)) < CAP * COLUMNS                     # nobody with hair is bald behind
+    scalp[-1] = True
+    height = torch.minimum(height, _allowed(height, told))
+    height = torch.where(scalp, height.clamp(min=AT_LEAST), height)
+    edge = np.nan_to_num([one.edge for one in told], nan=0.0)
+    faced = np.array([one.weight * np.isfinite(one.edge) for one in told])
+    edge = torch.from_numpy((edge * faced).sum(0) / np.maximum(faced.sum(0), 1e-9)).to(height)
+    ahead = torch.from_numpy(faced.sum(0) > 0)
+
+    def ended(height: Tensor) -> Tensor:
+        """Hair comes out of the skin where it is seen to end, straight through the shell's cells."""
+        out = torch.where(edge < LOCK, torch.where(height < THIN, edge.clamp(min=SUNK - DEEP), height), height.clamp(min=LOCK))
+        return torch.where(ahead, out, height)
+
+    height = _hemmed(ended(height), np.sum([one.weight for one in told], axis=0) == 0)
     worn = (height > RISE) & ~(torch.from_numpy(skin) & (height < THIN))
     grid = worn[:-1].view(-1, COLUMNS)                     # the same memory: what goes here goes there
     end = torch.where(grid, torch.arange(len(grid))[:, None], -1).amax(0)
@@ -182,8 +292,37 @@ def _even(layer: Layer, coefficients: Tensor, told: Sequence[_Told]) -> Tensor:
     even[kept] = height[kept].double().numpy()
     for _ in range(ROUNDS):
         even[kept] = (even + around @ even / around.sum(1))[kept] / 2
-    even[np.setdiff1d(np.arange(len(even)), kept)] -= DEEP        # cloth and necks may be thinner than the mean body's
-    return torch.from_numpy(even).to(height)
+    near = np.isin(np.arange(len(even)), kept)
+    beside = ~near & (around @ near > 0)
+    even[beside] -= DEEP                                          # cloth and necks may be thinner than the mean body's
+    even[~near & ~beside] -= BURIED
+    even = torch.from_numpy(even).to(height)
+    return torch.where(torch.from_numpy(near | beside), ended(even), even)
+
+
+def _hemmed(height: Tensor, unseen: np.ndarray) -> Tensor:
+    """Heights [N] with an even hem where no photo shows it."""
+    grid = height[:-1].view(-1, COLUMNS).numpy()
+    row = np.arange(len(grid))[:, None]
+    end = np.where(grid > RISE, row, -1).max(0)
+    fall = end + grid[end, np.arange(COLUMNS)] / (grid[end, np.arange(COLUMNS)] - grid[np.minimum(end + 1, len(grid) - 1), np.arange(COLUMNS)]).clip(1e-3)
+    below = (gaussian_filter1d(median_filter(fall, HEM, mode="wrap"), HEM / 3, mode="wrap") - row) * ROW
+    even = np.where(below < AT_LEAST, np.minimum(grid, below), np.maximum(grid, AT_LEAST))
+    even = np.where(unseen[:-1].reshape(grid.shape) & (row >= CAP), even, grid)
+    return torch.cat([torch.from_numpy(even).to(height).flatten(), height[-1:]])
+
+
+def _allowed(height: Tensor, told: Sequence[_Told]) -> Tensor:
+    """The greatest heights [N], metres, up to those given, at which no photo would see hair where there is none."""
+    clear = np.all([one.open for one in told], axis=0)
+    near = round(GAP / _STEP)
+    clear = np.any([np.roll(clear, k, 0) for k in range(-near, near + 1)], axis=0)
+    step = np.arange(len(_AWAY))[:, None]
+    up_to = np.maximum.accumulate(np.where(clear, step, -1), axis=0)
+    own = np.clip(((height.numpy() + GAP) / _STEP).astype(int), 0, len(_AWAY) - 1)
+    found = up_to[own, np.arange(len(own))]
+    lower = np.where(found == own, np.inf, np.where(found < 0, SUNK, _AWAY[found]))
+    return torch.from_numpy(lower).float()
 
 
 def shaped(model: BodyModel, height: Tensor) -> BodyModel:
