@@ -33,11 +33,13 @@ AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
 LOCK = 0.012         # as it is worn,
 BARE = -0.003        # and where none is;
 SUNK = -0.004        # what of the shell is there nevertheless, and lies
-DEEP = 0.008         # and so much deeper when neighbours have been evened out with it
-BURIED = 0.03        # and this where no hair is near: shoulders move
-THIN = 0.015         # no higher, goes under the skin
+THIN = 0.015         # no higher, goes under the skin,
+DEEP = 0.008         # so much deeper when neighbours have been evened out with it,
+BURIED = 0.07        # and so deep where no hair is near: shoulders move;
+WITHIN = 0.8         # of the way to the head's axis at most
 ROUNDS = 3           # of evening heights out among neighbours
 ROW = 0.024          # metres from one row below it to the next
+NAPE = 12            # row from which it may end,
 HEM = 7              # columns that the hem behind is evened over
 CAP = 18             # rows of the shell above the head's middle
 COLUMNS = 64         # of the shell about the head's axis; the crown is the last vertex
@@ -47,8 +49,8 @@ NOISE = 0.05         # metres: what an equation is off, as much as some hundred 
 HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
-VOLUME = 0.2         # share of the hair's pixels beside the naked head from which it is worn as a layer,
-PIXELS = 60          # and pixels of hair
+PIXELS = 60          # of hair, from which it is worn as a layer,
+SHARE = 0.15         # where they are as many, by those of the naked head
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 FREE = 0.03          # metres: what components leave at the sides, one standard deviation,
@@ -77,18 +79,18 @@ class Found:
 
     coefficients  float32 [K]  of the layer
     height        float32 [N]  of its vertices above the skin as they are worn, metres (`shaped`)
-    volume        share of the hair's pixels that are not on the naked head
     pixels        of hair
+    share         of them by the pixels of the naked head
     """
 
     coefficients: Tensor
     height: Tensor
-    volume: float
     pixels: int
+    share: float
 
     @property
     def worn(self) -> bool:
-        return self.volume >= VOLUME and self.pixels >= PIXELS
+        return self.pixels >= PIXELS and self.share >= SHARE
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class _Told:
 def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
     """The hair that explains photos best, worn or not; None where none is seen."""
     body, layer = bare(model), Layer.load("hair")
-    told, beside, pixels = [], 0, 0
+    told, of_head, pixels = [], 0, 0
     head = (body.skin_weights[:, body.below([body.humanoid["head"]])].sum(1) > 0.5)[body.faces].all(1)
     head = torch.cat([head, torch.zeros(1, dtype=torch.bool)])
     for look in looks:
@@ -124,14 +126,14 @@ def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
             posed = body(look.body)
         drawn = rasterize(look.camera.project(posed.vertices), body.faces, look.camera.size)
         covered = head[drawn.face[0].long()].numpy()                  # the last, which is False, where nothing is hit
-        beside, pixels = beside + int((hair & ~covered).sum()), pixels + int(hair.sum())
+        of_head, pixels = of_head + int(covered.sum()), pixels + int(hair.sum())
         if hair.any():
             told.append(_told(layer, look, posed.transforms[0], drawn.depth[0].numpy()))
     if not told:
         return None
     coefficients = _solved(layer, told)
     height = _freed(layer, layer.height(coefficients), told)
-    return Found(coefficients, _even(layer, height, told), beside / pixels, pixels)
+    return Found(coefficients, _even(layer, height, told), pixels, pixels / max(of_head, 1))
 
 
 def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> _Told:
@@ -288,14 +290,14 @@ def _even(layer: Layer, height: Tensor, told: Sequence[_Told]) -> Tensor:
     _, piece = connected_components(joined[kept][:, kept], directed=False)
     kept = kept[piece == np.bincount(piece).argmax()]
     around = joined + joined.T
-    even = height.clamp(max=SUNK).double().numpy()
+    even = height.clamp(SUNK - DEEP, SUNK).double().numpy()
     even[kept] = height[kept].double().numpy()
     for _ in range(ROUNDS):
         even[kept] = (even + around @ even / around.sum(1))[kept] / 2
     near = np.isin(np.arange(len(even)), kept)
+    reach = (layer.inner - layer.inner[-1])[:, [0, 2]].norm(dim=1).numpy()
     beside = ~near & (around @ near > 0)
-    even[beside] -= DEEP                                          # cloth and necks may be thinner than the mean body's
-    even[~near & ~beside] -= BURIED
+    even[~near] = np.where(beside, SUNK - DEEP, -np.minimum(BURIED, WITHIN * reach))[~near]   # cloth and necks may be thinner than the mean body's
     even = torch.from_numpy(even).to(height)
     return torch.where(torch.from_numpy(near | beside), ended(even), even)
 
@@ -304,11 +306,11 @@ def _hemmed(height: Tensor, unseen: np.ndarray) -> Tensor:
     """Heights [N] with an even hem where no photo shows it."""
     grid = height[:-1].view(-1, COLUMNS).numpy()
     row = np.arange(len(grid))[:, None]
-    end = np.where(grid > RISE, row, -1).max(0)
-    fall = end + grid[end, np.arange(COLUMNS)] / (grid[end, np.arange(COLUMNS)] - grid[np.minimum(end + 1, len(grid) - 1), np.arange(COLUMNS)]).clip(1e-3)
+    fall = NAPE - 0.5 + (grid[NAPE:] / AT_LEAST).clip(0, 1).sum(0)
     below = (gaussian_filter1d(median_filter(fall, HEM, mode="wrap"), HEM / 3, mode="wrap") - row) * ROW
+    below = below.clip(SUNK - DEEP)
     even = np.where(below < AT_LEAST, np.minimum(grid, below), np.maximum(grid, AT_LEAST))
-    even = np.where(unseen[:-1].reshape(grid.shape) & (row >= CAP), even, grid)
+    even = np.where(unseen[:-1].reshape(grid.shape) & (row >= NAPE), even, grid)
     return torch.cat([torch.from_numpy(even).to(height).flatten(), height[-1:]])
 
 
