@@ -25,22 +25,22 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-import build_hair as shell  # noqa: E402
+import build_hair as shell
 
-from dinar import dressing, images  # noqa: E402
-from dinar.body import layers  # noqa: E402
-from dinar.body.layers import RISE, Layer  # noqa: E402
-from dinar.body.model import BodyModel  # noqa: E402
-from dinar.errors import InputError  # noqa: E402
-from dinar.fit.fit import fit  # noqa: E402
-from dinar.pipeline import look_at  # noqa: E402
-from dinar.store import Store  # noqa: E402
-from dinar.synth.people import Person, dress, random_person  # noqa: E402
-from dinar.synth.poses import random_body  # noqa: E402
-from dinar.synth.sets import random_background, random_lens, random_light  # noqa: E402
-from dinar.synth.studio import arrange, expose, frame_camera  # noqa: E402
-from dinar.synth.wardrobe import Wardrobe  # noqa: E402
-from dinar.synth.wigs import STYLES  # noqa: E402
+from dinar import dressing, images
+from dinar.body import layers
+from dinar.body.layers import RISE, Layer
+from dinar.body.model import BodyModel
+from dinar.errors import InputError
+from dinar.fit.fit import fit
+from dinar.pipeline import look_at
+from dinar.store import Store
+from dinar.synth.people import Person, dress, random_person
+from dinar.synth.poses import random_body
+from dinar.synth.sets import random_background, random_lens, random_light
+from dinar.synth.studio import arrange, expose, frame_camera
+from dinar.synth.wardrobe import Wardrobe
+from dinar.synth.wigs import STYLES
 
 FOLDS = 6
 FIELDS = "fields.npz"
@@ -207,8 +207,9 @@ def measured(args, folder: Path, model: BodyModel, store: Store, wardrobe: Wardr
         mine = model.rest(found.body.shape)[0][0].numpy().astype(np.float64)
         ours = brought(rest, mine[head], mean_head)
         of_hair = (dressed.layer == 1 if "hair" in dressed.layers else dressed.layer < 0)[dressed.faces[:, 0]].numpy()
-        skin = (dressed.layer == 0)[dressed.faces[:, 0]].numpy() & head[np.minimum(dressed.faces.numpy(), len(head) - 1)].all(1)
-        fitted = shells.out(ours, dressed.faces.numpy()[of_hair | skin], 0.98)
+        faces = dressed.faces.numpy()
+        skin = (dressed.layer == 0)[faces[:, 0]].numpy() & head[np.minimum(faces, len(head) - 1)].all(1)
+        fitted = shells.out(ours, faces[of_hair | skin], shell.SKIN)
         true_skin = person.model.rest(person.shape)[0][0].numpy().astype(np.float64)
         wig = brought(person.rest.astype(np.float64), true_skin[: len(head)][head], mean_head)
         true = shells.out(wig, person.faces[person.kind[person.faces[:, 0]] == 2], shell.QUANTILE)
@@ -217,9 +218,11 @@ def measured(args, folder: Path, model: BodyModel, store: Store, wardrobe: Wardr
         off = [1e3 * float(np.abs(radii - true)[there].mean()) for radii in (shells.skin, mean, fitted)]
         length = abs(shells.lowest(fitted) - shells.lowest(true))
         worn = "hair" in dressed.layers
+        longer = 100 * (shells.lowest(true) - shells.lowest(fitted))
         print(
-            f"{preset}: {'worn' if worn else 'not worn'}, no hair {off[0]:.1f}, mean {off[1]:.1f}, fitted {off[2]:.1f} mm, "
-            f"length {100 * (shells.lowest(true) - shells.lowest(fitted)):+.0f} cm, dressed in {seconds:.1f} s", flush=True,
+            f"{preset}: {'worn' if worn else 'not worn'}, no hair {off[0]:.1f}, mean {off[1]:.1f}, "
+            f"fitted {off[2]:.1f} mm, {longer:+.0f} cm longer, dressed in {seconds:.1f} s",
+            flush=True,
         )
         yield preset, worn, off, length
 

@@ -238,6 +238,7 @@ def main() -> None:
     _, radii = fields(wigs_of(options.wigs), grid, under_of(grid, points), rng)
     template, basis = components(grid, radii)
     inner = np.vstack([grid.origins + grid.directions * skin[:, None], grid.middle + UP * skin[:COLUMNS].mean()])
+    used = np.unique(faces)
     faces, mirror, uv, uv_faces = triangles()
     np.savez_compressed(
         options.out, template=np.float32(template), basis=np.float16(basis), mirror=mirror.astype(np.uint16),

@@ -29,7 +29,7 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 GAP = 3.2 / 640        # between islands, in the same units
 
 RISE = 0.003           # metres above the skin from which hair is there
-REACHED = -0.04        # and from which its surface is kept, for offsets to raise it
+REACHED = -0.15        # and from which its surface is kept, for offsets to raise it
 
 _CLING = 0.05          # metres about it, of the body that a layer's vertex moves with
 _THIN = 0.5            # of their thickness that legs lose where a skirt hides them
