@@ -206,8 +206,8 @@ def measured(args, folder: Path, model: BodyModel, store: Store, wardrobe: Wardr
         rest = dressed.rest(found.body.shape)[0][0].numpy().astype(np.float64)
         mine = model.rest(found.body.shape)[0][0].numpy().astype(np.float64)
         ours = brought(rest, mine[head], mean_head)
-        of_hair = (dressed.layer == 1 if "hair" in dressed.layers else dressed.layer < 0)[dressed.faces[:, 0]].numpy()
         faces = dressed.faces.numpy()
+        of_hair = above_skin(dressed, found.body.shape[0])[dressed.faces].any(1).numpy()
         skin = (dressed.layer == 0)[faces[:, 0]].numpy() & head[np.minimum(faces, len(head) - 1)].all(1)
         fitted = shells.out(ours, faces[of_hair | skin], shell.SKIN)
         true_skin = person.model.rest(person.shape)[0][0].numpy().astype(np.float64)
@@ -225,6 +225,16 @@ def measured(args, folder: Path, model: BodyModel, store: Store, wardrobe: Wardr
             flush=True,
         )
         yield preset, worn, off, length
+
+
+def above_skin(model: BodyModel, shape: torch.Tensor) -> torch.Tensor:
+    """Which vertices are hair's and above the skin of the body that wears it, bool [V]."""
+    there = torch.zeros(len(model.template), dtype=torch.bool)
+    if "hair" in model.layers:
+        own, layer = layers.vertices_of(model, "hair"), Layer.load("hair")
+        inner = layer.inner + torch.tensordot(shape, layer.shape_basis, dims=1)
+        there[own] = ((model.rest(shape[None])[0][0][own] - inner) * layer.outwards).sum(1) > RISE
+    return there
 
 
 def looked(path: Path, model: BodyModel, store: Store, kept: Path | None):
