@@ -31,7 +31,7 @@ HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
 PIXELS = 60          # of hair, from which it is worn as a layer,
-SHARE = 0.15         # where they are as many, by those of the naked head
+SHARE = 0.22         # where they are as many, by those of the naked head
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 
