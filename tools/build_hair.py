@@ -30,6 +30,7 @@ FOLLOWED = 4  # vertices of the body that one of the shell follows, and joints t
 QUANTILE = 0.9  # of the radii of a cell's points: single strands that stand out do not make the shell
 MARGIN, LEFT = 3 / 640, 0.8  # of the island in the atlas `clothed`
 COMPONENTS = 40
+UP = np.array([0.0, 1.0, 0.0])
 NAMES = ("head", "neck", "spine")  # joints that hair moves with begin like this
 
 
@@ -140,6 +141,35 @@ def under_of(grid: Grid, points: np.ndarray) -> np.ndarray:
     return np.maximum(low.ravel() - UNDER, 0.01)
 
 
+def grid_of(vertices: np.ndarray, faces: np.ndarray) -> Grid:
+    """The rays about the head of a body."""
+    used = np.unique(faces)
+    crown = vertices[used][vertices[used, 1] > MIDDLE[1] + 0.03]
+    return Grid(np.array([*MIDDLE[:2], (crown[:, 2].min() + crown[:, 2].max()) / 2]))
+
+
+def fields(
+    wigs: dict[str, tuple[np.ndarray, np.ndarray]], grid: Grid, under: np.ndarray, rng: np.random.Generator
+) -> tuple[list[str], np.ndarray]:
+    """Wigs' names [W] and how far out they lie on each ray [W, R * C], `under` the skin where they have no hair."""
+    names, radii = [], []
+    for name, (corners, faces) in wigs.items():
+        field = closed(grid.radii(sampled(corners, faces, POINTS, rng)))
+        names.append(name)
+        radii.append(np.where(np.isnan(field), under, np.maximum(field, under)))
+    return names, np.array(radii)
+
+
+def components(grid: Grid, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [N, 3] and principal components [K, N, 3] of shells [W, R * C], each component for a standard deviation."""
+    mean = radii.mean(0)
+    _, scale, parts = np.linalg.svd(radii - mean, full_matrices=False)
+    parts = parts[:COMPONENTS] * (scale[:COMPONENTS, None] / np.sqrt(len(radii)))
+    template = np.vstack([grid.origins + grid.directions * mean[:, None], grid.middle + UP * mean[:COLUMNS].mean()])
+    basis = parts[:, :, None] * grid.directions
+    return template, np.concatenate([basis, parts[:, :COLUMNS].mean(1)[:, None, None] * UP], axis=1)
+
+
 def triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Faces [F, 3], mirror [N], uv [T, 2] and its faces [F, 3]; the crown is the last vertex, the seam ahead."""
     rows, crown = CAP + FALL, (CAP + FALL) * COLUMNS
@@ -199,38 +229,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--wigs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fields", type=Path, help="where each wig's radii go, to measure with")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     vertices, faces, body = body_of()
-    used = np.unique(faces)
-    crown = vertices[used][vertices[used, 1] > MIDDLE[1] + 0.03]
-    middle = np.array([*MIDDLE[:2], (crown[:, 2].min() + crown[:, 2].max()) / 2])
-    grid = Grid(middle)
+    grid = grid_of(vertices, faces)
     points = sampled(vertices, faces, 600_000, rng)
-    skin, under = filled(grid.radii(points, SKIN)), under_of(grid, points)
-    names, radii = [], []
-    for name, (corners, wig_faces) in wigs_of(options.wigs).items():
-        field = closed(grid.radii(sampled(corners, wig_faces, POINTS, rng)))
-        names.append(name)
-        radii.append(np.where(np.isnan(field), under, np.maximum(field, under)))
-    radii = np.array(radii)
-    if options.fields:
-        np.savez_compressed(options.fields, names=names, radii=np.float32(radii), skin=skin, under=under, middle=middle)
-    mean = radii.mean(0)
-    _, scale, parts = np.linalg.svd(radii - mean, full_matrices=False)
-    parts = parts[:COMPONENTS] * (scale[:COMPONENTS, None] / np.sqrt(len(radii)))
-    up = np.array([0.0, 1.0, 0.0])
-    template = grid.origins + grid.directions * mean[:, None]
-    template = np.vstack([template, middle + up * mean[:COLUMNS].mean()])
-    basis = parts[:, :, None] * grid.directions
-    basis = np.concatenate([basis, parts[:, :COLUMNS].mean(1)[:, None, None] * up], axis=1)
-    inner = np.vstack([grid.origins + grid.directions * skin[:, None], middle + up * skin[:COLUMNS].mean()])
+    skin = filled(grid.radii(points, SKIN))
+    _, radii = fields(wigs_of(options.wigs), grid, under_of(grid, points), rng)
+    template, basis = components(grid, radii)
+    inner = np.vstack([grid.origins + grid.directions * skin[:, None], grid.middle + UP * skin[:COLUMNS].mean()])
+    used = np.unique(faces)
     faces, mirror, uv, uv_faces = triangles()
     np.savez_compressed(
         options.out, template=np.float32(template), basis=np.float16(basis), mirror=mirror.astype(np.uint16),
         faces=faces.astype(np.uint16), uv=np.float32(uv), uv_faces=uv_faces.astype(np.uint16),
-        inner=np.float32(inner), outwards=np.float16(np.vstack([grid.directions, up])),
+        inner=np.float32(inner), outwards=np.float16(np.vstack([grid.directions, UP])),
         **attachment(inner, vertices, used, body),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Hair found in label maps: long and big hair is worn, cropped hair is not, and skin lies under it."""
+"""Hair and hats found in label maps: how thick they are, where they end, and that skin lies under them."""
 
 from __future__ import annotations
 
@@ -89,14 +89,75 @@ def test_the_same_photo_tells_the_same_hair(model: BodyModel) -> None:
     assert first is not None and second is not None and torch.equal(first.coefficients, second.coefficients)
 
 
-def test_a_head_that_is_painted_like_hair_wears_none(model: BodyModel) -> None:
-    """Cropped hair: the scalp's pixels alone, none beside the naked body."""
+def cropped(model: BodyModel, rows: float = 0.25) -> tuple[Tensor, Camera]:
+    """Label map and camera of a head whose upper rows are painted like hair, none beside the naked body."""
     parts, camera = seen(model)
-    rows = (parts == int(BodyPart.FACE_SKIN)).any(1).nonzero()[:, 0]
-    upper = torch.arange(len(parts))[:, None] < rows[0] + (rows[-1] - rows[0]) // 4
-    parts[(parts == int(BodyPart.FACE_SKIN)) & upper] = int(BodyPart.HAIR)
+    face = parts == int(BodyPart.FACE_SKIN)
+    there = face.any(1).nonzero()[:, 0]
+    end = there[0] + int(rows * (there[-1] - there[0]))
+    parts[face & (torch.arange(len(parts))[:, None] < end)] = int(BodyPart.HAIR)
+    return parts, camera
+
+
+def test_cropped_hair_is_thin(model: BodyModel) -> None:
+    parts, camera = cropped(model)
     found = hair.fit(model, [Look(parts, model.neutral(), camera)])
-    assert found is not None and not found.worn and found.volume < 0.1
+    assert found is not None and found.worn
+    assert float(found.height.max()) < 0.03
+    assert float(found.height[found.height > RISE].median()) < 0.012
+
+
+def test_a_few_hairs_are_not_worn(model: BodyModel) -> None:
+    parts, camera = cropped(model, rows=0.08)
+    found = hair.fit(model, [Look(parts, model.neutral(), camera)])
+    assert found is not None and not found.worn
+
+
+def painted(model: BodyModel, part: BodyPart, low: float, high: float, left: float, right: float) -> Look:
+    """A head in cropped hair, and a patch of a part on it: from its top down in heads, aside in heads' widths."""
+    parts, camera = cropped(model)
+    head = (parts == int(BodyPart.FACE_SKIN)) | (parts == int(BodyPart.HAIR))
+    rows, columns = head.any(1).nonzero()[:, 0], head.any(0).nonzero()[:, 0]
+    tall, wide, middle = rows[-1] - rows[0], columns[-1] - columns[0], (columns[0] + columns[-1]) / 2
+    y, x = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
+    down, aside = (y - rows[0]) / tall, (x - middle) / wide
+    parts[(down > low) & (down < high) & (aside > left) & (aside < right)] = int(part)
+    return Look(parts, model.neutral(), camera)
+
+
+def test_a_bun_that_stands_out_is_geometry_and_round(model: BodyModel) -> None:
+    """On one side of the head: nothing of it on the other, before or behind."""
+    plain = hair.fit(model, [painted(model, BodyPart.HAIR, 0.05, 0.25, 0.0, 0.1)])
+    found = hair.fit(model, [painted(model, BodyPart.HAIR, 0.05, 0.25, 0.0, 0.9)])
+    assert plain is not None and found is not None
+    more, outwards = found.height.clamp(min=0) - plain.height.clamp(min=0), Layer.load("hair").outwards
+    aside = outwards[:, 0].abs() > 0.8
+    own = outwards[:, 0] > 0.8                                      # the image's right is the person's left
+    assert float(more[own].max()) > 0.03
+    assert float(more[aside & ~own].abs().max()) < 0.02
+    assert float(more[outwards[:, 2] < -0.8].abs().max()) < 0.02
+
+
+def test_the_brim_of_a_hat_goes_round_the_head(model: BodyModel) -> None:
+    plain = hair.fit(model, [painted(model, BodyPart.HEADWEAR, -0.05, 0.25, -0.52, 0.52)])
+    look = painted(model, BodyPart.HEADWEAR, -0.05, 0.25, -0.52, 0.52)
+    brim = painted(model, BodyPart.HEADWEAR, 0.18, 0.25, -1.1, 1.1).parts == int(BodyPart.HEADWEAR)
+    look.parts[brim] = int(BodyPart.HEADWEAR)
+    found = hair.fit(model, [look])
+    assert plain is not None and found is not None
+    outwards = Layer.load("hair").outwards
+    for way in ((1.0, 0.0), (-1.0, 0.0), (0.0, -1.0)):              # both sides and behind
+        there = (outwards[:, 0] * way[0] + outwards[:, 2] * way[1]) > 0.8
+        assert float((found.height - plain.height)[there].max()) > 0.03
+
+
+def test_hair_ends_where_it_is_seen_to_end(model: BodyModel) -> None:
+    parts, camera = cropped(model, rows=0.3)
+    found = hair.fit(model, [Look(parts, model.neutral(), camera)])
+    assert found is not None
+    drawn, _ = seen(hair.shaped(wearing(model, {"hair": found.coefficients}), found.height))
+    first, second = parts == int(BodyPart.HAIR), drawn == int(BodyPart.HAIR)
+    assert float((first & second).sum() / (first | second).sum()) > 0.85
 
 
 def test_who_shows_no_hair_has_none(model: BodyModel) -> None:

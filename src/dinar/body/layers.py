@@ -29,6 +29,7 @@ BOXES = {"hair": (0.8, 0.0, 1.0, 1.0), "skirt": (0.0, 0.8, 0.8, 1.0)}
 GAP = 3.2 / 640        # between islands, in the same units
 
 RISE = 0.003           # metres above the skin from which hair is there
+REACHED = -0.15        # and from which its surface is kept, for offsets to raise it
 
 _CLING = 0.05          # metres about it, of the body that a layer's vertex moves with
 _THIN = 0.5            # of their thickness that legs lose where a skirt hides them
@@ -83,12 +84,12 @@ class Layer:
         return ((self.at(coefficients) - self.inner) * self.outwards).sum(1)
 
     def worn(self, coefficients: Tensor) -> Tensor:
-        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin, in one piece, and
-        their mirror images.
+        """Which of its triangles are there, bool [F]: those with a corner that rises above the skin or lies close
+        below, in one piece, and their mirror images.
         """
         if self.inner is None:
             return torch.ones(len(self.faces), dtype=torch.bool)
-        there = (self.height(coefficients) > RISE)[self.faces].any(1)
+        there = (self.height(coefficients) > REACHED)[self.faces].any(1)
         a, b, c = self.faces[there].numpy().T
         joined = coo_array((np.ones(2 * len(a)), (np.tile(a, 2), np.r_[b, c])), shape=(len(self.template),) * 2)
         _, piece = connected_components(joined, directed=False)
