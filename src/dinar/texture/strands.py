@@ -1,11 +1,13 @@
 """Hair that no photo shows: what is seen of it goes on around the head, strand by strand.
 
-In the island of the layer `hair` azimuth runs along y and height along x (`tools/build_hair.py`), so a strand is a row.
-Unseen rows repeat the seen ones of their height, mirrored at either end of what is seen and faded into each other.
+In the island of the layer `hair` azimuth runs along y and height along x up to the crown (`tools/build_hair.py`), so a
+strand is a row. Unseen rows repeat the seen ones of their height, mirrored at either end of what is seen and faded into
+each other; where too few are seen for that, strands of no one's are as strong as those.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,8 +16,16 @@ from dinar.body.layers import BOXES
 
 SOUND = 0.6     # trust in a texel from which it is a source
 EDGE = 2        # texels at either end of what is seen that are none: background shines through
-ALIKE = 0.2     # distance in RGB from the hair's median colour up to which a texel is hair
-RELIEF = 0.5    # how much of the strands' contrast is repeated: light falls on them in front
+OWN = 0.2, 0.5  # quantiles of seen hair's brightness that its own shade lies between: brighter is gloss, darker a gap
+ALIKE = 0.2     # distance in RGB from that shade up to which a texel is a source
+RELIEF = 0.5    # how much of the strands' contrast is repeated: light falls on them in front,
+ROUND = 0.2     # and of the head's round what has to be seen for it: a few strands again and again are a comb
+PLAIN = 0.04    # contrast of strands, as a share of the shade, where nothing tells it, and the least;
+STRONG = 0.15   # the most
+CROWN = 0.35    # of all heights, the highest ones, on which strands meet and fade
+WIDTHS = 1.0, 3.0      # texels: of strands and of locks
+LENGTH = 24.0          # texels along which a strand stays the same
+SWING = 0.5     # how much of what heights differ by goes on behind
 LEAST = 12      # texels of a height that have to be seen, else the nearest height is taken
 SLOW = 12.0     # texels of height in which the shade may change
 
@@ -34,29 +44,59 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
     out = filled.clone()
     for k in range(len(filled)):
         colours = rgb[k][box].permute(2, 1, 0).cpu().numpy()                 # [heights, azimuths, 3]
+        shown = (seen[k, 0][box] > 0).T.cpu().numpy()
+        if not shown.any():
+            continue
+        own = _own(colours[shown])
         sound = (trust[k, 0][box] > SOUND).T.cpu().numpy()
         sound = sound & np.roll(sound, EDGE, axis=1) & np.roll(sound, -EDGE, axis=1)
-        shown = (seen[k, 0][box] > 0).T.cpu().numpy()
-        if sound.any():                          # no beads, cheeks, backgrounds, nor the gloss that a fringe alone has
-            sound &= np.abs(colours - np.median(colours[shown], axis=0)).max(2) < ALIKE
-        known = np.flatnonzero(sound.sum(1) >= LEAST)
-        if len(known):
-            new = torch.from_numpy(_heights(colours, sound, known)).permute(2, 1, 0).to(out)
-            out[k][box] = torch.where(seen[k][box] > 0, out[k][box], new)
+        sound &= np.abs(colours - own).max(2) < ALIKE                        # no beads, cheeks, backgrounds, gloss
+        new = torch.from_numpy(_heights(colours, sound, own)).permute(2, 1, 0).to(out)
+        out[k][box] = torch.where(seen[k][box] > 0, out[k][box], new)
     return out
 
 
-def _heights(colours: np.ndarray, sound: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Colours [H, N, 3] of all heights from those that are known: their strands about a shade that changes slowly."""
+def _own(colours: np.ndarray) -> np.ndarray:
+    """The shade [3] that hair has where nothing shines, of what is seen of it [N, 3]."""
+    brightness = colours.mean(1)
+    least, most = np.quantile(brightness, OWN)
+    return colours[(brightness >= least) & (brightness <= most)].mean(0)
+
+
+def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Colours [H, N, 3] of all heights: the strands of those that are known, about a shade that changes slowly round
+    hair's own.
+    """
+    known = np.flatnonzero(sound.sum(1) >= LEAST)
+    if not len(known):
+        return (own * (1 + PLAIN * _grain(sound.shape))).clip(0, 1).astype(colours.dtype)
     share = sound[known].sum(1, keepdims=True)
     shade = (colours[known] * sound[known][..., None]).sum(1) / share
     weight = np.exp(-0.5 * ((np.arange(len(colours))[:, None] - known) / SLOW) ** 2) * share.T + 1e-9 * _closeness(
         len(colours), known
     )
     slow = weight @ shade / weight.sum(1, keepdims=True)
+    slow = own + SWING * (slow - (shade * share).sum(0) / share.sum())
     strands = np.stack([_repeated(colours[k], sound[k]) for k in known]) - shade[:, None]
+    enough = np.minimum(share / (ROUND * colours.shape[1]), 1)
     nearest = np.abs(np.arange(len(colours))[:, None] - known).argmin(1)
-    return (slow[:, None] + RELIEF * strands[nearest]).clip(0, 1).astype(colours.dtype)
+    strong = float(np.sqrt((strands[sound[known]] ** 2).mean()) / max(float(own.mean()), 0.02))
+    grain = RELIEF * float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)[..., 0]
+    seen = RELIEF * (enough[..., None] * strands)[nearest]
+    return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
+
+
+def _grain(shape: tuple[int, int]) -> np.ndarray:
+    """Strands and locks of about unit contrast, round the head without a seam: float32 [H, N, 1]."""
+    noise = np.random.default_rng(0).standard_normal((len(WIDTHS), *shape), np.float32)
+    reach = round(4 * max(WIDTHS))
+    total = np.zeros(shape, np.float32)
+    for layer, width in zip(noise, WIDTHS, strict=True):
+        round_ = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
+        soft = cv2.GaussianBlur(round_, (0, 0), width, sigmaY=LENGTH)[:, reach:-reach]
+        total += soft / soft.std()
+    up = np.arange(shape[0], dtype=np.float32)[:, None]
+    return (total / total.std() * ((shape[0] - up) / (CROWN * shape[0])).clip(0, 1))[..., None]
 
 
 def _closeness(count: int, known: np.ndarray) -> np.ndarray:
