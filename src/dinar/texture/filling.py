@@ -64,7 +64,7 @@ def guide_of(model: BodyModel) -> Guide:
     bones = _bones(model, joints)
     bones[_head(model)] = 0                                                # hair spreads from the crown down as well
     along = ((across @ bones.T).square() * weights).sum(1)
-    scalp = _scalp(model, vertices, joints)
+    scalp = scalp_of(model)
     return Guide(edges, ALONG ** along.clamp(0, 1), torch.stack([scalp, 1 - scalp], dim=1))
 
 
@@ -97,8 +97,9 @@ def _head(model: BodyModel) -> list[int]:
     return joints
 
 
-def _scalp(model: BodyModel, vertices: Tensor, joints: Tensor) -> Tensor:
+def scalp_of(model: BodyModel) -> Tensor:
     """1 where hair grows and 0 on the face, at the ears and below the head, smooth between: [V]."""
+    vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
     left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
     _, y, z = ((vertices - (left + right) / 2) / (left - right).norm()).unbind(-1)    # in distances between the eyes
     face = ((z + 1.9) / 0.6).clamp(0, 1) * ((1.6 - y) / 0.4).clamp(0, 1)
