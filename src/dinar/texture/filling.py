@@ -242,15 +242,19 @@ def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tenso
     """
     found = torch.ones_like(trusted)
     level, aside = opposite.level.to(trusted.device), opposite.aside.to(trusted)
-    at_side = (aside > SIDES[0]) & (aside < SIDES[1])
-    for here, seen, out in zip(colours, trusted[:, 0], found[:, 0], strict=True):
-        for height in level[level >= 0].unique():
-            near = (level - height).abs() <= _REACH
-            palette = here[:, near & at_side & (seen > 0.5)].T
+    level = level.flatten()
+    at_side = ((aside > SIDES[0]) & (aside < SIDES[1])).flatten()
+    heights, counts = level.unique(return_counts=True)
+    rows = level.argsort(stable=True).split(counts.tolist())               # the texels of each height
+    for here, seen, out in zip(colours.flatten(2), trusted.flatten(1), found.view(len(found), -1), strict=True):
+        sides = (at_side & (seen > 0.5)).nonzero()[:, 0]
+        for height, texels in zip(heights.tolist(), rows, strict=True):
+            if height < 0:
+                continue
+            palette = here[:, sides[(level[sides] - height).abs() <= _REACH]].T
             if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
                 continue
             palette = palette[:: -(-len(palette) // _MOST)]
-            texels = level == height
             distance = torch.cdist(here[:, texels].T, palette)
             distance = distance.kthvalue(max(1, round(_COMMON * len(palette))), dim=1).values
             out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
