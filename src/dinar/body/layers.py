@@ -214,7 +214,7 @@ def clinging(model: BodyModel, vertices: Tensor) -> Tensor:
     low = torch.nn.functional.normalize(weights[own], p=1, dim=1)[:, joints].double().numpy()
     places = vertices.numpy().astype(np.float64)
     places[:, 1] = np.maximum(places[:, 1], points[:, 1].min())
-    distance, near = cKDTree(points).query(places, k=_NEAR, workers=torch.get_num_threads())
+    distance, near = cKDTree(points).query(places, k=_NEAR)
     share = np.exp(-0.5 * ((distance - distance[:, :1]) / _CLING) ** 2)
     share /= share.sum(1, keepdims=True)
     rows = np.arange(0, share.size + 1, _NEAR)

@@ -295,7 +295,7 @@ def _free_way(
     going = np.arange(len(movable))
     while len(going):
         points = start[going] + length[going, None] * direction[going]
-        clear, nearest = tree.query(points, workers=torch.get_num_threads())
+        clear, nearest = tree.query(points)
         behind = ((points - vertices[nearest]) * normals[nearest]).sum(1) < 0
         behind &= (normals[nearest] * direction[going]).sum(1) < 0
         way[going[behind]] = length[going[behind]] - _NEAR
