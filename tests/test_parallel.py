@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from dinar.parallel import beside, children_threads, in_order, one_thread_processes
+from dinar.parallel import beside, children_threads, in_order, one_thread_processes, torch_threads
 
 
 @pytest.fixture(params=[1, 3])
@@ -85,3 +85,20 @@ def test_two_things_beside_each_other() -> None:
         pass
     with pytest.raises(KeyError), beside(lambda: int("there")):     # the block's own error comes first
         raise KeyError
+
+
+def test_who_works_beside_has_as_many_threads_whatever_the_block_asks_for() -> None:
+    begun, before = threading.Event(), torch.get_num_threads()
+
+    def others() -> int:
+        begun.wait(10)
+        return torch.get_num_threads()                # a thread's first word with torch
+
+    torch.set_num_threads(2)
+    try:
+        with beside(others) as found, torch_threads(1):
+            begun.set()
+            assert found.result() == 2 and torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

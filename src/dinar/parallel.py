@@ -65,8 +65,13 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator
 
 @contextmanager
 def beside(function: Callable[[], Result]) -> Iterator[Future[Result]]:
-    """Calls a function in a thread while the block runs; both are done afterwards, whichever of them fails."""
-    with ThreadPoolExecutor(1) as pool:
+    """Calls a function in a thread while the block runs; both are done afterwards, whichever of them fails.
+
+    Torch has as many threads there as here, whatever the block asks for itself (`torch_threads`): a thread takes the
+    number that was set last when it first computes, and results depend on it.
+    """
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)) as pool:
+        pool.submit(torch.get_num_threads).result()     # the number is set now, for that sets it here for later threads
         future = pool.submit(function)
         yield future
     future.result()

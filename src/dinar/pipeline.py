@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dinar import presets
 from dinar.avatar import Avatar, RendererName, Shot, open_body
+from dinar.body.layers import BOXES, Layer
 from dinar.body.model import BodyModel
 from dinar.body.uv import UVLayout, load_layout, texel_map
 from dinar.dressing import dressed
@@ -116,12 +117,15 @@ def create_several(
     wear = layout.to(device)
 
     def others(bare_body: BodyModel, skin: UVLayout) -> tuple[list[Tensor | None], Places | None]:
-        """What needs no body is made beside the body's fit, which keeps one core busy."""
+        """What needs no body is made beside the body's fit, which keeps one core busy; first what dressing asks for."""
+        places = None if all(view.parts is None for view in views) else Places.on(bare_body)
+        if places is not None and layers and bare_body.name == "open":
+            for name in BOXES:
+                Layer.load(name)
         texel_map(skin, TEXTURE_SIZE)
         ready()
         if painter is not None:
             painter()
-        places = None if all(view.parts is None for view in views) else Places.on(bare_body)
         return [None if neural is None else neural.generated(*pictures(view, device)) for view in views], places
 
     with beside(partial(others, model, wear)) as made:     # as they are now: dressing gives both names to others

@@ -331,3 +331,13 @@ def test_the_trunk_s_sides_are_at_its_sides(model: BodyModel, front: UVLayout, l
     assert found.aside[middle].max() < 0.3 and place[0, side].abs().min() > 0.06
     for height in found.level[side].unique():
         assert {-1.0, 1.0} == set(place[0, side & (found.level == height)].sign().tolist())   # left and right
+
+
+def test_weights_of_parts_are_those_of_the_body_that_is_asked_for(model: BodyModel) -> None:
+    first = part_weights(model)
+    first[:] = -1                                              # the caller's own
+    again = part_weights(model)
+    assert (again >= 0).all() and torch.allclose(again.sum(1), torch.ones(len(again)), atol=1e-5)
+    larger = model.moved(model.template)
+    assert not torch.equal(part_weights(larger), again)        # parts fade over fewer of its vertices
+    assert torch.equal(part_weights(model), again)

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
@@ -108,10 +108,12 @@ def _loaded(name: str) -> Layer:
     path = DATA / f"{name}.npz"
     if name not in BOXES or not path.is_file():
         raise InputError(f"no layer is called {name}")
+    with np.load(DATA / "open.npz", allow_pickle=False) as body:
+        shapes, joints = body["shape_basis"], len(body["joints"])
     with np.load(path, allow_pickle=False) as data:
         skin_weights = None
         if "skin_index" in data:
-            skin_weights = np.zeros((len(data["template"]), len(BodyModel.open().parents)), np.float32)
+            skin_weights = np.zeros((len(data["template"]), joints), np.float32)
             index, weight = data["skin_index"].astype(np.int64), data["skin_weight"].astype(np.float32)
             np.put_along_axis(skin_weights, index, weight, axis=1)
             skin_weights = torch.from_numpy(skin_weights / skin_weights.sum(1, keepdims=True))
@@ -120,8 +122,6 @@ def _loaded(name: str) -> Layer:
         arrays |= {key: torch.from_numpy(data[key].astype(np.int64)) for key in whole}
         arrays |= {key: torch.from_numpy(data[key].astype(np.float32)) for key in ("inner", "outwards") if key in data}
         index, weight = data["follow_index"].astype(np.int64), data["follow_weight"].astype(np.float32)
-    with np.load(DATA / "open.npz", allow_pickle=False) as body:
-        shapes = body["shape_basis"]
     shape_basis = sum(shapes[:, index[:, k]].astype(np.float32) * weight[:, k, None] for k in range(index.shape[1]))
     return Layer(name=name, shape_basis=torch.from_numpy(shape_basis), skin_weights=skin_weights, **arrays)
 
@@ -211,10 +211,13 @@ def clinging(model: BodyModel, vertices: Tensor) -> Tensor:
     weights = body.skin_weights.cpu() * _followed(body)
     own = (weights.sum(1) > 0.5).nonzero()[:, 0]
     points = (body.template - body.offsets).cpu()[own].numpy()
-    low = torch.nn.functional.normalize(weights[own], p=1, dim=1).numpy()
+    joints = _followed(body).nonzero()[:, 0]
+    low = torch.nn.functional.normalize(weights[own], p=1, dim=1)[:, joints].double().numpy()
     places = vertices.numpy().astype(np.float64)
     places[:, 1] = np.maximum(places[:, 1], points[:, 1].min())
     distance, near = cKDTree(points).query(places, k=_NEAR)
     share = np.exp(-0.5 * ((distance - distance[:, :1]) / _CLING) ** 2)
-    found = np.einsum("nk,nkj->nj", share / share.sum(1, keepdims=True), low[near])
-    return torch.from_numpy(found.astype(np.float32))
+    share /= share.sum(1, keepdims=True)
+    rows = np.arange(0, share.size + 1, _NEAR)
+    found = csr_array((share.ravel(), near.ravel(), rows), shape=(len(places), len(points))) @ low
+    return torch.zeros(len(places), weights.shape[1]).index_copy_(1, joints, torch.from_numpy(found).float())

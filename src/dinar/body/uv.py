@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Self
@@ -58,6 +59,8 @@ _COLLAR = 0.07, 0.12  # metres below the neck's joint: above, fronts are open an
 _GRAZING = 1.1   # radians from straight on: where a limb seen from before or behind is turned away
 _AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
+
+_SPREAD: deque[tuple[tuple[Tensor, ...], Tensor]] = deque(maxlen=3)      # of `_spread`
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,18 +276,32 @@ def part_weights(model: BodyModel) -> Tensor:
     Skin weights, summed over the joints of a part and spread along the surface, so that parts fade into each other over
     some centimetres. A layer belongs to one part as a whole.
     """
+    body = bare(model)
+    found = _spread(body)
+    for number, name in enumerate(model.layers, start=1):
+        whole = torch.eye(len(PARTS))[PARTS.index(_LAYER_PARTS[name])]
+        found = torch.cat([found, whole.expand(int((model.layer == number).sum()), -1)])
+    return found.to(model.template.device)
+
+
+def _spread(body: BodyModel) -> Tensor:
+    """`part_weights` of a body without layers; those of the last few are kept, for many steps ask for the same."""
+    made_of = tuple(part.detach().cpu() for part in (body.template, body.faces, body.skin_weights))
+    for others, found in tuple(_SPREAD):
+        if all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(made_of, others, strict=True)):
+            return found.clone()
     part_of = {bone: PARTS.index(part) for part, bones in _TRUNK_BONES.items() for bone in bones}
     for side in _SIDES:
         part_of |= {side + bone: PARTS.index(f"{side} {limb}") for limb, bones in _LIMBS.items() for bone in bones}
-    bone_of = {joint: bone for bone, joint in model.humanoid.items()}
+    bone_of = {joint: bone for bone, joint in body.humanoid.items()}
     part = []
-    for joint, parent in enumerate(model.parents):  # parents stand before their children
+    for joint, parent in enumerate(body.parents):  # parents stand before their children
         bone = bone_of.get(joint)
         part.append(part_of[bone] if bone in part_of else part[parent] if parent >= 0 else 0)
     membership = torch.nn.functional.one_hot(torch.tensor(part), len(PARTS)).double()
-    body = bare(model)
-    sharp = body.skin_weights.detach().cpu().double() @ membership
-    mass, stiffness = surface_operators(body.template.detach().cpu().numpy(), body.faces.cpu().numpy())
+    template, faces, skin_weights = made_of
+    sharp = skin_weights.double() @ membership
+    mass, stiffness = surface_operators(template.numpy(), faces.numpy())
     solve = splu((mass + _BLEND**2 / 2 * stiffness).tocsc()).solve
     smooth = sharp.numpy()
     for _ in range(2):
@@ -292,10 +309,8 @@ def part_weights(model: BodyModel) -> Tensor:
     smooth = np.clip(smooth, 0, None)
     smooth /= smooth.sum(1, keepdims=True)
     found = torch.from_numpy(smooth.astype(np.float32))
-    for number, name in enumerate(model.layers, start=1):
-        whole = torch.eye(len(PARTS))[PARTS.index(_LAYER_PARTS[name])]
-        found = torch.cat([found, whole.expand(int((model.layer == number).sum()), -1)])
-    return found.to(model.template.device)
+    _SPREAD.append((tuple(part.clone() for part in made_of), found))
+    return found.clone()
 
 
 def part_colours(model: BodyModel) -> Tensor:

@@ -113,7 +113,7 @@ def _encode(path: Path, images: Iterator[np.ndarray], fps: float, suffix: str) -
         stream.height, stream.width = (side + side % 2 for side in first.shape[:2])
         stream.pix_fmt = "yuva420p" if alpha else "yuv420p"
         ahead = 2 * LOOKAHEAD // (3 * stream.height * stream.width)              # frames
-        options = {"rc-lookahead": min(max(ahead, 8), 40)}                      # at most the encoders' own
+        options = {"rc-lookahead": min(max(ahead, 8), 40), "preset": "veryfast"}  # at most the encoders' own
         if suffix == ".webm":
             options = {"b": 0, "auto-alt-ref": 0, "lag-in-frames": min(max(ahead, 8), 25)}
         stream.options = {"crf": CRF[suffix]} | {name: str(value) for name, value in options.items()}

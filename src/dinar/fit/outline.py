@@ -27,7 +27,7 @@ from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
 from dinar.camera import Camera
 from dinar.raster.rasterize import rasterize
-from dinar.texture.filling import guide_of
+from dinar.texture.filling import scalp_of
 
 SIDE = 512              # pixels of the longer side of the masks that are compared
 STEPS = 4
@@ -306,7 +306,7 @@ def _free_way(
 
 def _free(model: BodyModel, shod: bool) -> np.ndarray:
     """1 for what may move [V]: neither the face nor the hands nor bare toes."""
-    scalp = guide_of(model).regions[:, 0]
+    scalp = scalp_of(model)
     bones = ("leftHand", "rightHand") if shod else ("leftHand", "rightHand", "leftToes", "rightToes")
     ends = [model.humanoid[bone] for bone in bones]
     weights = model.skin_weights

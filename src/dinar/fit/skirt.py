@@ -28,7 +28,8 @@ COMPONENTS = ("hem", "hem behind", "hem to the left", "flare aside", "flare in f
 SIDE = 192               # pixels of the longer side of what is compared
 HEMS = tuple(-4.5 + 0.5 * k for k in range(17))      # tried first
 FLARES = (-0.6, 0.0, 0.8, 2.0, 3.5)                  # aside; in front and behind `_ROUND` of it
-LEAST = 0.11             # metres below the crotch that a hem lies at least
+LEAST = 0.11             # metres below the crotch that a hem lies at least,
+LONGER = 0.05            # and that it is found longer at most by looking closely
 ALIKE = 0.62             # overlap with the cloth that is seen, at least
 
 RING = 72                # vertices of the layer's last ring, its hem
@@ -72,6 +73,9 @@ def fit(model: BodyModel, looks: Sequence[Look]) -> Found | None:
         _, flare = max((overlap(np.array([hem, flare, 0.0])), flare) for flare in FLARES)
         best = np.array([hem, flare, 0.0])
         score = overlap(best)
+        coefficients = _coefficients(*best)
+        if tube.depth(coefficients) < LEAST - LONGER:                    # a shirt's hem
+            return Found(coefficients, score, tube.depth(coefficients))
         for step in (0.5, 0.25, 0.12):
             for _ in range(3):
                 before = score

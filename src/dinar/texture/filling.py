@@ -64,7 +64,7 @@ def guide_of(model: BodyModel) -> Guide:
     bones = _bones(model, joints)
     bones[_head(model)] = 0                                                # hair spreads from the crown down as well
     along = ((across @ bones.T).square() * weights).sum(1)
-    scalp = _scalp(model, vertices, joints)
+    scalp = scalp_of(model)
     return Guide(edges, ALONG ** along.clamp(0, 1), torch.stack([scalp, 1 - scalp], dim=1))
 
 
@@ -97,8 +97,9 @@ def _head(model: BodyModel) -> list[int]:
     return joints
 
 
-def _scalp(model: BodyModel, vertices: Tensor, joints: Tensor) -> Tensor:
+def scalp_of(model: BodyModel) -> Tensor:
     """1 where hair grows and 0 on the face, at the ears and below the head, smooth between: [V]."""
+    vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
     left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
     _, y, z = ((vertices - (left + right) / 2) / (left - right).norm()).unbind(-1)    # in distances between the eyes
     face = ((z + 1.9) / 0.6).clamp(0, 1) * ((1.6 - y) / 0.4).clamp(0, 1)
@@ -241,16 +242,20 @@ def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tenso
     """
     found = torch.ones_like(trusted)
     level, aside = opposite.level.to(trusted.device), opposite.aside.to(trusted)
-    at_side = (aside > SIDES[0]) & (aside < SIDES[1])
-    for here, seen, out in zip(colours, trusted[:, 0], found[:, 0], strict=True):
-        for height in level[level >= 0].unique():
-            near = (level - height).abs() <= _REACH
-            palette = here[:, near & at_side & (seen > 0.5)].T
+    level = level.flatten()
+    at_side = ((aside > SIDES[0]) & (aside < SIDES[1])).flatten()
+    heights, counts = level.unique(return_counts=True)
+    rows = level.argsort(stable=True).split(counts.tolist())               # the texels of each height
+    for here, seen, out in zip(colours.flatten(2), trusted.flatten(1), found.view(len(found), -1), strict=True):
+        sides = (at_side & (seen > 0.5)).nonzero()[:, 0]
+        for height, texels in zip(heights.tolist(), rows, strict=True):
+            if height < 0:
+                continue
+            palette = here[:, sides[(level[sides] - height).abs() <= _REACH]].T
             if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
                 continue
             palette = palette[:: -(-len(palette) // _MOST)]
             common = (torch.cdist(palette, palette) < ALIKE).float().mean(1) >= _COMMON
-            texels = level == height
             distance = torch.cdist(here[:, texels].T, palette[common if common.any() else ~common]).amin(1)
             out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
     return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too

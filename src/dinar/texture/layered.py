@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional
@@ -68,17 +70,24 @@ def on_layers(generated: Tensor, model: BodyModel, layout: UVLayout) -> Tensor:
     used = body.faces.unique().cpu()
     skin = cKDTree(vertices[used].numpy())
     _, near = skin.query(vertices[own:].numpy())
-    values = torch.cat([values, values[:, used[torch.from_numpy(near)].to(values.device)]], dim=1)
-    a, b = edges_of(model.faces).T
+    taken = values[:, used[torch.from_numpy(near)].to(values.device)]
+    values = torch.cat([values, _smooth(taken, model.faces[(model.faces >= own).all(1)] - own)], dim=1)
     layer = torch.arange(len(vertices), device=values.device) >= own
-    for _ in range(_ROUNDS):
-        total, count = values.clone(), torch.ones_like(values[:1, :, :1])
-        for i, j in ((a, b), (b, a)):
-            total = total.index_add(1, i, values[:, j])
-            count = count.index_add(1, i, torch.ones_like(count[:, j]))
-        values = torch.where(layer[None, :, None], total / count, values)
     texels = texel_map(layout, side)
     of_layer = layer[model.faces[texels.face.long().clamp(min=0)][..., 0]] & (texels.face >= 0)
     maps = torch.stack([texels.interpolate(some, model.faces)[0] for some in values])
     whole = with_front(maps, generated)
     return torch.where(of_layer, maps, whole)
+
+
+def _smooth(values: Tensor, faces: Tensor) -> Tensor:
+    """Values [B, N, C] at the vertices of a mesh, each time and again the mean of a vertex' own and its neighbours'."""
+    batch, count, channels = values.shape
+    a, b = edges_of(faces).cpu().numpy().T
+    i, j = np.r_[a, b, np.arange(count)], np.r_[b, a, np.arange(count)]
+    share = (1 / np.bincount(i, minlength=count))[i].astype(np.float32)
+    mean = csr_array((share, (i, j)), shape=(count, count))
+    found = values.transpose(0, 1).flatten(1).cpu().numpy()
+    for _ in range(_ROUNDS):
+        found = mean @ found
+    return torch.from_numpy(found).to(values).view(count, batch, channels).transpose(0, 1)
