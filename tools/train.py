@@ -29,7 +29,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
+import dinar  # isort: skip (before torch: threads that wait shall sleep)
 import torch
 import tyro
 from PIL import Image
@@ -46,11 +46,12 @@ from dinar.terminal import Bars
 from dinar.train import loop, stages
 from dinar.train.appearance import LOOKED_AT
 
+WEIGHTS = Path(dinar.__file__).parent / "weights"
 VIEWS = 8
 INPUTS = 4      # of them: views that are inpainted; the truth is merged from all
 EXAMPLES = 12   # held-out people whose textures the later stages look at
-FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser")}
-BEFORE = {"autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
+FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser", "slim")}
+BEFORE = {"slim": "appearance", "autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
 LIMITS = """\
 - Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
   photo shows is copied from it, so faces and prints survive.
@@ -137,6 +138,25 @@ def textures(
                 some.prepare(number)
                 if time.monotonic() - began > seconds:
                     return
+
+
+def sittings(
+    data: tuple[Path, ...],               # folders of shards
+    cache: Path,                          # as `--textures` of `dinar train slim`
+    after: Path = WEIGHTS / "appearance",
+    painter: Path | None = WEIGHTS / "inpainting",
+    preset: str = "small",
+    seconds: float = 540.0,
+) -> None:
+    """People as the large renderer draws them, kept ahead of the small one's training: 10 s each on one core."""
+    began = time.monotonic()
+    plan = stages.Plan(data, (), after, cache, painter=painter)
+    with Bars() as progress:
+        found, _ = stages.sittings(presets.PRESETS[preset], plan)
+        for number in progress.track(found.numbers, len(found), "draw"):
+            found.prepare(number)
+            if time.monotonic() - began > seconds:
+                return
 
 
 def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], textured: int, keep: bool) -> stages.Plan:
@@ -407,4 +427,4 @@ def _curves(lines: list[dict], names: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"run": run, "textures": textures, "pack": pack})
+    tyro.extras.subcommand_cli_from_dict({"run": run, "textures": textures, "sittings": sittings, "pack": pack})
