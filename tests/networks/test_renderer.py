@@ -11,7 +11,7 @@ from dinar.networks.renderer import Renderer, continued
 PLAIN = replace(presets.PAPER.renderer, width=8, levels=1, blocks=1)    # the paper's structure: stems and heads
 FOLDED = replace(presets.TINY.renderer, levels=1)                       # the small one's: folded pixels, copied colours
 
-LEAN = replace(presets.TINY.slim, fold=2, levels=2)                     # as the second, with fewer products
+LEAN = replace(presets.TINY.slim, fold=2)                     # as the second, with fewer products
 
 
 def build(config: presets.RendererConfig) -> Renderer:

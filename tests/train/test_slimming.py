@@ -27,7 +27,8 @@ MAP = 0.7    # of the large renderer's map of the head, everywhere
 
 def appearance() -> Appearance:
     torch.manual_seed(5)
-    networks = [build(TINY).eval() for build in (presets.build_encoder, presets.build_generator, presets.build_renderer)]
+    builders = (presets.build_encoder, presets.build_generator, presets.build_renderer)
+    networks = [build(TINY).eval() for build in builders]
     networks[2].head.fill_(MAP)
     return Appearance.named("tiny", *networks)
 
@@ -83,7 +84,7 @@ def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
         assert (torch.cat([drawn.rgb, drawn.mask], dim=1) - taught).abs().mean() < 5e-3
         both, either = torch.minimum(body, person).sum(), torch.maximum(body, person).sum()
         assert both / either > 0.85
-        assert 0 <= truth.min() and truth.max() <= 1
+        assert truth.min() >= 0 and truth.max() <= 1
 
 
 def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:

@@ -52,7 +52,7 @@ def train(
     stage: Annotated[
         Literal["appearance", "autoencoder", "finetune", "inpainting", "parser", "slim"],
         Positional,
-        option("what to train; each but the parser starts from what the one before it has shipped", "STAGE"),
+        option("what to train; each but the parser starts from what another one has shipped", "STAGE"),
     ],
     data: Annotated[tuple[Path, ...], option("folders of shards (`dinar synth`)", "DIR...")],
     out: Annotated[Path, option("the run: checkpoint, log, pictures, weights", "DIR", short="-o")],

@@ -82,7 +82,7 @@ class _Block:
 class _Entry:
     """What comes first, of blocks of pixels [P + 1, N] and which stands where [h, w]: [1, width, h, w].
 
-    A product of a matrix with the blocks that a body touches; what each of them gives to its neighbours is summed there.
+    A product of a matrix with the blocks that a body touches; what each gives to its neighbours is summed there.
     """
 
     taps: Tensor                   # [N, (9 + 1) width] the first layer's taps and its shortcut; [N, width] where lean

@@ -219,8 +219,8 @@ class Sittings(Dataset):
         candidates = rng.integers(len(views), size=3 if rng.random() < FRONTAL else 1)
         first = int(max(candidates, key=lambda view: self.people.frontality(number, int(view))))
         if self.augmentation is not None:
-            gain = torch.from_numpy(np.exp(rng.normal(0, self.augmentation.colour, 3)).astype(np.float32))[:, None, None]
-            views = [replace(view, image=(view.image * gain).clamp(0, 1)) for view in views]
+            gain = torch.from_numpy(np.exp(rng.normal(0, self.augmentation.colour, 3))).float()
+            views = [replace(view, image=(view.image * gain[:, None, None]).clamp(0, 1)) for view in views]
         return views, first
 
     def _avatar(self, photo: View, rng: np.random.Generator) -> Avatar:
