@@ -4,8 +4,7 @@
     python tools/train.py pack --state state/small --out src/dinar/weights --machine "2 CPU cores"
 
 `run` first makes what is missing of the data (about 40 MB a hundred people), then trains until the time is over. On a
-lent GPU: carry the assets, the wheels of the `train` extra and, from the second call on, nothing else if the folder of
-the state stays there; `--bf16 --batch 16 --workers 14 --people 4000` suits one H100 with 16 cores.
+machine with a GPU that is lent for minutes `tools/gpu.sh` does all of it.
 
 The networks of the inpainting come after the appearance, each stage from the weights of the one before; `finetune` can
 be left out, and changes the appearance weights where it is not:
@@ -32,6 +31,7 @@ import json
 import os
 import shutil
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -48,9 +48,11 @@ from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
 from dinar.networks.pretrained import digest
+from dinar.parallel import one_thread_processes
 from dinar.synth.shards import Plan, write_shards
 from dinar.terminal import Bars
 from dinar.train import loop, stages
+from dinar.train.sittings import Sittings
 
 WEIGHTS = Path(dinar.__file__).parent / "weights"
 VIEWS = 8
@@ -138,16 +140,26 @@ def sittings(
     painter: Path | None = WEIGHTS / "inpainting",
     preset: str = "small",
     seconds: float = 540.0,
+    workers: int = 1,                     # processes
 ) -> None:
     """People as the large renderer draws them, kept ahead of the small one's training: 10 s each on one core."""
     began = time.monotonic()
     plan = stages.Plan(data, (), after, cache, painter=painter)
-    with Bars() as progress:
-        found, _ = stages.sittings(presets.PRESETS[preset], plan)
-        for number in progress.track(found.numbers, len(found), "draw"):
-            found.prepare(number)
+    with Bars() as progress, one_thread_processes(workers) as pool:
+        jobs = [(plan, preset, number) for number in _sitters(plan, preset).numbers]
+        for _ in progress.track(pool.imap_unordered(_sit, jobs), len(jobs), "draw"):
             if time.monotonic() - began > seconds:
                 return
+
+
+@lru_cache(maxsize=1)
+def _sitters(plan: stages.Plan, preset: str) -> Sittings:
+    return stages.sittings(presets.PRESETS[preset], plan)[0]
+
+
+def _sit(job: tuple[stages.Plan, str, int]) -> None:
+    plan, preset, number = job
+    _sitters(plan, preset).prepare(number)
 
 
 def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], textured: int, keep: bool) -> stages.Plan:
