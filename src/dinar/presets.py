@@ -279,12 +279,12 @@ PAPER = Preset(
     ),
     slim=RendererConfig(               # the paper has none: as `small` has it, wider
         texture_channels=21,
-        width=128,
-        levels=2,
+        width=64,
+        levels=3,
         blocks=2,
         stems=0,
         heads=0,
-        fold=8,
+        fold=4,
         colours=16,
         identity=0,
         lean=True,
@@ -418,8 +418,8 @@ SMALL = replace(
         colours=16,                    # after the 16 generated channels: eq. 2
         identity=128,                  # the head's outline is smooth
     ),
-    # .74 G products a picture of 512 x 256
-    slim=replace(PAPER.slim, width=48, blocks=1, identity=128),
+    # .76 G products a picture of 512 x 256; a fold of 8 with twice the width is as fast and learnt a tenth slower
+    slim=replace(PAPER.slim, width=24, levels=3, fold=4, identity=128),
     # not shipped, but it must not outweigh the rest of a training step
     discriminator=replace(PAPER.discriminator, resolution=256, channel_base=8192, max_channels=256),
     appearance=replace(
@@ -492,7 +492,7 @@ TINY = Preset(
     encoder=EncoderConfig(resolution=64, channel_base=512, max_channels=16, latent=32),
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2, identity=16),
-    slim=replace(PAPER.slim, width=16, levels=1, blocks=1, fold=4, identity=16),
+    slim=replace(PAPER.slim, width=16, levels=1, blocks=1, identity=16),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
     autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4),
     denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
