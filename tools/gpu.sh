@@ -6,8 +6,10 @@
 #   bash gpu.sh rehearse KIT.tar.gz STATE OUT         here: all stages of the preset `tiny` on a few people, on the CPU
 #
 # MINUTES (60) is the time that there will be in all, of which every stage has its share. What there is of a stage then
-# is what the next one begins with. OUT gets the weights of each stage in pieces of 16 MB, the last grid of samples and the log.
+# is what the next one begins with. OUT gets, of each stage that the call came to, weights and log in pieces of 16 MB,
+# and the last grid of samples. PYTHON (python3) is one with torch, numba, scipy and OpenCV.
 set -euo pipefail
+python=${PYTHON:-python3}
 
 STAGES=(people appearance autoencoder inpainting sittings slim)
 declare -A SHARE=([people]=15 [appearance]=35 [autoencoder]=15 [inpainting]=20 [sittings]=5 [slim]=10)   # per cent
@@ -23,14 +25,14 @@ bundle() {
     rm -rf "$folder"/src/dinar/{weights/inpainting,weights/appearance,evaluate/data}     # they are made anew, or measure
     cp -r "$assets"/makehuman_cc0 "$assets"/fabric "$folder/assets"
     [ -z "$built" ] || cp "$built"/wigs.npz "$folder/built"
-    "${PYTHON:-python3}" - "$folder/models" <<'PY'
+    "$python" - "$folder/models" <<'PY'
 import shutil, sys
 from dinar.store import Store
 for name in ("alexnet.safetensors",):
     shutil.copy(Store().path(name), sys.argv[1])
 PY
     # what machines with torch, numba, scipy and OpenCV may lack
-    "${PYTHON:-python3}" -m pip download --quiet --no-deps --only-binary=:all: -d "$folder/wheels" \
+    "$python" -m pip download --quiet --no-deps --only-binary=:all: -d "$folder/wheels" \
         "roma<1.6" tyro docstring_parser typeguard platformdirs jaxtyping wadler_lindig accelerate
     tar -czf "$kit" -C "$folder" .
     local size
@@ -46,12 +48,10 @@ call() {
     if [ ! -e "$state/kit/pyproject.toml" ]; then
         mkdir -p "$state/kit"
         tar -xzf "$kit" -C "$state/kit"
-        python3 -m pip install -q --no-index --no-deps --target "$state/site" "$state"/kit/wheels/*.whl
+        "$python" -m pip install -q --no-index --no-deps --target "$state/site" "$state"/kit/wheels/*.whl
     fi
-    # the machine's own packages come first
-    python3 -c 'import site; print("\n".join(site.getsitepackages()))' > /dev/null
     export PYTHONPATH="$state/kit/src" DINAR_MODELS="$state/kit/models" PYTHONUNBUFFERED=1
-    python3 -c 'import roma, tyro, accelerate' 2> /dev/null || PYTHONPATH="$PYTHONPATH:$state/site"
+    "$python" -c 'import roma, tyro, jaxtyping, accelerate' 2> /dev/null || PYTHONPATH="$PYTHONPATH:$state/site"
     local stage left share began
     for stage in "${STAGES[@]}"; do
         left=$((end - SECONDS))
@@ -69,7 +69,7 @@ call() {
 # One stage for so many seconds.
 learn() {
     local stage=$1 state=$2 seconds=$3 people=${PEOPLE:-4000} workers=${WORKERS:-14} own=() mixed=()
-    local dinar=(python3 -m dinar) made=(--data "$state/people" --examples "$state/heldout")
+    local dinar=("$python" -m dinar) made=(--data "$state/people" --examples "$state/heldout")
     ! nvidia-smi > /dev/null 2>&1 || mixed=(--bf16)
     case $stage in
         people)
@@ -79,7 +79,7 @@ learn() {
             "${synth[@]}" --people "$people" --views 8 --seed 1 --out "$state/people" || stopped
             return ;;
         sittings)
-            python3 "$state/kit/tools/train.py" sittings --data "$state/heldout" "$state/people" \
+            "$python" "$state/kit/tools/train.py" sittings --data "$state/heldout" "$state/people" \
                 --cache "$state/sittings" --after "$state/appearance/weights" --painter "$state/inpainting/weights" \
                 --preset "${PRESET:-small}" --seconds "$seconds" --workers "$workers"
             return ;;
@@ -108,7 +108,7 @@ handed() {
 }
 
 rehearse() {
-    PRESET=tiny PEOPLE=2 HELDOUT=2 WORKERS=1 BATCH=2 SAVE=2 LOOK=4 MINUTES="${MINUTES:-6}" call "$1" "$2" "$3" 3600
+    PRESET=tiny PEOPLE=2 HELDOUT=1 WORKERS=1 BATCH=2 SAVE=2 LOOK=4 call "$1" "$2" "$3" 3600
 }
 
 case ${1:-} in
