@@ -4,7 +4,8 @@ FOLDER holds `motions/motions.tsv` (file, what it is, what is right) with its fi
 `p01_smplh_2019.npz` among them, and `files/motion/` with real files. A table of Markdown goes to stdout, a row a file:
 what is right, what came of it, the worst angle between the same bones at the same times (heading of the hips left out)
 to the reference (of BVH and glTF the one, of the SMPL family the other), and whether that is right: within 3 degrees,
-or a sentence where one is right; `told` where it is read, farther off, and a line on stderr says so.
+or a sentence where one is right; `told` where it is read, farther off, and a line on stderr says so: nobody can read
+out of such a file what its rest pose would have said (tests/motion/test_kinds.py has two walks that are one file).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import roma
@@ -27,12 +29,15 @@ OF_SMPL = (".npz", ".npy", ".smpl", ".pkl")
 # that hold a pose or key poses, and steps, whose moments fall on either side of a frame.
 PARTS = {"g20_odd_clip_names.glb": "walk #2 (歩く)", "g21_nameless_clips.glb": "2"}
 OTHERWISE = ("pose held", "slow key poses", "in steps", "on the spot")
+# 1000 frames a second that hold each of the reference's thirtieths for 33 thousandths: the file is 1 % shorter than the
+# reference, which is compared at the file's own 1000 / 33 frames a second.
+STRETCHED = {"b37_1000fps.bvh": 1000 / 33}
 
 
 def worst_angle(reference: Motion, motion: Motion) -> float:
-    """Degrees between the same bones at thirtieths of a second, at most over both motions' time."""
+    """Degrees between the same bones at the reference's frames, at most over both motions' time."""
     end = min(reference.seconds, motion.seconds) - 1e-6
-    times = torch.arange(0, end, 1 / 30, dtype=torch.float64)
+    times = torch.arange(0, end, 1 / reference.fps, dtype=torch.float64)
     worst = 0.0
     for bone in set(reference.names) & set(motion.names):
         turns = [_turns(m, bone, times) for m in (reference, motion)]
@@ -61,10 +66,9 @@ def result(path: Path, right: str, reference: Motion) -> tuple[str, str, str]:
     notes = " ".join(motion.notes).replace(f"{path.parent}/", "")
     if not right:
         return f"{said}; {notes}" if notes else said, "", ""
-    angle = worst_angle(reference, motion)
+    angle = worst_angle(replace(reference, fps=STRETCHED.get(path.name, reference.fps)), motion)
     same = angle <= SAME or any(words in right for words in OTHERWISE)
-    told = bool(notes) and "sentence" in right
-    verdict = "yes" if same else "told" if told else "no"
+    verdict = "yes" if same else "told" if "no standing person" in notes else "no"
     return f"{said}; {notes}" if notes else said, f"{angle:.1f}", verdict
 
 

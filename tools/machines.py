@@ -27,6 +27,49 @@ SECRETS = ("p@ss", "p%40ss")
 NOTHING: Mapping[str, str] = {}
 
 
+# A package index of the folder "mirror" that wants the user u with the password p@ss/w0rd (PEP 503); it prints its port
+# first.
+_INDEX = """
+import base64, http.server, os, re
+WANTED = "Basic " + base64.b64encode(b"u:p@ss/w0rd").decode()
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        part = self.path.strip("/").split("/")
+        if self.headers.get("Authorization") != WANTED:
+            code, body = 401, b""
+        elif part[0] == "simple" and len(part) == 2:
+            files = [f for f in os.listdir("mirror") if re.sub("[-_.]+", "-", f).lower().startswith(part[1] + "-")]
+            code, body = 200, "".join(f'<a href="/f/{f}">{f}</a>' for f in files).encode()
+        elif part[-1] in os.listdir("mirror"):
+            code, body = 200, open("mirror/" + part[-1], "rb").read()
+        else:
+            code, body = 404, b""
+        self.send_response(code)
+        if code == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="x"')
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "text/html" if part[0] == "simple" else "application/octet-stream")
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+_SERVED = (
+    '{ $PYTHON -c "$INDEX" > port & index=$!; while ! test -s port; do sleep 0.2; done; '
+    "export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= PIP_RETRIES=0 "
+    'PIP_INDEX_URL="http://${PASSWORD:+u:$PASSWORD@}127.0.0.1:$(cat port)/simple"; }'
+)
+_ENDED = "code=$?; kill $index; exit $code"
+_WITHOUT_PIP = (
+    "$PYTHON -m venv --without-pip v && mkdir site && "
+    "for f in $($PYTHON -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")/*; do "
+    'case "${f##*/}" in pip|pip-*) ;; *) ln -s "$f" site/ ;; esac; done && '
+    'echo "import site; site.addsitedir(\\"$PWD/site\\")" > "$(echo v/lib/python*/site-packages)/all.pth"'
+)
+
+
 @dataclass(frozen=True)
 class Place:
     """A command and where it runs.
@@ -70,6 +113,15 @@ def places() -> Iterator[Place]:
     closed = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "PIP_TIMEOUT": "3"}
     closed |= {"PIP_INDEX_URL": "http://u:p%40ss@127.0.0.1:9/simple"}
     yield Place("an index that does not answer, with a password", fetch, closed, code=(2,))
+    locked = f'$PYTHON -m pip download -q --no-deps -d mirror mediapipe==0.10.21 && {_SERVED} && {fetch}; {_ENDED}'
+    yield Place("an index with a password", locked, {"PASSWORD": "p%40ss%2Fw0rd"}, code=(0, 2))
+    locked = f"mkdir mirror && {_SERVED} && {fetch}; {_ENDED}"
+    yield Place("an index with a wrong password", locked, {"PASSWORD": "p%40ss"}, code=(2,))
+    yield Place("an index that asks for a password", locked, {"PASSWORD": ""}, code=(2,))
+    bare = f"{_WITHOUT_PIP} && DINAR='v/bin/python -m dinar' && {fetch}"
+    yield Place("a Python without pip", bare, code=(2,))
+    three = f"for k in 1 2 3; do ({fetch}; echo $? > code$k) & done; wait; cat code?; ! grep -v 0 code?"
+    yield Place("three first runs at once", three, code=(0,))
     shadows = 'for m in typing token pip numpy random; do echo \'open("RAN", "a")\' > $m.py; done; '
     yield Place("files called like modules", f"{shadows}{fetch} && {create} me && test ! -e RAN", code=(0,))
     yield Place("a home that is not there", f"{create} me", {"HOME": "/nonexistent"}, code=(0,))
@@ -115,6 +167,7 @@ def tried(place: Place, models: Path) -> tuple[str, bool]:
     program = f"{sys.executable} -m dinar"
     with tempfile.TemporaryDirectory(prefix="dinar-place-") as folder:
         given = {"DINAR": program, "PYTHON": sys.executable, "PHOTO": str(PHOTO), "DINAR_MODELS": str(models)}
+        given["INDEX"] = _INDEX
         environment = {**os.environ, **given, "PYTHONSAFEPATH": "1", **place.environment}
         try:
             run = subprocess.run(

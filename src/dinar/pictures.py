@@ -129,7 +129,7 @@ def _opened(path: Path) -> Image.Image:
 @cache
 def _knows_heic() -> None:
     """Pillow learns to read what iPhones write."""
-    from pillow_heif import register_heif_opener
+    from pi_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False)
 

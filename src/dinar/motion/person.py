@@ -58,7 +58,12 @@ def people(names: Sequence[str], parents: Sequence[int], poses: Sequence[Skeleto
             size[parents[j]] += size[j]
 
     def by_name(own: list[JointName], root: int) -> Chains | None:
-        return _complete(chains_by_name(own, parents), parents)
+        chains = _complete(chains_by_name(own, parents), parents)
+        if chains is None or "head" in chains:
+            return chains
+        shape = by_shape(own, root)                         # the names settle the limbs, the shape the head
+        same = shape is not None and all(shape[bone] == chains[bone] for bone in _NEEDED)
+        return chains | {bone: shape[bone] for bone in ("neck", "head") if bone in shape} if same else chains
 
     def by_shape(own: list[JointName], root: int) -> Chains | None:
         shapes = (chains_by_shape(pose, root) for pose in poses)

@@ -16,7 +16,10 @@ from dinar.motion.person import Chains
 _LEGS_DOWN = 40.0       # degrees between a leg and the trunk's line, up to which a pose stands
 _STRAIGHT = 30.0        # degrees that a knee may bend there
 _LEVEL = 20.0           # degrees by which the line across the hips may be off the trunk's normal
+_BENT = 25.0            # degrees from the legs' line to that from hips to shoulders, from which on a rest pose is bent
+_NODS = 45.0            # the same for the neck and the trunk
 _SNAPS = 15.0           # degrees by which a rest pose may be off its file's axes and still mean them
+_LEANS = 35.0           # degrees by which people lean on average in a movement whose rest pose says not where up is
 _LIMBS = ("UpperArm", "LowerArm", "UpperLeg", "LowerLeg")
 
 
@@ -90,6 +93,11 @@ def unlikeness(chains: Chains, pose: Skeleton) -> float:
     left = at["leftUpperLeg"] - at["rightUpperLeg"]
     if abs(_angle(up, left) - 90) > _LEVEL:
         return math.inf
+    legs = middle(at, lowest_part(at)) - middle(at, "UpperLeg")
+    if _angle(middle(at, "UpperArm") - at["hips"], -legs) > _BENT:
+        return math.inf
+    if "neck" in at and "head" in at and _angle(at["head"] - at["neck"], up) > _NODS:
+        return math.inf
     axes = _axes(up, left)
     sides: dict[str, Tensor] = {}
     for side in ("left", "right"):
@@ -149,7 +157,10 @@ def exchanged(by_bone: dict) -> dict:
 
 def _upright(axes: Tensor, at: dict[str, Tensor]) -> Tensor:
     """From the file's axes to y up, where a rest pose says `axes` and bones [T, 3] move."""
-    stands = axes @ upwards(at)
+    moving = upwards(at)
+    if axes[1].abs().max() < 0.9999 and _angle(moving, nearest_axis(moving)) <= _LEANS:     # leans at rest alone
+        axes = arc(nearest_axis(moving), axes.new_tensor([0.0, 1.0, 0.0]))
+    stands = axes @ moving
     if stands[1] >= 0.5 or stands.abs().max() < 0.7:
         return axes
     direction = nearest_axis(stands)
@@ -168,12 +179,17 @@ def _axes(up: Tensor, left: Tensor) -> Tensor:
 
 
 def _snapped(axes: Tensor) -> Tensor:
-    """The signed permutation near a rotation [3, 3]; the rotation itself where none is near."""
+    """The signed permutation near a rotation [3, 3], else the rotation whose up alone is an axis of the file; the
+    rotation itself where neither is near.
+    """
     near = torch.zeros_like(axes)
     places = axes.abs().argmax(1)
     near[[0, 1, 2], places] = axes[[0, 1, 2], places].sign()
     off = math.degrees(math.acos(float(((near @ axes.T).trace() - 1) / 2 * 0.9999999)))
-    return near if len(set(places.tolist())) == 3 and torch.linalg.det(near) > 0 and off <= _SNAPS else axes
+    if len(set(places.tolist())) == 3 and torch.linalg.det(near) > 0 and off <= _SNAPS:
+        return near
+    up = nearest_axis(axes[1])
+    return _axes(up, axes[0]) if _angle(up, axes[1]) <= _SNAPS else axes
 
 
 def _straddles(start: dict[str, Tensor]) -> bool:
