@@ -107,6 +107,7 @@
       this.scene.add(sun);
       const box = new THREE.Box3().setFromObject(this.person, true);
       this.height = box.max.y - box.min.y;
+      this.width = box.max.x - box.min.x;
       this.scene.add(this._shadow(box));
       this.camera = new THREE.PerspectiveCamera(30, 1, 0.05, 50);
       this.orbit = new THREE.OrbitControls(this.camera, this.canvas);
@@ -174,17 +175,14 @@
     look(what) {
       this._near = what === "face";
       const high = this.height;
-      const tall = this._near ? 0.3 : high * 1.12;
-      const wide = this._near ? 0.26 : high * 0.62;
+      const tall = this._near ? 0.42 : high * 1.12;
+      const wide = this._near ? 0.3 : this.width * 1.1;
       const half = Math.tan((this.camera.fov * Math.PI) / 360);
       const far = Math.max(tall / 2 / half, wide / 2 / (half * this.camera.aspect));
-      let y = high / 2 - (this._near ? 0 : high * 0.02);
-      if (this._near) {
-        const head = this.person.getObjectByName("Head") ?? this.person.getObjectByName("mixamorigHead");
-        y = head ? head.getWorldPosition(new THREE.Vector3()).y + 0.07 : high * 0.93;
-      }
-      this.orbit.target.set(0, y, 0);
-      this.camera.position.set(0, y + (this._near ? 0 : 0.05 * far), far);
+      const middle = this.orbit.target.set(0, high * (this._near ? 0.92 : 0.48), 0);
+      const head = this._near && (this.person.getObjectByName("Head") ?? this.person.getObjectByName("mixamorigHead"));
+      if (head) head.getWorldPosition(middle).add(new THREE.Vector3(0, 0.06, 0.03));
+      this.camera.position.set(0, this._near ? 0 : 0.05 * far, far).add(middle);
       Object.assign(this.orbit, { minDistance: 0.25, maxDistance: high * 6 });
       this.orbit.update();
     }
