@@ -18,7 +18,7 @@ from dinar.export.skinned import Rig, SkinnedMesh, strongest
 _AROUND = {"skirt": tuple(range(0, 360, 45)), "hair": (90, 135, 180, 225, 270)}     # degrees, 0 in front, 90 to the left
 _ON = {"skirt": "hips", "hair": "head"}                # the bone that its chains hang on
 _SHARES = (0.0, 1 / 3, 2 / 3, 1.0)                     # of a chain's length: its joints, the last one without weight
-_LEAST = {"skirt": 0.15, "hair": 0.10}                 # metres below its start that a chain is there for
+_LEAST = {"skirt": 0.15, "hair": 0.14}                 # metres below its start that a chain is there for
 _START = {"skirt": 0.06, "hair": 0.0}                  # metres below the layer's top, or the head's joint, where it starts
 _EAR = 0.06                                            # metres above the head's joint from where hair hangs
 _SOFT = 0.08                                           # metres over which a layer passes from the body to its chains
