@@ -2,8 +2,8 @@
 
     NODE_PATH=~/npm/node_modules python tools/build_three.py
 
-It needs npm's `three` and `esbuild` (`npm install three@0.187.0 esbuild@0.28.2`) in the folder that NODE_PATH names. The
-script is the same for the same versions; it defines `dinarThree`, and begins with three's licence.
+It needs npm's `three` and `esbuild` (`npm install three@0.187.0 esbuild@0.28.2`) in the folder that NODE_PATH names.
+The script is the same for the same versions; it defines `dinarThree`, and begins with three's licence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 OUT = Path(__file__).parents[1] / "src" / "dinar" / "export" / "page" / "three.min.js"
 NAMES = (
     "AnimationMixer", "Box3", "CanvasTexture", "Color", "DirectionalLight", "HemisphereLight", "Mesh",
-    "MeshBasicMaterial", "MeshStandardMaterial", "PerspectiveCamera", "PlaneGeometry", "Scene", "Vector3", "WebGLRenderer",
+    "MeshBasicMaterial", "MeshStandardMaterial", "PerspectiveCamera", "PlaneGeometry", "Scene", "Vector3",
+    "WebGLRenderer",
 )  # fmt: skip
 ADDONS = {
     "GLTFLoader": "loaders/GLTFLoader.js",
@@ -46,7 +47,7 @@ def main() -> None:
         script = made.read_text(encoding="ascii")
     if "</script" in script.lower():
         sys.exit("the script would end the element that it is put into")
-    decoder = "The decoder of EXT_meshopt_compression in it: meshoptimizer, Copyright (C) Arseny Kapoulkine, MIT License."
+    decoder = "Its decoder of EXT_meshopt_compression: meshoptimizer, Copyright (C) 2016-2026 Arseny Kapoulkine, MIT."
     OUT.write_text(f"/*! three.js\n\n{licence}\n\n{decoder}\n*/\n{script}", encoding="utf-8", newline="\n")
     print(f"{OUT}: {OUT.stat().st_size / 1e6:.2f} MB")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ LICENCE = vrm.Licence("Ann", ("Ann",))
 
 def dressed(**layers: torch.Tensor) -> Figure:
     model = wearing(open_body(), layers)
-    return Figure(model, load_layout("clothed", model), torch.zeros(len(model.shape_basis)), torch.full((3, 64, 64), 0.5))
+    grey = torch.full((3, 64, 64), 0.5)
+    return Figure(model, load_layout("clothed", model), torch.zeros(len(model.shape_basis)), grey)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_skirt_hangs_on_eight_chains(skirt: Figure, tmp_path: Path, version: i
     assert len(chains) == 8 and all(len(chain) == 4 for chain in chains)
     for chain in chains:
         assert chain[0] in nodes[hips]["children"]
-        assert all(below in nodes[above]["children"] for above, below in zip(chain, chain[1:], strict=False))
+        assert all(below in nodes[above]["children"] for above, below in pairwise(chain))
         assert all(nodes[node]["name"].startswith("Skirt") for node in chain)
 
 

@@ -64,11 +64,11 @@ def test_it_stands_upright_takes_a_pose_and_speaks(browser: Browser, folder: Pat
             arm, hand = place[f"{side}Arm"], place[f"{side}Hand"]
             assert 0.25 < arm[1] - hand[1] < 0.75                                           # arms hang,
             assert sign * hand[0] > 0.05 and abs(hand[2] - place["Hips"][2]) < 0.45         # each on its side
-        page.evaluate("head.playPose('hip', null, 60)")                                     # by the name of its template
+        page.evaluate("head.playPose('hip', null, 60)")                                     # by its template's name
         until(page, "place('LeftHand')[1] > 0 && head.poseName === 'hip'")
         page.wait_for_timeout(2500)
         picture(page, "talkinghead_hip")
-        hips, hands = page.evaluate("place('Hips')"), [page.evaluate(f"place('{side}Hand')") for side in ("Left", "Right")]
+        hips, *hands = (page.evaluate(f"place('{name}')") for name in ("Hips", "LeftHand", "RightHand"))
         assert min(np.linalg.norm(np.subtract(hand, hips)) for hand in hands) < 0.35        # one lies on the hip
         page.mouse.click(100, 100)                                                          # who clicks may hear sounds
         far = page.evaluate("head.camera.position.distanceTo(head.controls.target)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ def page_file(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a file in a browser without a network; a page that throws or asks for anything but itself fails the test."""
+    """Opens a file in a browser without a network; a page that throws or asks for anything but itself fails."""
     contexts, troubles = [], []
 
     def go(path: Path, size: tuple[int, int] = (480, 360), **options: Any) -> Page:
@@ -106,7 +107,7 @@ def test_the_person_turns_plays_a_clip_and_makes_a_face(page_file: Path, visit: 
     page.mouse.wheel(0, -400)
     until(page, f"{PERSON}.orbit.getDistance() < {0.95 * far}")
     page.get_by_label("Clip").select_option("walk")
-    foot = "(() => {const p = %s.person.getObjectByName('LeftFoot'); return p.matrixWorld.elements.slice(12, 15)})()" % PERSON
+    foot = f"{PERSON}.person.getObjectByName('LeftFoot').matrixWorld.elements.slice(12, 15)"
     before = np.array(page.evaluate(foot))
     moved = 0.0
     for _ in range(PATIENCE * 5):
@@ -132,9 +133,10 @@ def test_the_person_turns_plays_a_clip_and_makes_a_face(page_file: Path, visit: 
 def test_on_a_phone_all_of_the_person_and_every_button_are_seen(page_file: Path, visit: Callable[..., Page]) -> None:
     page = visit(page_file, (320, 560), has_touch=True, is_mobile=True)
     seen = look(page)
-    person = (np.abs(seen - seen[..., ::1].mean(-1, keepdims=True)).max(-1) > 0.2).nonzero()[1]
-    assert 0 < person.min() and person.max() < 319                          # arms and all
-    for box in page.locator("dinar-avatar .bar > *").evaluate_all("all => all.map(e => e.getBoundingClientRect().toJSON())"):
+    person = (np.abs(seen - seen.mean(-1, keepdims=True)).max(-1) > 0.2).nonzero()[1]
+    assert person.min() > 0 and person.max() < 319                          # arms and all
+    boxes = "all => all.map((one) => one.getBoundingClientRect().toJSON())"
+    for box in page.locator("dinar-avatar .bar > *").evaluate_all(boxes):
         assert box["left"] >= 0 and box["right"] <= 320 and box["bottom"] <= 560 and box["height"] >= 40
 
 
@@ -154,8 +156,6 @@ def test_the_button_gives_the_glb(
 
 def test_the_element_stands_in_other_pages(avatar: Avatar, visit: Callable[..., Page], tmp_path: Path) -> None:
     webpage.write_element(tmp_path / "dinar-avatar.js")
-    import base64
-
     gltf.write(tmp_path / "me.glb", avatar.figure(texture="plain"), profile=profiles.profile("web"))
     packed = base64.b64encode((tmp_path / "me.glb").read_bytes()).decode()
     page_file = tmp_path / "mine.html"
@@ -171,8 +171,6 @@ def test_the_program_writes_a_page_with_all_clips(dinar: Callable[..., Run], mad
     run = dinar("export", made, "-o", "me.html", "--texture-size", "64", "--json")
     assert run.code == 0 and json.loads(run.stdout)["files"] == ["me.html"]
     text = Path("me.html").read_text(encoding="utf-8")
-    import base64
-
     content = base64.b64decode(text.split('id="glb">')[1].split("<")[0])
     tree = json.loads(content[20 : 20 + int.from_bytes(content[12:16], "little")])
     assert [animation["name"] for animation in tree["animations"]] == list(webpage.CLIPS)

@@ -15,11 +15,11 @@ from dinar.export.figure import Figure, standing
 from dinar.export.glb import Document
 from dinar.export.skinned import Rig, SkinnedMesh, strongest
 
-_AROUND = {"skirt": tuple(range(0, 360, 45)), "hair": (90, 135, 180, 225, 270)}     # degrees, 0 in front, 90 to the left
+_AROUND = {"skirt": tuple(range(0, 360, 45)), "hair": (90, 135, 180, 225, 270)}    # degrees: 0 in front, 90 left
 _ON = {"skirt": "hips", "hair": "head"}                # the bone that its chains hang on
 _SHARES = (0.0, 1 / 3, 2 / 3, 1.0)                     # of a chain's length: its joints, the last one without weight
 _LEAST = {"skirt": 0.15, "hair": 0.14}                 # metres below its start that a chain is there for
-_START = {"skirt": 0.06, "hair": 0.0}                  # metres below the layer's top, or the head's joint, where it starts
+_START = {"skirt": 0.06}                  # metres below the layer's top where it starts
 _EAR = 0.06                                            # metres above the head's joint from where hair hangs
 _SOFT = 0.08                                           # metres over which a layer passes from the body to its chains
 _NEAR = (25.0, 0.06)                                   # degrees and metres that a chain's joint looks around itself
@@ -76,7 +76,7 @@ def hanging(figure: Figure) -> tuple[Chain, ...]:
         worn = vertices_of(model, layer) & torch.isin(torch.arange(len(model.template)), model.faces)
         points = posed.vertices[0, worn].numpy()
         joint = posed.joints[0, above].numpy()
-        top = points[:, 1].max() - _START[layer] if layer == "skirt" else joint[1] + _EAR
+        top = points[:, 1].max() - _START[layer] if layer in _START else joint[1] + _EAR
         middle = _middle(points, joint, layer)
         angles = _degrees(points - middle)
         for degrees in _AROUND[layer]:
@@ -221,7 +221,7 @@ def turned(around: Sequence[Bump], factor: np.ndarray) -> tuple[Bump, ...]:
 
 def _middle(points: np.ndarray, joint: np.ndarray, layer: str) -> np.ndarray:
     """What a layer's chains hang around [3]."""
-    return (points.max(0) + points.min(0)) / 2 if layer == "skirt" else joint + [0, 0, 0.01]
+    return (points.max(0) + points.min(0)) / 2 if layer == "skirt" else joint + np.array([0, 0, 0.01])
 
 
 def _degrees(away: np.ndarray) -> np.ndarray:
