@@ -21,10 +21,7 @@ ADDRESS = "http://localhost/"
 PATIENCE = 120_000        # milliseconds; a browser without a graphics card beside other work
 PACKAGES = {
     "@met4citizen/talkinghead": "1.7.0",
-    "three": "0.180.0",
-    "babylonjs": "8.56.2",
-    "babylonjs-loaders": "8.56.2",
-    "meshoptimizer": "0.25.0",
+    "@pixiv/three-vrm": "3.5.5",
 }
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".html": "text/html", ".json": "application/json"}
 

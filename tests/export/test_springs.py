@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from export.engines import opened, packages, until
 from export.glb_reader import Scene
 
 from dinar.avatar import open_body
@@ -15,6 +17,9 @@ from dinar.body.layers import Layer, wearing
 from dinar.body.uv import load_layout
 from dinar.export import gltf, springs, vrm
 from dinar.export.figure import Figure
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LICENCE = vrm.Licence("Ann", ("Ann",))
 
@@ -103,6 +108,64 @@ def test_short_hair_has_no_chains_and_long_hair_five() -> None:
     chains = springs.hanging(dressed(hair=long))
     assert 3 <= len(chains) <= 5 and all(chain.layer == "hair" for chain in chains)
     assert all((np.diff(chain.places[:, 1]) < 0).all() for chain in chains)
+
+
+SHAKEN = """<!doctype html><script type="importmap">{"imports": {"three": "/npm/three/build/three.module.js",
+  "three/addons/": "/npm/three/examples/jsm/", "@pixiv/three-vrm": "/npm/@pixiv/three-vrm/lib/three-vrm.module.js"}}
+</script><script type="module">
+import * as THREE from "three";
+import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
+import { VRMLoaderPlugin } from "@pixiv/three-vrm";
+const loader = new GLTFLoader();
+loader.register((parser) => new VRMLoaderPlugin(parser));
+const gltf = await loader.loadAsync("/file/a.vrm");
+const vrm = gltf.userData.vrm, step = 1 / 60;
+const swinging = [...vrm.springBoneManager.joints].filter((joint) => joint.child);      // 0.x counts the ends as well
+const places = () => swinging.map((joint) => {
+  const [above, below] = [joint.bone, joint.child].map((one) => one.getWorldPosition(new THREE.Vector3()));
+  return below.sub(above).toArray();
+});
+const run = (steps, each) => {
+  for (let k = 0; k < steps; k++) { each?.(k * step); vrm.update(step); vrm.scene.updateMatrixWorld(true); }
+};
+run(120);
+const still = places();
+const thigh = vrm.humanoid.getNormalizedBoneNode("leftUpperLeg"), hips = vrm.humanoid.getNormalizedBoneNode("hips");
+let most = 0;
+run(60, (time) => {
+  hips.rotation.y = Math.sin(8 * time);
+  places().forEach((way, k) => { most = Math.max(most, Math.hypot(...way.map((x, i) => x - still[k][i]))); });
+});
+hips.rotation.y = 0;
+run(180);
+const again = places();
+thigh.rotation.x = vrm.meta.metaVersion === "0" ? 1 : -1;
+run(120);
+const lifted = places();
+window.found = { joints: still.length, names: swinging.map((joint) => joint.bone.name),
+  still, most, again, lifted };
+</script>"""
+
+
+@pytest.mark.parametrize("version", [1, 0])
+def test_three_vrm_swings_the_skirt(skirt: Figure, tmp_path: Path, browser: Browser, version: int) -> None:
+    """Hips that turn to and fro carry it along, it comes to rest again, and a thigh that rises pushes its front."""
+    folder = packages("@pixiv/three-vrm", tmp_path)
+    vrm.write(tmp_path / "a.vrm", skirt, LICENCE, version=version)
+    page = opened(browser, SHAKEN, {"npm": folder, "file": tmp_path})
+    try:
+        until(page, "window.found")
+        found = page.evaluate("window.found")
+    finally:
+        page.close()
+    assert found["joints"] == 24 and {name.split("_")[0] for name in found["names"]} == {
+        f"Skirt{degrees:03d}" for degrees in range(0, 360, 45)}  # fmt: skip
+    still, again, lifted = (np.array(found[name]) for name in ("still", "again", "lifted"))
+    assert found["most"] > 0.02                                             # metres, of a bone of 18 cm
+    assert np.abs(again - still).max() < 0.02
+    pushed = {name: np.linalg.norm(way) for name, way in zip(found["names"], lifted - again, strict=True)}
+    assert max(size for name, size in pushed.items() if name.startswith("Skirt045")) > 0.03
+    assert max(size for name, size in pushed.items() if name.startswith("Skirt180")) < 0.02
 
 
 def test_thighs_are_as_thick_as_legs(skirt: Figure) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import gltf, profiles, webpage, writing
+from dinar.export.figure import Figure
 from dinar.motion.motion import Motion
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ PERSON = "document.querySelector('dinar-avatar')"
 
 
 @pytest.fixture(scope="module")
-def page_file(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def figure(avatar: Avatar) -> Figure:
+    return avatar.figure(texture="plain", triangles=profiles.PAGE.triangles)
+
+
+@pytest.fixture(scope="module")
+def page_file(figure: Figure, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "Ann & <Bob>.html"
     motions = {name: Motion.load(name) for name in ("walk", "turn")}
-    writing.write(path, avatar.figure(texture="plain"), motions=motions, profile=profiles.profile(None, path))
+    writing.write(path, figure, motions=motions, profile=profiles.profile(None, path))
     return path
 
 
@@ -81,13 +87,13 @@ def blue(seen: np.ndarray) -> int:
     return int(((seen[..., 2] > 0.5) & (seen[..., 0] < 0.3)).sum())
 
 
-def test_it_is_one_small_file(page_file: Path, avatar: Avatar, tmp_path: Path) -> None:
+def test_it_is_one_small_file(page_file: Path, figure: Figure, tmp_path: Path) -> None:
     assert page_file.stat().st_size <= MOST
     text = page_file.read_text(encoding="utf-8")
     assert "Ann &amp; &lt;Bob&gt;" in text and "<Bob>" not in text
     assert text.count("</script>") == 2                                     # nothing inside ends a script early
     with pytest.raises(InputError, match="no clip dance"):
-        webpage.write(tmp_path / "a.html", avatar.figure(texture="plain"), clip="dance")
+        webpage.write(tmp_path / "a.html", figure, clip="dance")
     assert not list(tmp_path.iterdir())
 
 
@@ -141,7 +147,7 @@ def test_on_a_phone_all_of_the_person_and_every_button_are_seen(page_file: Path,
 
 
 def test_the_button_gives_the_glb(
-    page_file: Path, visit: Callable[..., Page], avatar: Avatar, tmp_path: Path
+    page_file: Path, visit: Callable[..., Page], figure: Figure, tmp_path: Path
 ) -> None:
     page = visit(page_file)
     with page.expect_download() as coming:
@@ -150,13 +156,13 @@ def test_the_button_gives_the_glb(
     coming.value.save_as(tmp_path / "got.glb")
     motions = {name: Motion.load(name) for name in ("walk", "turn")}
     own = tmp_path / f"{page_file.stem}.glb"
-    gltf.write(own, avatar.figure(texture="plain"), motions=motions, profile=profiles.PAGE)
+    gltf.write(own, figure, motions=motions, profile=profiles.PAGE)
     assert (tmp_path / "got.glb").read_bytes() == own.read_bytes()
 
 
-def test_the_element_stands_in_other_pages(avatar: Avatar, visit: Callable[..., Page], tmp_path: Path) -> None:
+def test_the_element_stands_in_other_pages(figure: Figure, visit: Callable[..., Page], tmp_path: Path) -> None:
     webpage.write_element(tmp_path / "dinar-avatar.js")
-    gltf.write(tmp_path / "me.glb", avatar.figure(texture="plain"), profile=profiles.profile("web"))
+    gltf.write(tmp_path / "me.glb", figure, profile=profiles.profile("web"))
     packed = base64.b64encode((tmp_path / "me.glb").read_bytes()).decode()
     page_file = tmp_path / "mine.html"
     page_file.write_text(
