@@ -285,9 +285,9 @@ class Avatar:
 
     def export(
         self,
-        path: Path | str,                               # .glb, .vrm, .fbx, .usdz, .obj or .ply
+        path: Path | str,                               # .glb, .html, .vrm, .fbx, .usdz, .obj or .ply
         *,
-        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .fbx or .usdz, by their names
+        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .html, .fbx or .usdz
         colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
         texture: Wear | None = None,                    # what the person wears; default: "baked" where it can be
         outline: bool | None = None,                    # clothes and hair as geometry; default: where it can be
@@ -309,7 +309,7 @@ class Avatar:
 
         path = Path(path)
         if not isinstance(profile, profiles.Profile):
-            profile = profiles.profile(profile)
+            profile = profiles.profile(profile, path)
         profile = profile.having(
             triangles=triangles, texture_size=texture_size, picture=picture, influences=influences, lit=lit
         )

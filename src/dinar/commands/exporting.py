@@ -15,7 +15,7 @@ from dinar.errors import InputError
 
 def export(
     avatar: AvatarPath,
-    out: Annotated[Path, out_option("the person for other programs (.glb, .vrm, .fbx, .usdz, .obj, .ply)")],
+    out: Annotated[Path, out_option("the person for other programs (.glb, .html, .vrm, .fbx, .usdz, .obj, .ply)")],
     motion: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
@@ -80,6 +80,7 @@ def export(
 
     with Bars() as progress:
         from dinar.export import profiles, vrm, writing
+        from dinar.export.webpage import CLIPS
         from dinar.files import check_file
         from dinar.motion.motion import Motion, name_of
 
@@ -100,11 +101,13 @@ def export(
             )
         elif author or title or licence or who != "author" or commerce != "none" or modify or redistribute:
             raise InputError(f"{out} has no place for an author or a licence; export a .vrm")
-        profile = profiles.profile(program).having(
+        profile = profiles.profile(program, out).having(
             triangles=triangles, texture_size=texture_size, picture=picture, influences=influences, axes=axes,
             rest=rest, root=root, prefix=prefix, speech=speech, shading=shading, parts=parts, packed=packed,
             lit=lit or None,
         )  # fmt: skip
+        if not motion and out.suffix.lower() in profiles.PAGES:
+            motion = CLIPS
         with progress.stage("load"):
             names = [name_of(one) for one in motion]
             if twice := [name for name in names if names.count(name) > 1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
+from dinar.export import springs
 from dinar.export.attributes import Quantised, attributes_of, targets_of
 from dinar.export.figure import Figure, encoded, standing
 from dinar.export.glb import INDICES, Document
@@ -63,17 +65,20 @@ def save(path: Path, document: Document) -> None:
         temporary.write_bytes(content)
 
 
-def composed(figure: Figure, profile: Profile, *, name: str, backwards: bool = False) -> tuple[Document, Rig]:
+def composed(
+    figure: Figure, profile: Profile, *, name: str, backwards: bool = False, chains: Sequence[springs.Chain] = ()
+) -> tuple[Document, Rig]:
     """The document of a figure without animations, and its joints; nodes as `MESH_NODE` and `FIRST_JOINT_NODE` say.
 
     backwards  the figure looks along -z
+    chains     that its layers hang on, of a figure in a T-pose; their joints stand behind the body's
     """
     document = Document(packed=profile.packed)
     tree = document.tree
-    joints = rig(figure, profile)
+    joints = springs.with_chains(rig(figure, profile), chains)
     half = np.array([-1, 1, -1], np.float32)
     if backwards:
-        joints = Rig(joints.names, joints.places * half, joints.frames, joints.straight)
+        joints = replace(joints, places=joints.places * half)
     tree["scene"] = 0
     document.add("scenes", {"name": profile.root or name, "nodes": [MESH_NODE]})
     document.add("nodes", {"name": figure.name, "mesh": 0, "skin": 0})
@@ -85,18 +90,17 @@ def composed(figure: Figure, profile: Profile, *, name: str, backwards: bool = F
     body = standing(figure, t_pose=profile.rest == "t")
     for one in (figure, *figure.parts):
         mesh = skinned(one, profile, body)
-        if backwards:
-            mesh = mesh.times(half)
         material = _material(document, one, profile)
         for piece in _pieces(mesh, one.model, profile.parts) if one is figure else (mesh,):
-            _mesh(document, piece, material, joints)
+            piece = springs.bound(piece, chains, len(figure.model.parents), profile.influences)
+            _mesh(document, piece.times(half) if backwards else piece, material, joints)
     return document, joints
 
 
 def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: Motion) -> None:
     """Adds a motion as an animation: rotations of all joints that move, and the way of the hips."""
     turns, way = moving(figure, motion, joints)
-    still = _local_turns(joints, figure.model.parents)
+    still = _local_turns(joints)
     time = np.arange(len(motion)) / motion.fps
     whole = document.numbers(time, "f4", bounds=True)
     single = document.numbers(time[:1], "f4", bounds=True)
@@ -122,9 +126,9 @@ def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: 
     document.add("animations", animation)
 
 
-def _local_turns(joints: Rig, parents: Sequence[int]) -> Tensor:
+def _local_turns(joints: Rig) -> Tensor:
     """How each joint is turned against its parent at rest: unit quaternions x y z w float32 [J, 4]."""
-    above = np.stack([joints.frames[parent] if parent >= 0 else np.eye(3) for parent in parents])
+    above = np.stack([joints.frames[parent] if parent >= 0 else np.eye(3) for parent in joints.parents])
     local = torch.from_numpy(above.swapaxes(1, 2) @ joints.frames.astype(np.float64))
     return roma.rotmat_to_unitquat(local).float()
 
@@ -132,8 +136,8 @@ def _local_turns(joints: Rig, parents: Sequence[int]) -> Tensor:
 def _skeleton(document: Document, model: BodyModel, joints: Rig) -> None:
     """Joint nodes, each at its place from its parent."""
     bones = {joint: bone for bone, joint in model.humanoid.items()}
-    turns = _local_turns(joints, model.parents)
-    for joint, (name, parent) in enumerate(zip(joints.names, model.parents, strict=True)):
+    turns = _local_turns(joints)
+    for joint, (name, parent) in enumerate(zip(joints.names, joints.parents, strict=True)):
         offset = joints.places[joint]
         if parent >= 0:
             offset = joints.frames[parent].T @ (offset - joints.places[parent])

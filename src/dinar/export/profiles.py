@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from dinar.errors import InputError
@@ -61,7 +62,13 @@ class Profile:
         return replace(self, **{name: value for name, value in fields.items() if value is not None})
 
 
+PAGES = (".html", ".htm")
+"""How files are called that are web pages."""
+
 PLAIN = Profile()
+
+PAGE = Profile(axes="bones", triangles=12_000, texture_size=1024, picture="jpeg")
+"""What a web page holds: small, and readable by every program that its file is downloaded for."""
 
 _ENGINE = Profile(axes="bones", root="Armature", parts=True, lit=True, picture="jpeg")
 
@@ -89,10 +96,13 @@ mixamo       what its auto-rigger and its clips call joints; faces are not its b
 """
 
 
-def profile(name: str | None) -> Profile:
-    """A profile of the table, `PLAIN` for None. Raises InputError for an unknown name."""
+def profile(name: str | None, path: Path | None = None) -> Profile:
+    """A profile of the table; for None `PLAIN`, or `PAGE` where it is for a page at `path`.
+
+    Raises InputError for an unknown name.
+    """
     if name is None:
-        return PLAIN
+        return PAGE if path is not None and path.suffix.lower() in PAGES else PLAIN
     if name not in PROFILES:
         raise InputError(f"no program is called {name}; give one of {', '.join(PROFILES)}")
     return PROFILES[name]

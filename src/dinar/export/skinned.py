@@ -88,12 +88,14 @@ class Rig:
     places     float32 [J, 3]     metres
     frames     float32 [J, 3, 3]  their axes in the world, as columns
     straight   float32 [J, 3, 3]  how each is turned from the body model's rest pose to the file's
+    parents    J                  each joint's, -1 for the first
     """
 
     names: tuple[str, ...]
     places: np.ndarray
     frames: np.ndarray
     straight: np.ndarray
+    parents: tuple[int, ...]
 
 
 def rig(figure: Figure, profile: Profile = PLAIN) -> Rig:
@@ -111,7 +113,7 @@ def rig(figure: Figure, profile: Profile = PLAIN) -> Rig:
             if not t_pose:
                 frames = upright.transforms[0, :, :3, :3].transpose(1, 2) @ frames
     names = tuple(profile.prefix + name for name in joint_names(model))
-    return Rig(names, posed.joints[0].numpy(), frames.numpy(), straight.numpy())
+    return Rig(names, posed.joints[0].numpy(), frames.numpy(), straight.numpy(), tuple(model.parents))
 
 
 def skinned(figure: Figure, profile: Profile = PLAIN, body: Body | None = None) -> SkinnedMesh:

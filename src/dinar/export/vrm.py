@@ -11,6 +11,7 @@ import numpy as np
 
 from dinar.body.model import BodyModel
 from dinar.errors import InputError
+from dinar.export import springs
 from dinar.export.figure import Figure, encoded
 from dinar.export.glb import Document
 from dinar.export.gltf import FIRST_JOINT_NODE, MESH_NODE, composed, save
@@ -154,7 +155,8 @@ def write(
         from dinar.export import vrm0
 
         return vrm0.write(path, figure, licence, replace(profile, axes="world", root=None))
-    document, joints = composed(figure, profile, name=licence.title)
+    chains = springs.hanging(figure)
+    document, joints = composed(figure, profile, name=licence.title, chains=chains)
     thumbnail = document.picture("Thumbnail", encoded(portrait(figure), "png"), "png")
     document.uses("VRMC_vrm")
     meshes = mesh_nodes(document)
@@ -168,6 +170,7 @@ def write(
             "expressions": _expressions(document, meshes, figure.model.expression_names),
         }
     }
+    springs.springs(document, joints, FIRST_JOINT_NODE, chains, springs.bumps(figure) if chains else ())
     save(path, document)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dinar.body.model import BodyModel
+from dinar.export import springs
 from dinar.export.figure import Figure, encoded
 from dinar.export.glb import Document
 from dinar.export.gltf import FIRST_JOINT_NODE, composed, save
@@ -32,7 +33,9 @@ _FULL_TURN = 90.0       # degrees that a range map of 0.x starts from; its curve
 
 def write(path: Path, figure: Figure, licence: Licence, profile: Profile) -> None:
     """Writes the file, whole or not at all; `vrm.write` has looked at what it is given."""
-    document, joints = composed(figure, profile, name=licence.title, backwards=True)
+    chains = springs.hanging(figure)
+    around = springs.turned(springs.bumps(figure), np.array([-1, 1, -1], np.float32)) if chains else ()
+    document, joints = composed(figure, profile, name=licence.title, backwards=True, chains=chains)
     picture = document.picture("Thumbnail", encoded(portrait(figure), "png"), "png")
     thumbnail = document.add("textures", {"sampler": 0, "source": picture})
     document.uses("VRM")
@@ -45,7 +48,7 @@ def write(path: Path, figure: Figure, licence: Licence, profile: Profile) -> Non
             "humanoid": {"humanBones": _bones(model), **_STRETCH},
             "firstPerson": _first_person(document, model, joints.places),
             "blendShapeMaster": {"blendShapeGroups": _groups(document, model.expression_names)},
-            "secondaryAnimation": {"boneGroups": [], "colliderGroups": []},
+            "secondaryAnimation": springs.secondary(joints, FIRST_JOINT_NODE, chains, around),
             "materialProperties": [_shader(material["name"]) for material in document.tree["materials"]],
         }
     }

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dinar.errors import InputError
-from dinar.export import fbx, gltf, plain, vrm
+from dinar.export import fbx, gltf, plain, vrm, webpage
 from dinar.export.figure import Figure
 from dinar.export.glb import check_packing
-from dinar.export.profiles import PLAIN, Profile
+from dinar.export.profiles import PAGES, PLAIN, Profile
 from dinar.export.vrm import Licence, Version
 from dinar.motion.motion import Motion
 
-ANIMATED = (".glb", ".fbx", ".usdz")
-KINDS = (".glb", ".vrm", ".fbx", ".usdz", ".obj", ".ply")
+ANIMATED = (".glb", *PAGES, ".fbx", ".usdz")
+KINDS = (".glb", ".html", ".vrm", ".fbx", ".usdz", ".obj", ".ply")
 
 
 def check(
@@ -28,10 +28,10 @@ def check(
     for motions or a licence or that needs one, or one that is written by a program that is not here.
     """
     kind = path.suffix.lower()
-    if kind not in KINDS:
+    if kind not in (*KINDS, *PAGES):
         raise InputError(f"{path} is no kind of file that people are exported to: {', '.join(KINDS)}")
     if motions and kind not in ANIMATED:
-        raise InputError(f"{path} has no place for motions; export a .glb, .fbx or .usdz")
+        raise InputError(f"{path} has no place for motions; export a .glb, .html, .fbx or .usdz")
     if licence is not None and kind != ".vrm":
         raise InputError(f"{path} has no place for a licence; export a .vrm")
     match kind:
@@ -43,17 +43,17 @@ def check(
             fbx.blender()
         case ".usdz":
             from dinar.export import usd  # noqa: F401
-    if kind != ".glb" and (profile.packed or profile.picture == "webp"):
+    if kind not in (".glb", *PAGES) and (profile.packed or profile.picture == "webp"):
         raise InputError(f"{path} can neither be packed nor hold WebP pictures; export a .glb")
     if profile.packed:
         check_packing()
 
 
 def write(
-    path: Path,                                     # .glb, .vrm, .fbx, .usdz, .obj or .ply
+    path: Path,                                     # one of KINDS
     figure: Figure,
     *,
-    motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .fbx or .usdz, by their names
+    motions: Mapping[str, Motion] | None = None,    # animations, by their names, where the kind has some
     profile: Profile = PLAIN,                       # how it is written
     licence: Licence | None = None,                 # of a .vrm, which has to have one
     version: Version = 1,                           # of a .vrm
@@ -67,6 +67,8 @@ def write(
     match path.suffix.lower():
         case ".glb":
             gltf.write(path, figure, motions=motions, profile=profile)
+        case ".html" | ".htm":
+            webpage.write(path, figure, motions=motions, profile=profile)
         case ".vrm":
             vrm.write(path, figure, licence, profile=profile, version=version)
         case ".fbx":
