@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from commands.program import Run
 
+if "PYTEST_XDIST_WORKER" in os.environ:                # as many processes as cores: one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from dinar import threads  # noqa: F401 (before any test imports torch: threads that wait shall sleep)
 
 if TYPE_CHECKING:
