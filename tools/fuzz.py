@@ -117,6 +117,11 @@ def _limit() -> None:
 
 
 def _megabytes() -> float:
+    """The most memory that this process itself has had; on Linux `ru_maxrss` may be its parent's from before that."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        return int(lines["VmHWM"].split()[0]) / 2**10
     if sys.platform == "win32":
         return 0.0
     import resource

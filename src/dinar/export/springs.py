@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
 
-from dinar.body.layers import vertices_of
+from dinar.body.layers import RISE, vertices_of
 from dinar.body.model import BodyModel
+from dinar.body.normals import vertex_normals
 from dinar.export.figure import Figure, standing
 from dinar.export.glb import Document
 from dinar.export.skinned import Rig, SkinnedMesh, strongest
@@ -74,7 +77,9 @@ def hanging(figure: Figure) -> tuple[Chain, ...]:
     for layer in model.layers:
         above = model.humanoid[_ON[layer]]
         worn = vertices_of(model, layer) & torch.isin(torch.arange(len(model.template)), model.faces)
-        points = posed.vertices[0, worn].numpy()
+        points = _above_skin(model, posed.vertices[0], worn)
+        if not len(points):
+            continue
         joint = posed.joints[0, above].numpy()
         top = points[:, 1].max() - _START[layer] if layer in _START else joint[1] + _EAR
         middle = _middle(points, joint, layer)
@@ -88,6 +93,15 @@ def hanging(figure: Figure) -> tuple[Chain, ...]:
             name = f"{layer.capitalize()}{degrees:03d}"
             found.append(Chain(name, layer, above, float(degrees), places.astype(np.float32)))
     return tuple(found)
+
+
+def _above_skin(model: BodyModel, vertices: Tensor, chosen: Tensor) -> np.ndarray:
+    """Of the chosen vertices [V] of a posed body [V, 3] those outside the skin [N, 3]: hair goes on within the neck."""
+    skin = (model.layer == 0).numpy()
+    normals = vertex_normals(vertices[None], model.faces)[0].numpy()[skin]
+    points, body = vertices[chosen].numpy(), vertices.numpy()[skin]
+    nearest = cKDTree(body).query(points)[1]
+    return points[((points - body[nearest]) * normals[nearest]).sum(1) > RISE]
 
 
 def with_chains(rig: Rig, chains: Sequence[Chain]) -> Rig:
