@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import NeuralTexture, UVImage, uv_image, window
 
 if TYPE_CHECKING:
@@ -107,17 +108,20 @@ def supersampling(
 
     A texture that is finer than the photo catches a pixel only every few texels, and the 3x3 means blur or miss what
     lies between. The factor makes the step between pixels at most one texel, in the direction of the most texels a
-    pixel, on 90 % of the camera-facing surface by its area in the photo; from 1 to 4. Use with `camera.resized`.
+    pixel, on 90 % of what the camera sees of the surface; from 1 to 4. Use with `camera.resized`.
     """
-    corners = camera.project(vertices.detach())[0, faces.long()].double()
+    points = camera.project(vertices.detach()[:1])
+    face = rasterize(points, faces, camera.size).face.flatten()
+    pixels = torch.bincount(face[face >= 0].long(), minlength=len(faces))
+    corners = points[0, faces.long()].double()
     texels = layout.uv[layout.faces.long()].double() * size
     pixel = corners[:, 1:, :2] - corners[:, :1, :2]                        # [F, 2, 2] edges, in rows
     area = torch.linalg.det(pixel)
-    shown = (area < -1e-6) & (corners[..., 2] > 0).all(1)
+    shown = (area < -1e-6) & (corners[..., 2] > 0).all(1) & (pixels > 0)
     if not shown.any():
         return 1
     step = torch.linalg.solve(pixel[shown], (texels[:, 1:] - texels[:, :1])[shown])   # texels a pixel
     step, order = torch.linalg.matrix_norm(step, 2).sort()
-    share = -area[shown][order].cumsum(0)
+    share = pixels[shown][order].cumsum(0)
     step = float(step[torch.searchsorted(share, 0.9 * share[-1]).clamp(max=len(step) - 1)])
     return min(max(math.ceil(step - 0.1), 1), MAX_SUPERSAMPLING)
