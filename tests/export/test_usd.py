@@ -122,6 +122,8 @@ def test_few_triangles_the_same_bytes_and_no_motion(figure: Figure, tmp_path: Pa
     for name in ("a", "b"):
         usd.write(tmp_path / name / "person.usdz", few, profile=Profile(picture="jpeg", texture_size=64))
     assert (tmp_path / "a" / "person.usdz").read_bytes() == (tmp_path / "b" / "person.usdz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a" / "person.usdz") as package:
+        assert {entry.date_time[0] for entry in package.infolist()} == {2000}
     stage = Usd.Stage.Open(str(tmp_path / "a" / "person.usdz"))
     assert len(UsdGeom.Mesh.Get(stage, usd.BODY).GetFaceVertexCountsAttr().Get()) <= 2000
     assert not UsdSkel.BindingAPI(stage.GetPrimAtPath(usd.SKELETON)).GetAnimationSourceRel().GetTargets()

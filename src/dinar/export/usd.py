@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,7 @@ try:
 except ImportError as missing:
     raise InputError("a .usdz is written by OpenUSD: pip install 'dinar[usd]'") from missing
 
+_LONG_AGO = 946_728_000      # seconds: noon of 1 January 2000
 ROOT = Sdf.Path("/Person")
 BODY, SKELETON, MATERIAL, MOTIONS = (ROOT.AppendChild(name) for name in ("Body", "Skeleton", "Material", "Motions"))
 
@@ -52,6 +54,8 @@ def write(
         _person(stage, figure, mesh, joints, motions or {})
         _material(stage, texture.name, profile.lit)
         stage.Save()
+        for file in Path(folder).iterdir():
+            os.utime(file, (_LONG_AGO, _LONG_AGO))      # the package keeps the times: the same person is the same bytes
         if not UsdUtils.CreateNewUsdzPackage(f"{folder}/person.usdc", str(temporary)):
             raise OSError(f"OpenUSD could not write {path}")
 
