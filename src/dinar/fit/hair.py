@@ -31,7 +31,8 @@ HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
 PIXELS = 60          # of hair, from which it is worn as a layer,
-SHARE = 0.22         # where they are as many, by those of the naked head
+SHARE = 0.15         # where they are as many, by those of the naked head
+HAIRLINE = 0.004     # metres of hair at its end that are no more than painted on the skin: fringes are thin before eyes
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 
@@ -121,7 +122,7 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, 0.5), 0.0)
     mask = np.isin(labels, _HAIR).astype(np.uint8)
     pixels = cv2.distanceTransform(mask, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    edge = np.where(front, pixels[row[0], column[0]] * z[0] / float(camera.K[0, 0]), np.nan)
+    edge = np.where(front, pixels[row[0], column[0]] * z[0] / float(camera.K[0, 0]) - HAIRLINE, np.nan)
     return Told(height, kind, weight, edge, hat & (weight > 0), clear[1:])
 
 
