@@ -12,10 +12,10 @@ import numpy as np
 from dinar.body.model import BodyModel
 from dinar.body.uv import load_layout
 from dinar.parts import BodyPart
-from dinar.synth.outfits import components, grey_of
+from dinar.synth.outfits import components
 from dinar.synth.piece import Piece
 from dinar.synth.pigment import HairColour
-from dinar.synth.srgb import bytes_of, linear
+from dinar.synth.srgb import bytes_of, grey_of, linear
 from dinar.synth.strands import strands
 from dinar.synth.wardrobe import Asset, Wardrobe
 from dinar.synth.wigs import collar_height, fitted, follows, lifted

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import interpolate, rasterize
 from dinar.synth.kernels import meshes
-from dinar.synth.srgb import bytes_of, linear
+from dinar.synth.srgb import bytes_of, grey_of, linear
 from dinar.synth.wardrobe import Asset, Wardrobe
 
 WAIST = 0.15  # metres above the open body's origin: parts of an outfit whose middle is higher are tops
@@ -32,12 +32,6 @@ _NEUTRALS = (
     (0.02, 0.02, 0.025), (0.78, 0.77, 0.74), (0.05, 0.07, 0.14), (0.18, 0.18, 0.19), (0.42, 0.36, 0.27),
     (0.10, 0.16, 0.30), (0.22, 0.25, 0.16), (0.16, 0.10, 0.07), (0.45, 0.46, 0.48), (0.25, 0.04, 0.05),
 )  # fmt: skip
-_GREY = np.full((1, 3), 1 / 3, np.float32)
-
-
-def grey_of(light: np.ndarray) -> np.ndarray:
-    """The mean of its three colours, float32 [h, w]."""
-    return cv2.transform(light, _GREY)
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
         light = _without_logos(linear(wardrobe.picture(asset.images["diffuse"], size)), asset.name)
     grey = grey_of(light)
     vertices = asset.fit(wardrobe.model.template.numpy())
-    places = np.concatenate([vertices[:, :2], vertex_normals(vertices, asset.faces)[:, 2:]], axis=1)
+    places = np.concatenate([vertices[:, :2], meshes.normals_of(vertices, asset.faces)[:, 2:]], axis=1)
     _, top = _tops(wardrobe, asset)
     corners = torch.from_numpy(np.pad(asset.uv * size, ((0, 0), (0, 1)), constant_values=1).astype(np.float32))[None]
     pieces = []
@@ -96,13 +90,6 @@ def _outfit(wardrobe: Wardrobe, asset: Asset, size: int) -> tuple[np.ndarray, tu
                 place = place[0].permute(1, 2, 0).numpy()
             pieces.append(_Piece(texels, shade, place))
     return light, tuple(pieces)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals float32 [N, 3] of a mesh."""
-    normals = np.empty((len(vertices), 3), np.float32)
-    meshes.vertex_normals(vertices, faces, normals)
-    return normals
 
 
 def components(faces: np.ndarray) -> np.ndarray:

@@ -16,7 +16,6 @@ from torch import Tensor
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
 from dinar.synth.kernels import colours, meshes, openness, shading, surroundings, visible
-from dinar.synth.outfits import vertex_normals
 from dinar.synth.people import Person
 from dinar.synth.view import View
 
@@ -315,7 +314,7 @@ def _bounds(points: np.ndarray) -> np.ndarray:
 
 def _normals(person: Person, vertices: np.ndarray) -> np.ndarray:
     """Unit normals [N, 3]; those of hair lean away from the head's middle, as a mop's do."""
-    normals = vertex_normals(vertices, person.faces)
+    normals = meshes.normals_of(vertices, person.faces)
     hair = person.kind == 2
     if hair.any():
         skull = vertices[person.kind == 3].mean(0)

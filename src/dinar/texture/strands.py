@@ -69,7 +69,7 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     """
     known = np.flatnonzero(sound.sum(1) >= LEAST)
     if not len(known):
-        return (own * (1 + PLAIN * _grain(sound.shape))).clip(0, 1).astype(colours.dtype)
+        return (own * (1 + PLAIN * _grain(sound.shape)[..., None])).clip(0, 1).astype(colours.dtype)
     share = sound[known].sum(1, keepdims=True)
     shade = (colours[known] * sound[known][..., None]).sum(1) / share
     weight = np.exp(-0.5 * ((np.arange(len(colours))[:, None] - known) / SLOW) ** 2) * share.T + 1e-9 * _closeness(
@@ -81,22 +81,22 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     enough = np.minimum(share / (ROUND * colours.shape[1]), 1)
     nearest = np.abs(np.arange(len(colours))[:, None] - known).argmin(1)
     strong = float(np.sqrt((strands[sound[known]] ** 2).mean()) / max(float(own.mean()), 0.02))
-    grain = RELIEF * float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)[..., 0]
+    grain = RELIEF * float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)
     seen = RELIEF * (enough[..., None] * strands)[nearest]
     return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
 
 
 def _grain(shape: tuple[int, int]) -> np.ndarray:
-    """Strands and locks of about unit contrast, round the head without a seam: float32 [H, N, 1]."""
+    """Strands and locks of about unit contrast, round the head without a seam: float32 [H, N]."""
     noise = np.random.default_rng(0).standard_normal((len(WIDTHS), *shape), np.float32)
     reach = round(4 * max(WIDTHS))
     total = np.zeros(shape, np.float32)
     for layer, width in zip(noise, WIDTHS, strict=True):
-        round_ = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
-        soft = cv2.GaussianBlur(round_, (0, 0), width, sigmaY=LENGTH)[:, reach:-reach]
+        closed = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
+        soft = cv2.GaussianBlur(closed, (0, 0), width, sigmaY=LENGTH)[:, reach:-reach]
         total += soft / soft.std()
     up = np.arange(shape[0], dtype=np.float32)[:, None]
-    return (total / total.std() * ((shape[0] - up) / (CROWN * shape[0])).clip(0, 1))[..., None]
+    return total / total.std() * ((shape[0] - up) / (CROWN * shape[0])).clip(0, 1)
 
 
 def _closeness(count: int, known: np.ndarray) -> np.ndarray:

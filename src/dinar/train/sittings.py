@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from torch.utils.data import Dataset
 from dinar.avatar import Avatar
 from dinar.body.uv import load_layout
 from dinar.camera import Camera
-from dinar.data.dataset import Augmentation, MultiView, Pair, augmented
+from dinar.data.dataset import Augmentation, Pair, augmented
 from dinar.dressing import dressed
 from dinar.errors import InputError
 from dinar.files import atomic_file
@@ -34,10 +32,10 @@ from dinar.texture.filling import Filler
 from dinar.texture.layered import whole_side
 from dinar.texture.neural_drawing import Surface, surface, surroundings
 from dinar.texturing import foreign_in, texture_of
-from dinar.train.lessons import FRONTAL, ON_FACE, Batch, Tailor, zoomed
+from dinar.train.cached import CachedPeople
+from dinar.train.lessons import FRONTAL, ON_FACE, Batch, zoomed
 from dinar.train.losses import Truth
 
-MARKER = "sittings.json"
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 FINE = 65535     # steps of a UV coordinate
 
@@ -76,7 +74,7 @@ class Drawn(Batch):
         return Truth(image, self.person, self.face)
 
 
-class Sittings(Dataset):
+class Sittings(CachedPeople, Dataset):
     """`sittings[position]` is `Drawn` with some windows of one person, a function of seed and position alone.
 
     Everybody sits once: a view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but
@@ -86,6 +84,9 @@ class Sittings(Dataset):
 
     Raises InputError where the folder holds other sittings.
     """
+
+    MARKER = "sittings.json"
+    OTHERS = "people drawn by others"
 
     def __init__(
         self,
@@ -101,8 +102,8 @@ class Sittings(Dataset):
         most: int | None = None,                   # people at the start of `places`; None: all
         ready: bool = False,                       # of them those only who are in the folder now
     ) -> None:
-        self.places, self.cache, self.preset, self.appearance = list(places), Path(cache), preset, appearance
-        self.inpainter, self.parser, self.seed, self.augmentation = inpainter, parser, seed, augmentation
+        super().__init__(places, cache, preset, seed)
+        self.appearance, self.inpainter, self.parser, self.augmentation = appearance, inpainter, parser, augmentation
         facts = {
             "appearance": appearance.name,
             "inpainter": inpainter and inpainter.name,
@@ -111,30 +112,12 @@ class Sittings(Dataset):
             "seed": seed,
             "augmentation": repr(augmentation),
         }
-        marker = self.cache / MARKER
-        if marker.exists():
-            if json.loads(marker.read_text(encoding="utf-8")) != facts:
-                raise InputError(f"{cache} holds people drawn by others; give the name of a new folder")
-        else:
-            with atomic_file(marker) as temporary:
-                temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        self.claim(facts)
         self._paths: dict[int, Path] = {}
         count = min(len(self.people), most or len(self.people))
         self.numbers = [number for number in range(count) if not ready or self.path(number).exists()]
         if not self.numbers:
             raise InputError(f"nobody of {', '.join(map(str, places))} is in {cache} yet")
-
-    @cached_property
-    def people(self) -> MultiView:
-        return MultiView(*self.places, seed=self.seed)
-
-    @cached_property
-    def tailor(self) -> Tailor:
-        return Tailor(self.preset.colour_size)
-
-    def __getstate__(self) -> dict:
-        """A process that prepares lessons opens the files itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("people", "tailor")}
 
     def __len__(self) -> int:
         """The number of people."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from torch.utils.data import Dataset
 
 from dinar.body.uv import UVLayout
 from dinar.camera import Camera
-from dinar.data.dataset import Augmentation, MultiView, Pair, augmented
+from dinar.data.dataset import Augmentation, Pair, augmented
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.packing import pack
@@ -31,7 +30,8 @@ from dinar.texture.drawing import sampled_at
 from dinar.texture.merging import merge, shares
 from dinar.texture.neural_drawing import Surface
 from dinar.texture.neural_texture import window
-from dinar.train.lessons import Batch, Tailor
+from dinar.train.cached import CachedPeople
+from dinar.train.lessons import Batch
 from dinar.train.losses import Truth
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from dinar.networks.texture_generator import TextureGenerator
 
 VIEWS = 8            # that a truth is merged from at least (sections 3.3 and 4.2)
-MARKER = "textures.json"
 SAMPLES = 2          # a pixel and side, in which colours are looked up: as `texture.drawing` does
 GAIN = 0.12          # spread of the logarithm of each channel's gain: the colour shifts of section 4.2
 
@@ -65,7 +64,7 @@ class Dressed:
     offsets: Tensor
 
 
-class TextureSets:
+class TextureSets(CachedPeople):
     """The textures of the people of some shards, made when first asked for and kept in a folder.
 
     A person's truth is the merge of all views (eq. 5), the bodies and masks exact, on the body in the outline of all
@@ -78,6 +77,9 @@ class TextureSets:
 
     Raises InputError where the folder holds other textures, or a person has fewer views than `least`.
     """
+
+    MARKER = "textures.json"
+    OTHERS = "other textures"
 
     def __init__(
         self,
@@ -92,8 +94,8 @@ class TextureSets:
         most: int | None = None,                   # people at the start of `places`; None: all
         appearance: Appearance | None = None,      # whose generated channels are kept; None: made for each lesson
     ) -> None:
-        self.places, self.cache, self.preset, self.seed, self.least = list(places), Path(cache), preset, seed, least
-        self.inputs, self.most, self.appearance = inputs, most, appearance
+        super().__init__(places, cache, preset, seed)
+        self.least, self.inputs, self.most, self.appearance = least, inputs, most, appearance
         self.augmentation = augmentation and replace(augmentation, colour=0.0)   # that is cheap enough for every lesson
         facts = {
             "places": [str(Path(place).resolve()) for place in places],
@@ -103,30 +105,12 @@ class TextureSets:
             "inputs": inputs,
             "made": "clothed bodies, outlines go on, opposite sides where the trunk's sides agree",
         }
-        marker = self.cache / MARKER
-        if marker.exists():
-            if json.loads(marker.read_text(encoding="utf-8")) != facts:
-                raise InputError(f"{cache} holds other textures; give the name of a new folder")
-        else:
-            with atomic_file(marker) as temporary:
-                temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-
-    @cached_property
-    def people(self) -> MultiView:
-        return MultiView(*self.places, seed=self.seed)
-
-    @cached_property
-    def tailor(self) -> Tailor:
-        return Tailor(self.preset.colour_size)
+        self.claim(facts)
 
     @cached_property
     def _maker(self) -> str:
         """Names what the generated channels depend on, which the renderer is no part of."""
         return pretrained.digest(self.appearance.encoder, self.appearance.generator)
-
-    def __getstate__(self) -> dict:
-        """A process that prepares lessons opens the files itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("people", "tailor")}
 
     def __len__(self) -> int:
         """The number of people."""

@@ -54,9 +54,7 @@ class Surface:
 
     def normals(self, vertices: np.ndarray) -> np.ndarray:
         """Unit normals float32 [N, 3]."""
-        out = np.empty((len(vertices), 3), np.float32)
-        meshes.vertex_normals(np.ascontiguousarray(vertices, np.float32), self.faces, out)
-        return out
+        return meshes.normals_of(vertices, self.faces)
 
 
 @dataclass(frozen=True, eq=False)

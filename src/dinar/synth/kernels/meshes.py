@@ -64,6 +64,13 @@ def vertex_normals(vertices, faces, out):
         out[n, 0], out[n, 1], out[n, 2] = unit(row(out, n, 0))
 
 
+def normals_of(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """`vertex_normals` of vertices of any kind of numbers: float32 [N, 3]."""
+    out = np.empty((len(vertices), 3), np.float32)
+    vertex_normals(np.ascontiguousarray(vertices, np.float32), faces, out)
+    return out
+
+
 @compiled
 def skinned(rest, transforms, starts, joints, weights, out):
     """Posed vertices, `out` float32 [N, 3].
