@@ -42,7 +42,18 @@ from dinar.texture.merging import merge
 from dinar.texture.part_colours import Places
 from dinar.texture.residuals import Sight
 from dinar.texture.warming import warm_up
-from dinar.texturing import TEXTURE_SIZE, foreign_in, pictures, refined, settled, side_of, sight_of, texture_of, tuned
+from dinar.texturing import (
+    TEXTURE_SIZE,
+    doubtful_in,
+    foreign_in,
+    pictures,
+    refined,
+    settled,
+    side_of,
+    sight_of,
+    texture_of,
+    tuned,
+)
 
 RefineName = Literal["residuals", "paper", "none"]
 
@@ -139,12 +150,15 @@ def create_several(
     there, side = moved(model, device), side_of(model)
     with beside(partial(Filler.of, there, wear, side)) as filling, progress.stage("texture"):
         generated, places = made.result()
-        strays = [
-            foreign_in(v.image, v.parts, f.body, f.camera, there, places) for v, f in zip(views, fits, strict=True)
+        doubtful = [
+            doubtful_in(
+                f.body, f.camera, there, wear, foreign_in(v.image, v.parts, f.body, f.camera, there, places)
+            )
+            for v, f in zip(views, fits, strict=True)
         ]
         parts = [
-            texture_of(v, f, there, wear, g, without=stray)
-            for v, f, g, stray in zip(views, fits, generated, strays, strict=True)
+            texture_of(v, f, there, wear, g, without=out)
+            for v, f, g, out in zip(views, fits, generated, doubtful, strict=True)
         ]
         texture = merge(parts)                                                              # eqs 2 and 5
     with progress.stage("fill"):
@@ -168,8 +182,8 @@ def create_several(
                     avatar = tuned(avatar, views, fits, parts, metric.to(device), filler, seed=seeds[0], progress=told)
                 else:
                     sights = [
-                        sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=stray)
-                        for v, f, part, stray in zip(views, fits, parts, strays, strict=True)
+                        sight_of(filler, part, v.image, v.mask, f.body, f.camera, without=out)
+                        for v, f, part, out in zip(views, fits, parts, doubtful, strict=True)
                     ]
                     avatar = refined(avatar, sights, filler, seed=seeds[0], progress=told)
     avatars = [avatar] * len(seeds)

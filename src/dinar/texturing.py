@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dinar import presets
 from dinar.avatar import Avatar
+from dinar.body.layers import vertices_of
 from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout
 from dinar.camera import Camera
@@ -37,7 +38,7 @@ def texture_of(
     layout: UVLayout,
     generated: Tensor | None = None,       # [1, 16, S, S] its generated channels (`Appearance.generated`)
     *,
-    without: Tensor | None = None,         # [1, 1, H, W] 1 where it shows something else (`foreign_in`)
+    without: Tensor | None = None,         # [1, 1, H, W] 1 where it is not to be sampled (`doubtful_in`)
     size: int | None = None,               # texels a side; default: `side_of`
 ) -> NeuralTexture:
     """What one photo shows of the body's surface (algorithm 1, section 3.5), on the model's device."""
@@ -46,9 +47,8 @@ def texture_of(
     image, mask = pictures(photo, device)
     with torch.no_grad():
         vertices = model(found.body.to(device)).vertices
-    sure = mask * (1 - occlusion_band(vertices, model.faces, layout.part_colours, camera))
-    sure = sure if without is None else sure * (1 - without)
-    texture = sample_photo(image, sure, vertices, model.faces, layout, camera, size or side_of(model))
+    seen = vertices, model.faces, layout, camera, size or side_of(model)
+    texture = sample_photo(image, mask, *seen, without=without)
     if generated is not None and model.layers:
         generated = on_layers(generated, model, layout)
     return replace(texture, generated=generated)
@@ -76,6 +76,25 @@ def foreign_in(
     return foreign(image, parts, vertices, model.faces, places, camera.to(vertices.device))
 
 
+def doubtful_in(
+    body: Body, camera: Camera, model: BodyModel, layout: UVLayout, foreign: Tensor | None = None
+) -> Tensor:
+    """Pixels that are not to be sampled: beside limbs that hide another part (section 3.5), and those of another part
+    than the body has there (`foreign_in`). Where these are known they tell hair from what it hangs before.
+
+    Returns [1, 1, H, W] in {0, 1}.
+    """
+    with torch.no_grad():
+        vertices = model(body.to(model.template.device)).vertices
+    seen = vertices, model.faces, layout.part_colours, camera.to(vertices.device)
+    if foreign is None:
+        return occlusion_band(*seen)
+    hair = torch.zeros(len(model.layer), dtype=torch.bool, device=vertices.device)
+    if "hair" in model.layers:
+        hair[vertices_of(model, "hair")] = True
+    return torch.maximum(occlusion_band(*seen, told=hair), foreign)
+
+
 def sight_of(
     filler: Filler,
     part: NeuralTexture,
@@ -86,14 +105,14 @@ def sight_of(
     *,
     without: Tensor | None = None,
 ) -> Sight:
-    """A photo [3, H, W] with its mask [1, H, W] as texels see it; `part` is what it shows of them (`texture_of`), and
-    `without` as there.
+    """A photo [3, H, W] with its mask [1, H, W] as texels see it; `part` is what it shows of them and `without` what
+    was not sampled (`texture_of`).
     """
     model, device = filler.model, filler.mirror.device
     with torch.no_grad():
         vertices = model(body.to(device)).vertices
     seen = image.to(device), mask.to(device), vertices, model.faces, camera.to(device)
-    return Sight.of(*seen, filler.layout.part_colours, filler.texels, part.frontality, without)
+    return Sight.of(*seen, filler.texels, part.frontality, without)
 
 
 def refined(

@@ -41,7 +41,7 @@ def seen(grown: float = 1.0, others: Tensor | None = None) -> tuple[Sight, Neura
     drawn = draw(paint(SIDE), VERTICES[None] * grown, FACES, LAYOUT, camera)
     mask = drawn.mask if others is None else drawn.mask * (1 - others)
     texture = sample_photo(drawn.over(0.3), mask, VERTICES[None], FACES, LAYOUT, camera, SIDE)
-    place = VERTICES[None], FACES, camera, torch.full_like(VERTICES, 0.5), TEXELS
+    place = VERTICES[None], FACES, camera, TEXELS
     sight = Sight.of(drawn.over(0.3)[0], mask[0], *place, texture.frontality)
     return sight, replace(texture, generated=torch.zeros(1, 16, CHANNELS, CHANNELS))
 

@@ -55,3 +55,13 @@ def test_each_body_of_a_batch_and_any_camera():
     drawn = rasterize(camera.project(vertices), faces, camera.size)
     assert (interpolate(drawn, colours[None], faces) * bands[:1]).sum() > 0
     assert occlusion_band(vertices, faces, colours, camera.cropped(400, 0, (120, 90))).max() == 0
+
+
+def test_a_surface_that_parts_tell_from_others_has_no_band():
+    vertices, faces, colours = two_limbs()
+    camera = orbit(torch.zeros(3), 0, 0, 5.0, (200, 200), fov=28)
+    told = torch.zeros(vertices.shape[1], dtype=torch.bool)
+    seen = vertices, faces, colours, camera
+    assert torch.equal(occlusion_band(*seen, told=told), occlusion_band(*seen))
+    told[: len(told) // 2] = True                                        # one of the two limbs
+    assert occlusion_band(*seen, told=told).max() == 0

@@ -176,3 +176,19 @@ def test_the_layer_of_hair_takes_hair_alone(model, places, camera) -> None:
     labels[torch.from_numpy(shell)] = int(BodyPart.HAIR)
     found = foreign(photo_of(labels), labels, vertices, worn.faces, places.with_layers(worn), camera)[0, 0].numpy()
     assert found[shell].mean() < 0.05
+
+
+def test_pixels_where_hair_ends_are_no_cloth_s(model, places, camera) -> None:
+    worn = wearing(model, {"hair": torch.zeros(len(Layer.load("hair").basis))})
+    vertices = posed(worn, worn.neutral())
+    place = places.with_layers(worn)
+    face = rasterize(camera.project(vertices), worn.faces, camera.size).face[0].long()
+    of = torch.where(face >= 0, place.of[face.clamp(min=0)], -1)
+    trunk = (of >= place.first["trunk"]) & (of < place.first["neck"])
+    labels = torch.where(face >= 0, int(BodyPart.UPPER), 0).to(torch.uint8)
+    labels[of == place.first["head"]] = int(BodyPart.FACE_SKIN)
+    labels[of == place.first["hair"]] = int(BodyPart.HAIR)
+    row, column = (int(x.float().mean()) for x in trunk.nonzero(as_tuple=True))
+    labels[row, column : column + 2] = int(BodyPart.HAIR)                  # too few to be strayed
+    found = foreign(photo_of(labels), labels, vertices, worn.faces, place, camera)[0, 0]
+    assert found[row, column - 1 : column + 3].all() and not found[row, column - 4] and not found[row, column + 6]

@@ -38,7 +38,7 @@ def seen(
     drawn = draw(colours, VERTICES[None], FACES, LAYOUT, camera)
     image = drawn.over(0.3)
     texture = sample_photo(image, drawn.mask, VERTICES[None], FACES, LAYOUT, camera, SIDE)
-    place = VERTICES[None], FACES, camera, torch.full_like(VERTICES, 0.5), TEXELS
+    place = VERTICES[None], FACES, camera, TEXELS
     return Sight.of(image[0], drawn.mask[0], *place, texture.frontality * known), texture
 
 

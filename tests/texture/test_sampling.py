@@ -132,3 +132,17 @@ def test_a_fine_texture_has_no_holes():
     front[..., 90:166, 90:166] = True                                   # within 60 degrees of the camera
     assert texture.sampled[front].mean() > 0.98 > 0.7 > plain.sampled[front].mean()
     assert texture.filled[front].min() == 1
+
+
+def test_what_shows_something_else_is_left_out_with_what_it_mixes_with():
+    points, faces, layout = ball()
+    camera = orbit(torch.zeros(3), 0, 0, 6.0, (96, 96), fov=28)
+    image, mask = torch.full((1, 3, 96, 96), 0.25), torch.ones(1, 1, 96, 96)
+    without = torch.zeros(1, 1, 96, 96)
+    without[..., 44:52, 44:52] = 1
+    image[..., 43:53, 43:53] = 0.9                                       # a pixel more than is known
+    texture = sample_photo(image, mask, points[None], faces, layout, camera, 64, without=without)
+    assert texture.filled.sum() > 200
+    assert (texture.rgb - 0.25 * texture.filled).abs().max() < 1e-6
+    whole = sample_photo(image, mask, points[None], faces, layout, camera, 64)
+    assert whole.rgb.max() > 0.85 and whole.sampled.sum() > texture.sampled.sum()

@@ -77,3 +77,13 @@ def test_a_line_is_mirrored_at_its_ends() -> None:
     found = strands._repeated(colour, good)[:, 0]
     assert found[[2, 3, 4]].tolist() == [2, 3, 4]
     assert found[5] == 4 and found[6] == 3 and found[1] == 2 and found[0] == 3
+
+
+def test_hair_goes_on_in_the_shade_that_is_seen_beside() -> None:
+    filled, rgb, seen, trust = atlas()
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    dark = torch.tensor([0.1, 0.07, 0.05])[:, None, None]
+    rgb[0, :, 86:100, left:right] = dark                      # a lock in the shade where the photo ends
+    made = strands.around(filled, rgb * seen, seen, trust)[0, :, :, left:right].mean((0, 2))
+    assert float(made[101]) - float(dark.mean()) < 0.4 * (float(made[140]) - float(dark.mean())), "no edge"
+    assert float(made[140]) > 0.12, "and none far away"

@@ -22,7 +22,6 @@ from dinar.texture.drawing import Rendering, draw
 from dinar.texture.filling import Filler
 from dinar.texture.layered import on_layers, whole_side
 from dinar.texture.neural_texture import NeuralTexture
-from dinar.texture.occlusion import occlusion_band
 from dinar.texture.sampling import sample_photo
 
 if TYPE_CHECKING:
@@ -99,6 +98,11 @@ class Material:
         return texturing.foreign_in(view.image, view.parts, view.body, view.camera, self.model)
 
     @cached_property
+    def doubtful(self) -> Tensor:   # [1, 1, H, W]
+        """Pixels that are not sampled."""
+        return texturing.doubtful_in(self.view.body, self.view.camera, self.model, self.layout, self.foreign)
+
+    @cached_property
     def texture(self) -> NeuralTexture:
         """What the view shows, without generated channels."""
         return self.sampled(self.layout)
@@ -133,12 +137,9 @@ class Material:
 
     def sampled(self, layout: UVLayout, *, detector: bool = True) -> NeuralTexture:
         """Algorithm 1; without the occlusion detector of section 3.5 doubtful pixels are sampled too."""
-        view, faces, mask = self.view, self.model.faces, self.view.mask[None]
-        if detector:
-            mask = mask * (1 - occlusion_band(self.vertices, faces, layout.part_colours, view.camera))
-        if self.foreign is not None:
-            mask = mask * (1 - self.foreign)
-        return sample_photo(view.image[None], mask, self.vertices, faces, layout, view.camera, self.side)
+        view, out = self.view, self.doubtful if detector else self.foreign
+        seen = self.vertices, self.model.faces, layout, view.camera, self.side
+        return sample_photo(view.image[None], view.mask[None], *seen, without=out)
 
     def plain(self, painted: Tensor, layout: UVLayout | None = None) -> Drawer:
         """Texture mapping of colours [1, 3, R, R]."""
@@ -172,7 +173,7 @@ class Material:
         """The view as the texels see it."""
         view = self.view
         seen = view.image, view.mask, view.body, view.camera
-        return [texturing.sight_of(self.filler, self.texture, *seen, without=self.foreign)]
+        return [texturing.sight_of(self.filler, self.texture, *seen, without=self.doubtful)]
 
     @cached_property
     def refined(self) -> Avatar:

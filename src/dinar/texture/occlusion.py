@@ -44,6 +44,7 @@ def occlusion_band(
     part_colours: Tensor,          # [V, 3] each limb its own colour with smooth transitions, [0, 1]
     camera: Camera,
     *,
+    told: Tensor | None = None,    # bool [V] a surface that the photo's parts tell from others, which has no band
     width: float = 0.008,          # on either side, of the longer side of the body's box; about a fit's usual error
 ) -> Tensor:
     """Pixels too near an occluding outline to say which limb they show: [B, 1, H, W] in {0, 1}; do not sample there."""
@@ -56,6 +57,9 @@ def occlusion_band(
         fragments = rasterize(there.project(body), faces, size)
         colours = interpolate(fragments, part_colours[None].float(), faces)
         edges = occlusion_edges(colours, fragments.mask)[0, 0].cpu().numpy()
+        if told is not None:
+            drawn = interpolate(fragments, told[None, :, None].float(), faces)[0, 0].cpu().numpy() > 0
+            edges = np.where(cv2.dilate(drawn.astype(np.uint8), _disc(OUTLINE)) > 0, 0, edges)
         band = torch.from_numpy(cv2.dilate(edges, _disc(max(round(width * SIDE), 1))))[None, None]
         band = (functional.interpolate(band, (h, w), mode="bilinear", antialias=True) > 0).float()
         bands.append(functional.pad(band, (x, camera.size[1] - x - w, y, camera.size[0] - y - h)))

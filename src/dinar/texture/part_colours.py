@@ -164,6 +164,10 @@ def foreign(
     if "hair" in places.first:                 # where the shell lies before skin or cloth, it is as the hair beside it
         out |= here & (place == places.first["hair"])
     out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(width, height)))
+    if "hair" in places.first:                 # pixels at its end are mixed: they stay with head and hair
+        hair = np.isin(shown, tuple(_ANY_OF["hair"])).astype(np.uint8)
+        mixed = cv2.dilate(hair, _disc(1)) > cv2.erode(hair, _disc(1))
+        out |= (mixed & on_body & ~np.isin(place, [places.first["head"], places.first["hair"]])).astype(np.uint8)
     out = torch.from_numpy(out)[None, None].float().to(vertices.device)
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
 

@@ -18,7 +18,6 @@ from dinar import images
 from dinar.body.normals import vertex_normals
 from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import NeuralTexture, window
-from dinar.texture.occlusion import occlusion_band
 from dinar.texture.refinement import Draw, photo_shares
 
 if TYPE_CHECKING:
@@ -61,10 +60,9 @@ class Sight:
         vertices: Tensor,              # [1, V, 3] the fitted body, metres
         faces: Tensor,                 # [F, 3] its triangles
         camera: Camera,                # that took the photo, of size (H, W)
-        part_colours: Tensor,          # [V, 3] of section 3.5: what is beside a limb that hides another is left out
         texels: TexelMap,              # R x R
         frontality: Tensor,            # [1, 1, R, R] of what algorithm 1 sampled of this photo, 0 elsewhere
-        without: Tensor | None = None,   # [1, 1, H, W] 1 where the photo shows another part than the body has there
+        without: Tensor | None = None,   # [1, 1, H, W] 1 at pixels that are doubtful or show something else
     ) -> Self:
         """Texels that turn to the camera and are not hidden count too, where algorithm 1 left them out."""
         *_, width, height = window(vertices, camera)
@@ -81,10 +79,9 @@ class Sight:
         towards = functional.normalize(camera.position[None, :, None, None] - place, dim=1)
         turned = (functional.normalize(normal, dim=1) * towards).sum(1, keepdim=True)
         before = functional.grid_sample(depth, grid, mode="nearest", align_corners=False)
-        band = occlusion_band(vertices, faces, part_colours, camera)
-        if without is not None:
-            band = torch.maximum(band, functional.adaptive_max_pool2d(without, size))
-        clear = functional.grid_sample(1 - band, grid, align_corners=False) > 1 - 1e-3
+        out = mask[None] * 0 if without is None else without
+        out = functional.adaptive_max_pool2d(out, size)
+        clear = functional.grid_sample(1 - out, grid, align_corners=False) > 1 - 1e-3
         far = pixel[None, None, ..., 2]
         slope = (1 - turned.square()).clamp(min=0).sqrt() / turned.clamp(min=GRAZING)       # of depth across a pixel
         within = far < before + NEAR + slope * far / camera.K[0, 0]

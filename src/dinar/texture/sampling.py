@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MIN_FRONTALITY = 0.2  # beyond 78 degrees one pixel covers over five times its width of surface, and a fit that is a
 #                       pixel off puts background there: such pixels are smears, better left to the filling
 EROSION = 3            # pixels: at the mask's edge colours mix with the background's, and JPEG spreads those further
+BESIDE = 1             # pixels: and so far from a pixel that shows something else
 MAX_SUPERSAMPLING = 4
 
 
@@ -57,17 +58,19 @@ def sample(
     uv: UVImage,                   # the visible surface; may be finer than the photo (see `supersampling`)
     size: int,                     # texels a side
     *,
+    without: Tensor | None = None,  # [B, 1, H, W] 1 at pixels of the person that are not to be sampled
     erosion: int = EROSION,        # pixels of the photo taken off the mask's edge
     min_frontality: float = MIN_FRONTALITY,
 ) -> NeuralTexture:
     """The part of a person's texture that a photo shows, without generated channels.
 
     Only pixels of both the body and the person are sampled: what lies outside the mask is background. Where the UV
-    image is finer than the photo the photo is enlarged bilinearly; no pixel outside the eroded mask takes part.
+    image is finer than the photo the photo is enlarged bilinearly; no pixel outside the eroded mask takes part, and
+    none within `BESIDE` pixels of `without`.
     """
-    inside = (mask > 0.5).to(image.dtype)
-    if erosion:
-        inside = 1 - functional.max_pool2d(1 - inside, 2 * erosion + 1, stride=1, padding=erosion)
+    inside = 1 - _grown((mask <= 0.5).to(image.dtype), erosion)
+    if without is not None:
+        inside = inside * (1 - _grown((without > 0.5).to(image.dtype), BESIDE))
     if image.shape[-2:] != uv.uv.shape[-2:]:
         image, inside = (functional.interpolate(i.float(), uv.size, mode="bilinear") for i in (image, inside))
     uv = uv.masked((inside > 0.999) & (uv.frontality >= min_frontality))
@@ -77,13 +80,14 @@ def sample(
 
 def sample_photo(
     image: Tensor,                 # [B, 3, H, W] photo, [0, 1]
-    mask: Tensor,                  # [B, 1, H, W] where to sample: the person, less what occlusion makes doubtful
+    mask: Tensor,                  # [B, 1, H, W] the person, [0, 1]
     vertices: Tensor,              # [B, V, 3] world, metres
     faces: Tensor,                 # [F, 3] the body's triangles
     layout: UVLayout,              # the same triangles in UV space
     camera: Camera,                # the photo's
     size: int,                     # texels a side
     *,
+    without: Tensor | None = None,  # [B, 1, H, W] 1 at pixels that are doubtful or show something else
     erosion: int = EROSION,        # pixels of the photo taken off the mask's edge
     min_frontality: float = MIN_FRONTALITY,
     most: int = MAX_SUPERSAMPLING,  # times finer than the photo that the UV image is at most
@@ -93,8 +97,14 @@ def sample_photo(
     there = camera.cropped(x, y, (height, width))
     factor = min(supersampling(vertices, faces, layout, there, size), most)
     uv = uv_image(vertices, faces, layout, there.resized((height * factor, width * factor)))
-    image, mask = (i[..., y : y + height, x : x + width] for i in (image, mask))
-    return sample(image, mask, uv, size, erosion=erosion, min_frontality=min_frontality)
+    box = (..., slice(y, y + height), slice(x, x + width))
+    without = None if without is None else without[box]
+    return sample(image[box], mask[box], uv, size, without=without, erosion=erosion, min_frontality=min_frontality)
+
+
+def _grown(there: Tensor, pixels: int) -> Tensor:
+    """Pixels [B, 1, H, W] in {0, 1} and so many around them."""
+    return functional.max_pool2d(there, 2 * pixels + 1, stride=1, padding=pixels) if pixels else there
 
 
 def supersampling(

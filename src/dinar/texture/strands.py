@@ -17,7 +17,8 @@ from dinar.body.layers import BOXES
 SOUND = 0.6     # trust in a texel from which it is a source
 EDGE = 2        # texels at either end of what is seen that are none: background shines through
 OWN = 0.2, 0.5  # quantiles of seen hair's brightness that its own shade lies between: brighter is gloss, darker a gap
-ALIKE = 0.2     # distance in RGB from that shade up to which a texel is a source
+ALIKE = 0.2     # distance in RGB from that shade up to which a texel is a source,
+OTHER = 0.5     # and from which it is no hair
 RELIEF = 0.5    # how much of the strands' contrast is repeated: light falls on them in front,
 ROUND = 0.2     # and of the head's round what has to be seen for it: a few strands again and again are a comb
 PLAIN = 0.04    # contrast of strands, as a share of the shade, where nothing tells it, and the least;
@@ -28,6 +29,7 @@ LENGTH = 24.0          # texels along which a strand stays the same
 SWING = 0.5     # how much of what heights differ by goes on behind
 LEAST = 12      # texels of a height that have to be seen, else the nearest height is taken
 SLOW = 12.0     # texels of height in which the shade may change
+FADE = 8.0      # texels from what is seen in which its shade goes over into the strands'
 
 
 def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
@@ -51,7 +53,9 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
         sound = (trust[k, 0][box] > SOUND).T.cpu().numpy()
         sound = sound & np.roll(sound, EDGE, axis=1) & np.roll(sound, -EDGE, axis=1)
         sound &= np.abs(colours - own).max(2) < ALIKE                        # no beads, cheeks, backgrounds, gloss
-        new = torch.from_numpy(_heights(colours, sound, own)).permute(2, 1, 0).to(out)
+        made = _heights(colours, sound, own)
+        shown &= np.abs(colours - own).max(2) < OTHER
+        new = torch.from_numpy(_faded(made, colours, shown)).permute(2, 1, 0).to(out)
         out[k][box] = torch.where(seen[k][box] > 0, out[k][box], new)
     return out
 
@@ -84,6 +88,17 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     grain = RELIEF * float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)
     seen = RELIEF * (enough[..., None] * strands)[nearest]
     return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
+
+
+def _faded(made: np.ndarray, colours: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Strands [H, N, 3] that begin with the shade of what is seen beside them, bool [H, N], round the head."""
+    reach = round(4 * FADE)
+    weight = shown[..., None].astype(np.float32)
+    both = np.concatenate([weight, weight * (colours - made)], axis=2).astype(np.float32)
+    both = np.concatenate([both[:, -reach:], both, both[:, :reach]], axis=1)
+    near = cv2.GaussianBlur(both, (0, 0), FADE, borderType=cv2.BORDER_CONSTANT)[:, reach:-reach]
+    weight, step = near[..., :1], near[..., 1:]
+    return (made + step / np.maximum(weight, 1e-6) * np.minimum(2 * weight, 1)).clip(0, 1).astype(made.dtype)
 
 
 def _grain(shape: tuple[int, int]) -> np.ndarray:

@@ -170,12 +170,13 @@ class Tailor:
         doubtful = occlusion_band(vertices, self.model.faces, self.layout.part_colours, view.camera)
         return sample_photo(
             view.image[None],
-            view.mask[None] * (1 - doubtful),
+            view.mask[None],
             vertices,
             self.model.faces,
             self.layout,
             view.camera,
             self.size,
+            without=doubtful,
             most=MOST_SUPERSAMPLING,
         )
 

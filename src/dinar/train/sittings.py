@@ -31,7 +31,7 @@ from dinar.synth.view import View
 from dinar.texture.filling import Filler
 from dinar.texture.layered import whole_side
 from dinar.texture.neural_drawing import Surface, surface, surroundings
-from dinar.texturing import foreign_in, texture_of
+from dinar.texturing import doubtful_in, foreign_in, texture_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, ON_FACE, Batch, zoomed
 from dinar.train.losses import Truth
@@ -215,7 +215,8 @@ class Sittings(CachedPeople, Dataset):
         side = whole_side(self.preset.colour_size) if model.layers else self.preset.colour_size
         generated = self.appearance.generated(photo.image[None], photo.mask[None])
         stray = foreign_in(photo.image, photo.parts, photo.body, photo.camera, model)
-        texture = texture_of(photo, photo, model, layout, generated, without=stray, size=side)
+        out = doubtful_in(photo.body, photo.camera, model, layout, stray)
+        texture = texture_of(photo, photo, model, layout, generated, without=out, size=side)
         filler = Filler.of(model, layout, side)
         avatar = Avatar(texture, filler(texture)[0], photo.body.shape[0], model, layout, self.appearance.name)
         if self.inpainter is not None and rng.random() < PAINTED:
