@@ -13,7 +13,7 @@ from dinar import images
 from dinar.avatar import Avatar
 from dinar.body.layers import bare
 from dinar.body.model import Body
-from dinar.body.uv import load_layout
+from dinar.body.uv import head_texture, load_layout, texel_map
 from dinar.camera import Camera
 from dinar.inpainting import inpainter as inpainting
 from dinar.inpainting.colours import Look, match_colours, shaded
@@ -50,16 +50,19 @@ def inpainted(
         return _inpainted_under_layers(avatar, inpainter, **options)
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
-    filler = filler or Filler.of(avatar.model, layout, size)
+    head = filler.head if filler else head_texture(texel_map(layout, size), avatar.model)
     if parts:
         texture = inpainting.cleared(texture, part_texels(layout, avatar.model, parts, size))
     else:
         texture = seen_part(texture)
-    known, painted = before or (texture, filler(seen_part(texture))[0])
-    painted = painted[None]
+    if before is None:
+        filler = filler or Filler.of(avatar.model, layout, size)
+        known, painted = texture, filler(seen_part(texture))
+    else:
+        known, painted = before[0], before[1][None]
     if parts:                                        # what stays of the painting is known as well
         painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
-    plain = avatar.painted[None] if before else painted
+    plain = painted if before is None else avatar.painted[None]
     found = inpainting.inpaint(
         inpainter,
         known,
@@ -67,7 +70,7 @@ def inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - filler.head),
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head),
         tuned=(texture, plain),
         change=change,
     )

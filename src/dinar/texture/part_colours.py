@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dinar.body.model import BodyModel
     from dinar.camera import Camera
 
+SIDE = 768         # pixels of the longer side of the body's box at most, at which pixels are compared
 STEPS = 12         # places along a thigh, a calf, a foot, and as many along each other bone
 TRUNK_STEPS = 16   # along the trunk
 ROOM = {"leg": 1, "arm": 1, "trunk": 3}   # places up and down in which a border may lie: hems slant
@@ -140,16 +141,19 @@ def foreign(
     """Pixels that show another part than the body has there: [1, 1, H, W] in {0, 1}; do not sample them."""
     x, y, width, height = window(vertices, camera)
     there = camera.cropped(x, y, (height, width))
-    face = rasterize(there.project(vertices), faces, (height, width)).face[0].long()
+    scale = min(1.0, SIDE / max(width, height))
+    size = (max(round(height * scale), 1), max(round(width * scale), 1))
+    face = rasterize(there.resized(size).project(vertices), faces, size).face[0].long()
     place = torch.where(face >= 0, places.of[face.clamp(min=0)], -1).cpu().numpy()
     shown = labels[y : y + height, x : x + width].cpu().numpy()
+    shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_NEAREST)
     allowed = _allowed(place, shown, places)
     on_body = place >= 0
     owns = allowed[place, shown] & ~np.isin(shown, NEUTRAL)
     here = on_body & ~allowed[place, shown]
     kinds = places.kinds[place]
-    cells = _cells(image[:, y : y + height, x : x + width])
-    reach = NEAR * max(width, height)
+    cells = _cells(image[:, y : y + height, x : x + width], size)
+    reach = NEAR * max(size)
     out = np.zeros(shown.shape, bool)
     for label in np.unique(shown[here]):
         belongs = on_body & allowed[place, label]
@@ -163,11 +167,12 @@ def foreign(
                 out |= astray & (kinds == kind) & (elsewhere > LIKELIER * as_placed)
     if "hair" in places.first:                 # where the shell lies before skin or cloth, it is as the hair beside it
         out |= here & (place == places.first["hair"])
-    out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(width, height)))
+    out = cv2.morphologyEx(out.astype(np.uint8), cv2.MORPH_OPEN, _disc(THIN * max(size)))
     if "hair" in places.first:                 # pixels at its end are mixed: they stay with head and hair
         hair = np.isin(shown, tuple(_ANY_OF["hair"])).astype(np.uint8)
         mixed = cv2.dilate(hair, _disc(1)) > cv2.erode(hair, _disc(1))
         out |= (mixed & on_body & ~np.isin(place, [places.first["head"], places.first["hair"]])).astype(np.uint8)
+    out = cv2.resize(out, (width, height), interpolation=cv2.INTER_NEAREST)
     out = torch.from_numpy(out)[None, None].float().to(vertices.device)
     return functional.pad(out, (x, camera.size[1] - x - width, y, camera.size[0] - y - height))
 
@@ -208,9 +213,10 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
     return allowed
 
 
-def _cells(image: Tensor) -> np.ndarray:
-    """The cell of each pixel's colour in Lab: [h, w, 3]."""
-    return cv2.cvtColor(to_bytes(image), cv2.COLOR_RGB2LAB).astype(int) * CELLS // 256
+def _cells(image: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """The cell of each pixel's colour in Lab, [h, w, 3] of such a size."""
+    small = cv2.resize(to_bytes(image), size[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(int) * CELLS // 256
 
 
 def _likely(cells: np.ndarray, where: np.ndarray) -> np.ndarray:
