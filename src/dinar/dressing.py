@@ -13,6 +13,7 @@ from dinar.camera import Camera
 from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
 from dinar.fit.look import Look, shown_at
+from dinar.parts import BodyPart
 from dinar.photo.photo import Photo
 
 
@@ -64,9 +65,11 @@ def put_on(model: BodyModel, looks: Sequence[Look], without: Collection[str] = (
 
 
 def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Look]:
-    """The photos with known parts, and the body there."""
-    return [
-        Look(photo.parts, found.body, found.camera)
-        for photo, found in zip(photos, fits, strict=True)
-        if photo.parts is not None
-    ]
+    """The photos with known parts, and the body there; nobody knows what is beyond a picture's edge."""
+    looks = []
+    for photo, found in zip(photos, fits, strict=True):
+        if photo.parts is not None:
+            cut = isinstance(photo, Photo)
+            parts = photo.parts.masked_fill(~photo.inside, int(BodyPart.UNKNOWN)) if cut else photo.parts
+            looks.append(Look(parts, found.body, found.camera))
+    return looks

@@ -107,6 +107,22 @@ def test_cropped_hair_is_thin(model: BodyModel) -> None:
     assert float(found.height[found.height > RISE].median()) < 0.012
 
 
+def test_hair_that_the_picture_s_edge_cuts_off_goes_on(model: BodyModel) -> None:
+    whole = look(model, worn(0.0))
+    hairs = (whole.parts == int(BodyPart.HAIR)).any(1).nonzero()[:, 0]
+    beyond = torch.arange(len(whole.parts))[:, None] < hairs[0] + 0.2 * (hairs[-1] - hairs[0])
+    heights = []
+    for label in (BodyPart.UNKNOWN, BodyPart.BACKGROUND):
+        parts = whole.parts.masked_fill(beyond, int(label))
+        found = hair.fit(model, [Look(parts, whole.body, whole.camera)])
+        assert found is not None and found.worn
+        heights.append(found.height)
+    untold, bare = heights
+    inner = Layer.load("hair").inner
+    crown = inner[:, 1] > inner[:, 1].amax() - 0.03
+    assert float(untold[crown].min()) > RISE and float(bare[crown].mean()) < float(untold[crown].mean())
+
+
 def test_a_few_hairs_are_not_worn(model: BodyModel) -> None:
     parts, camera = cropped(model, rows=0.08)
     found = hair.fit(model, [Look(parts, model.neutral(), camera)])

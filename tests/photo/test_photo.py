@@ -57,6 +57,8 @@ def test_large_pictures_shrink_to_1024(tmp_path: Path) -> None:
     assert torch.allclose(photo.image, images.resize(whole, (1024, 1024)), atol=1e-6)
     inside = images.crop(torch.ones(1, 1500, 900), int(x), int(y), (1560, 1560), outside=0)
     assert not photo.mask[images.resize(inside, (1024, 1024)) == 0].any()
+    shown = images.resize(inside, (1024, 1024))[0]
+    assert photo.inside[shown == 1].all() and not photo.inside[shown == 0].any() and not photo.inside.all()
 
 
 def test_beyond_the_picture_colours_go_on_but_not_the_mask(tmp_path: Path) -> None:

@@ -109,8 +109,10 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     front = (facing > FACING) & inside[0] & ~hidden[0] & ~silent[0]
     # aside, hair is followed outwards from where the skin ends, or begins a little beside it
     last, hat = np.full(len(facing), -np.inf), part[0] == BodyPart.HEADWEAR
+    untold = silent[0].copy()                                        # whether what lies beyond it tells nothing
     for k, step in enumerate(AWAY, 1):
         on = of_hair[k] & inside[k] & (step - np.maximum(last, 0) <= GAP)
+        untold = np.where(on, False, untold | (silent[k] & (step - np.maximum(last, 0) <= GAP)))
         last = np.where(on, step, last)
         hat |= on & (part[k] == BodyPart.HEADWEAR)
     far = np.maximum(last, 0)
@@ -118,10 +120,11 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     begun = np.isfinite(last)
     height = np.where(front & hair, AT_LEAST, BARE)
     height = np.where(side & begun, far, height)
-    kind = np.where(side & begun, 0, np.where(hair, 1, -1))
-    weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, 0.5), 0.0)
-    mask = np.isin(labels, _HAIR).astype(np.uint8)
-    pixels = cv2.distanceTransform(mask, cv2.DIST_L2, 3) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    kind = np.where(side & begun & ~untold, 0, np.where(hair | side & begun, 1, -1))
+    weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, np.where(untold, 0.0, 0.5)), 0.0)
+    bare, worn = ~np.isin(labels, _HAIR + _NOTHING), np.isin(labels, _HAIR)
+    pixels = cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 3)
+    pixels -= cv2.distanceTransform((~worn).astype(np.uint8), cv2.DIST_L2, 3)
     edge = np.where(front, pixels[row[0], column[0]] * z[0] / float(camera.K[0, 0]) - HAIRLINE, np.nan)
     return Told(height, kind, weight, edge, hat & (weight > 0), clear[1:])
 

@@ -152,7 +152,7 @@ class _View:
         row = float(camera.project(hips)[0, 1])
         zone = (torch.arange(size[0])[:, None] > row) & ~arms
         cloth = torch.isin(parts, torch.tensor([float(part) for part in _CLOTH])) & zone
-        return cls(cloth, zone, float((parts > 0).sum()), posed.transforms[0], camera)
+        return cls(cloth, zone, float(((parts > 0) & (parts != BodyPart.UNKNOWN)).sum()), posed.transforms[0], camera)
 
 
 def _overlap(tube: _Tube, views: Sequence[_View], coefficients: Tensor) -> float:

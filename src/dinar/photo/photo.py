@@ -52,6 +52,14 @@ class Photo:
     notes: tuple[str, ...] = ()
     own_mask: bool = False
 
+    @property
+    def inside(self) -> Tensor:
+        """Pixels of the crop that the picture has: bool [S, S]."""
+        x, y, scale = self.window
+        middle = (torch.arange(self.image.shape[-1]) + 0.5) / scale
+        (height, width), row, column = self.source_size, middle + y, middle + x
+        return ((row > 0) & (row < height))[:, None] & ((column > 0) & (column < width))
+
 
 def look(
     path: Path,
