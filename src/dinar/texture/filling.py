@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,7 @@ from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import strands
+from dinar.texture.fabric import Fabric, Round, rounds
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
@@ -120,13 +122,14 @@ class Filler:
     mirror: Tensor
     opposite: Opposite
     guide: Guide
+    rounds: list[Round]
 
     @classmethod
     def of(cls, model: BodyModel, layout: UVLayout, size: int) -> Self:
         """Of textures of size x size texels."""
         texels = texel_map(layout, size)
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
-        return cls(model, layout, texels, mirror, opposite, guide_of(model))
+        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels))
 
     @cached_property
     def head(self) -> Tensor:
@@ -135,7 +138,7 @@ class Filler:
 
     def __call__(self, texture: NeuralTexture) -> Tensor:
         """Its colours without holes [B, 3, R, R]."""
-        others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
+        others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide, "rounds": self.rounds}
         filled = fill(texture, self.model.faces, self.layout, **others)
         if "hair" not in self.model.layers:
             return filled
@@ -151,6 +154,7 @@ def fill(
     mirror: Tensor | None = None,      # [R, R, 2] UV coordinates of each texel's mirror image, NaN where it has none
     opposite: Opposite | None = None,  # of R x R texels
     guide: Guide | None = None,        # of the body (`guide_of`); None: all alike
+    rounds: Sequence[Round] = (),      # what its cloth runs round
 ) -> Tensor:
     """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
 
@@ -185,15 +189,35 @@ def fill(
     if guide is None:
         edges = edges_of(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
+    base, sure = _worn(texture, weight * inside, rounds, mirror, opposite)
     around = torch.stack([_spread(c[:3], c[3:], atlas, faces, guide) for c in known])
     around = interpolate(_repeated(atlas, len(around)), around, faces)
     plain = made[:, :3] + around * (1 - made[:, 3:])
+    plain = plain + (base - plain) * sure
     seen = texture.filled * inside
     step = texture.rgb - plain
     alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is other cloth
     shade = continued(step * alike, seen, inside)
     filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
+
+
+def _worn(
+    texture: NeuralTexture, trusted: Tensor, rounds: Sequence[Round], mirror: Tensor | None, opposite: Opposite | None
+) -> tuple[Tensor, Tensor]:
+    """Colours [B, 3, R, R] of what is worn round the body, with its own detail from elsewhere, and how far they are
+    known [B, 1, R, R].
+    """
+    base, sure = torch.zeros_like(texture.rgb), torch.zeros_like(trusted)
+    for k in range(len(base) if rounds else 0):
+        fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
+        differ, own = fabric.own(texture.rgb[k])
+        known = torch.cat([differ, torch.ones_like(own)]) * (own * trusted[k])
+        detail = torch.zeros_like(known)
+        for uv in () if opposite is None else (opposite.beside, opposite.uv, mirror):
+            detail = detail + _elsewhere(known[None], uv)[0] * (1 - detail[3:])
+        base[k], sure[k] = (fabric.base + detail[:3]).clamp(0, 1), fabric.sure
+    return base, sure
 
 
 def continued(values: Tensor, known: Tensor, inside: Tensor) -> Tensor:

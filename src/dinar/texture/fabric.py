@@ -1,0 +1,368 @@
+"""Cloth, skin and shoes as they go on where no photo shows them: what runs round a limb, without the figures on it.
+
+Trunk, arms, legs, feet and layers are unrolled: rows run round them, as hems, belts, stripes and sleeves' ends do. The
+colour that most of a row's seen places have is the fabric's (`_plain`); rows that slant are straightened first, so that
+stripes meet. Fine detail is what is left beside that; where it is stronger than the fabric's own statistics explain, it
+is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d, uniform_filter
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.body.layers import bare
+from dinar.body.uv import PARTS, part_weights
+
+if TYPE_CHECKING:
+    from dinar.body.model import BodyModel
+    from dinar.body.uv import TexelMap
+
+ROW = 0.006            # metres: height of a row,
+CELLS = 128            # and cells round it
+ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
+AT_SIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
+SLANT = 8              # rows up and down that a stripe may run off the level, and
+STIFF = 2e-4           # what each of them costs, squared, beside a squared difference of colours
+WINDOW = 9, 13         # rows and cells in which slants are one
+FELLOW = 0.05          # what the same limb of the other side counts in the mean of a colour that both have
+ENOUGH = 3.0           # seen cells that tell a row's colour
+REACH = 0.08           # metres along a limb that a row's colour goes on where none is seen
+EVEN = 4.0, 0.05       # rows, and distance in RGB, within which neighbouring rows are evened out
+FAINT, STRONG = 0.02, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
+FIGURE = 2.0, 3.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
+RIM = 5                # texels about a figure that it is mixed with
+COLLAR = 0.02, 0.05    # metres below the neck's joint: above, fronts are open and backs are not
+
+_ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
+_LEG = ("UpperLeg", "LowerLeg", "Foot")
+_SIDES = ("left", "right")
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """The texels of one trunk, limb, foot or layer, by rows round it.
+
+    name    what it is
+    texels  int64   [N]  flat indices
+    share   float32 [N]  how far each belongs to it, in [0, 1]
+    row     float32 [N]  place along it, in rows of ROW
+    cell    float32 [N]  place round it, in cells: 0 in front, CELLS once round
+    rows    int          how many there are
+    """
+
+    name: str
+    texels: np.ndarray
+    share: np.ndarray
+    row: np.ndarray
+    cell: np.ndarray
+    rows: int
+
+    @property
+    def places(self) -> np.ndarray:
+        """The cell that each texel lies in, as a flat index of rows x CELLS."""
+        return self.row.round().astype(np.int64) * CELLS + self.cell.round().astype(np.int64) % CELLS
+
+
+def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
+    """Trunk, arms, legs, feet and a skirt of the body at rest."""
+    vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
+    parts = part_weights(model)
+    layer = model.layer
+    hair = list(model.layers).index("hair") + 1 if "hair" in model.layers else -1
+    skirt = list(model.layers).index("skirt") + 1 if "skirt" in model.layers else -1
+
+    def at(bone: str) -> Tensor:
+        return joints[model.humanoid[bone]]
+
+    def part(*names: str) -> Tensor:
+        return parts[:, [PARTS.index(name) for name in names]].sum(1) * (layer == 0)
+
+    def upright(share: Tensor, centre: Tensor, depth: float) -> tuple[Tensor, ...]:
+        """Rows of one height about an upright axis through points [V, 2] (x, z)."""
+        off = vertices[:, [0, 2]] - centre
+        return share, vertices[:, 1], torch.stack([off[:, 0], off[:, 1] * depth], dim=1)
+
+    middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
+    collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
+    made = {"trunk": upright(part("torso") * collar, middle, 1.4)}
+    if skirt > 0:
+        made["skirt"] = upright((layer == skirt).float(), middle, 1.0)
+    for side in _SIDES:
+        knots = torch.stack([at(side + bone) for bone in _LEG])
+        made[f"{side} leg"] = upright(part(f"{side} thigh", f"{side} calf"), _along(vertices[:, 1], knots), 1.0)
+        foot = part(f"{side} foot")
+        made[f"{side} foot"] = upright(foot, vertices[foot > 0.5][:, [0, 2]].mean(0), 0.5)
+        share = part(f"{side} upper arm", f"{side} lower arm")
+        made[f"{side} arm"] = share, *_round_bones(vertices, torch.stack([at(side + bone) for bone in _ARM]))
+    found = []
+    for name, (share, along, off) in made.items():
+        low = float(along[share > 0.05].min())
+        share, along, x, z = texels.interpolate(torch.cat([share[:, None], along[:, None], off], 1), model.faces)[0]
+        here = ((share > 0.02) & (texels.face >= 0)).flatten().nonzero()[:, 0]
+        row = ((along.flatten()[here] - low) / ROW).clamp(min=0)
+        cell = torch.atan2(x.flatten()[here], z.flatten()[here]) / (2 * torch.pi) * CELLS % CELLS
+        arrays = (v.cpu().numpy() for v in (here, share.flatten()[here].clamp(0, 1), row, cell))
+        found.append(Round(name, *arrays, int(row.max()) + 2))
+    return found
+
+
+def _along(height: Tensor, knots: Tensor) -> Tensor:
+    """Points (x, z) [V, 2] at heights [V] on the line through knots [K, 3] from above to below."""
+    out = knots[0, [0, 2]].expand(len(height), 2)
+    for upper, lower in zip(knots[:-1], knots[1:], strict=True):
+        share = ((upper[1] - height) / (upper[1] - lower[1])).clamp(0, 1)[:, None]
+        out = torch.where(share > 0, upper[[0, 2]] + share * (lower - upper)[[0, 2]], out)
+    return out
+
+
+def _round_bones(vertices: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
+    """How far along the bones through knots [K, 3] each vertex is, and its place beside them (up, front) [V, 2]."""
+    best = torch.full((len(vertices),), torch.inf)
+    along, off, start = torch.zeros_like(best), torch.zeros(len(vertices), 2), 0.0
+    for a, b in zip(knots[:-1], knots[1:], strict=True):
+        bone = (b - a) / (b - a).norm()
+        step = (vertices - a) @ bone
+        clear = step.clamp(0, float((b - a).norm()))
+        beside = vertices - a - clear[:, None] * bone
+        front = functional.normalize(torch.tensor([0.0, 0, 1]) - bone[2] * bone, dim=0)
+        here = torch.stack([beside @ torch.linalg.cross(front, bone), beside @ front], dim=1)
+        near = beside.norm(dim=1) < best
+        best = torch.where(near, beside.norm(dim=1), best)
+        along, off = torch.where(near, start + step, along), torch.where(near[:, None], here, off)
+        start += float((b - a).norm())
+    return along, off
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """What texels have by what runs round the body there.
+
+    base    float32 [3, R, R]  colours without figures
+    sure    float32 [1, R, R]  how far they are known, in [0, 1]
+    detail  float32 [1, R, R]  how strong the fabric's own detail is: differences of colours
+    """
+
+    base: Tensor
+    sure: Tensor
+    detail: Tensor
+
+    @classmethod
+    def of(cls, rgb: Tensor, trust: Tensor, rounds: list[Round]) -> Self:
+        """Of colours [3, R, R] that are seen as far as `trust` [1, R, R] says."""
+        side = rgb.shape[-1]
+        colours, trusted = rgb.flatten(1).T.cpu().numpy(), trust.flatten().cpu().numpy()
+        grids = {about.name: _Grid.of(colours, trusted, about) for about in rounds}
+        found = {name: _Rows.of(grid, grids.get(_other(name))) for name, grid in grids.items()}
+        total = np.zeros((side * side, 5), np.float32)
+        share = np.full(side * side, 1e-6, np.float32)
+        for about in rounds:
+            here = found[about.name].at(about)
+            weight = about.share * here[:, 3]
+            total[about.texels] += np.concatenate([here[:, :3] * weight[:, None], weight[:, None],
+                                                   here[:, 4:] * weight[:, None]], axis=1)  # fmt: skip
+            share[about.texels] += about.share
+        known = np.maximum(total[:, 3:4], 1e-6)
+        base, detail, sure = total[:, :3] / known, total[:, 4:] / known, total[:, 3:4] / np.maximum(share, 1.0)[:, None]
+        base, detail, sure = (torch.from_numpy(v.T.reshape(-1, side, side)).to(rgb) for v in (base, detail, sure))
+        return cls(base, sure.clamp(0, 1), detail)
+
+    def own(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """What colours [3, R, R] differ by from the base, and how far that is the fabric's own and no figure's
+        [1, R, R], in [0, 1].
+        """
+        differ = rgb - self.base
+        strong = differ.abs().amax(0, keepdim=True) / self.detail.clamp(FAINT, STRONG)
+        own = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
+        return differ, -functional.max_pool2d(-own[None], RIM, 1, RIM // 2)[0]
+
+
+def _other(name: str) -> str:
+    side, *rest = name.split()
+    return " ".join([_SIDES[1 - _SIDES.index(side)], *rest]) if side in _SIDES else ""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What is seen of one limb, unrolled.
+
+    cells   float32 [L, CELLS, 3]  colours
+    seen    float32 [L, CELLS]     how far they are seen, in [0, 1]
+    worth   float32 [CELLS]        what a cell counts
+    """
+
+    cells: np.ndarray
+    seen: np.ndarray
+    worth: np.ndarray
+
+    @classmethod
+    def of(cls, colours: np.ndarray, trusted: np.ndarray, about: Round) -> Self:
+        weight = trusted[about.texels] * (about.share > 0.5)
+        shape = about.rows, CELLS
+        places = about.places
+        sums = [np.bincount(places, weight * of, about.rows * CELLS).reshape(shape).astype(np.float32)
+                for of in (*colours[about.texels].T, 1)]  # fmt: skip
+        cells = np.stack(sums[:3], axis=-1) / np.maximum(sums[3], 1e-6)[..., None]
+        angle = np.abs(np.sin(np.arange(CELLS, dtype=np.float32) / CELLS * 2 * np.pi))      # 1 at the sides
+        worth = 1 + (AT_SIDES - 1) * np.clip((angle - 0.4) / 0.3, 0, 1) * (about.name in ("trunk", "skirt"))
+        return cls(cells, np.minimum(sums[3], 1), worth)
+
+    def like(self, other: _Grid) -> _Grid:
+        """The other one's colours in this one's light, as many rows."""
+        count = len(self.cells)
+        both = (self.seen.sum(1) > 0)[: len(other.cells)] & (other.seen.sum(1) > 0)[:count]
+        cells, seen = (np.resize(of[:count], (count, *of.shape[1:])) for of in (other.cells, other.seen))
+        seen[len(other.cells) :] = 0
+        means = [(g.cells[: len(both)][both] * g.seen[: len(both)][both][..., None]).sum((0, 1)).mean()
+                 / max(float(g.seen[: len(both)][both].sum()), 1e-6) for g in (self, other)]  # fmt: skip
+        gain = np.clip(means[0] / max(means[1], 1e-3), 0.5, 2.0) if both.any() else 1.0
+        return _Grid((cells * np.float32(gain)).clip(0, 1), seen, other.worth)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows round one limb have.
+
+    plain   float32 [L, 3]      the fabric's colour of each
+    sure    float32 [L]         how far that is known
+    detail  float32 [L]         how strong its own detail is
+    slant   float32 [L, CELLS]  by how many rows a place's colour lies off its own
+    """
+
+    plain: np.ndarray
+    sure: np.ndarray
+    detail: np.ndarray
+    slant: np.ndarray
+
+    @classmethod
+    def of(cls, grid: _Grid, other: _Grid | None) -> Self:
+        """Of what is seen of a limb and of its fellow."""
+        grids = [grid] if other is None else [grid, grid.like(other)]
+        slants = [np.zeros(g.seen.shape, np.float32) for g in grids]
+        if sum(g.seen.sum() for g in grids) < ENOUGH:
+            return cls(np.zeros((len(grid.seen), 3), np.float32), *np.zeros((2, len(grid.seen)), np.float32), slants[0])
+        for _ in range(2):
+            plain, sure = _plain(grids, slants)
+            slants = [_slant(g, plain) for g in grids]
+        plain, sure = _plain(grids, slants)
+        differ = [np.abs(g.cells - _shifted(plain, slant)).max(2) for g, slant in zip(grids, slants, strict=True)]
+        return cls(plain, sure, _typical(np.hstack(differ), np.hstack([g.seen for g in grids])), slants[0])
+
+    def at(self, about: Round) -> np.ndarray:
+        """Colour, how far it is known and detail of each of its texels, [N, 5]."""
+        row = about.row + _sampled(self.slant, about.row, about.cell)
+        table = np.concatenate([self.plain, self.sure[:, None], self.detail[:, None]], axis=1)
+        return _between(table, row)
+
+
+def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The colour [L, 3] that most of a row has, and how far it is known [L]; the first of two limbs tells it, and the
+    other which of several.
+    """
+    count = len(grids[0].seen)
+    target, values, weights, own = [], [], [], []
+    for k, (grid, slant) in enumerate(zip(grids, slants, strict=True)):
+        use = grid.seen > 0.05
+        row = np.arange(count)[:, None] + slant
+        target.append(row.round().astype(int).clip(0, count - 1)[use])
+        values.append(grid.cells[use])
+        weights.append((grid.seen * grid.worth)[use])
+        own.append(np.full(len(weights[-1]), 1.0 if k == 0 else FELLOW, np.float32))
+    target, values, weights, own = (np.concatenate(of) for of in (target, values, weights, own))
+    order = np.argsort(target, kind="stable")
+    values, weights, own = values[order].astype(np.float32), weights[order].astype(np.float32), own[order]
+    ends = np.searchsorted(target[order], np.arange(count + 1))
+    plain, sure = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
+    for n in range(count):
+        start, stop = ends[n], ends[n + 1]
+        if start == stop:
+            continue
+        here, w = values[start:stop], weights[start:stop]
+        near = ((here[:, None] - here[None]) ** 2).sum(2) < ALIKE**2
+        most = near[(near @ w).argmax()] * w * own[start:stop]
+        plain[n], sure[n] = most @ here / most.sum(), min(w.sum() / ENOUGH, 1)
+    return _evened(plain, sure)
+
+
+def _evened(plain: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same with neighbouring rows of like colour evened out, and rows between and beyond known ones."""
+    count = len(plain)
+    known = np.flatnonzero(sure > 0)
+    filled = np.stack([np.interp(np.arange(count), known, plain[known, k]) for k in range(3)], axis=1)
+    away = np.abs(np.arange(count)[:, None] - np.arange(count))
+    weight = np.exp(-0.5 * (away / EVEN[0]) ** 2) * (sure + 1e-3)
+    weight = weight * np.exp(-0.5 * ((filled[:, None] - filled[None]) ** 2).sum(2) / EVEN[1] ** 2)
+    even = weight @ filled / weight.sum(1, keepdims=True)
+    gap = np.abs(np.arange(count)[:, None] - known).min(1) * ROW
+    own = np.interp(np.arange(count), known, sure[known])
+    return even.astype(np.float32), (own * np.clip(2 - 2 * gap / REACH, 0, 1)).astype(np.float32)
+
+
+def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
+    """By how many rows each place's colour lies off its row's, [L, CELLS]; unseen ones lie between seen ones."""
+    cells, seen = grid.cells, grid.seen
+    count = len(cells)
+    costs = []
+    shifts = range(-SLANT, SLANT + 1)
+    box = (min(WINDOW[0], count), WINDOW[1])
+    for shift in shifts:
+        there = plain[(np.arange(count) + shift).clip(0, count - 1)][:, None]
+        cost = np.minimum(((cells - there) ** 2).sum(2), ALIKE**2) * seen
+        costs.append(uniform_filter(cost, box, mode=("nearest", "wrap")))
+    weight = uniform_filter(seen, box, mode=("nearest", "wrap"))
+    costs = np.stack(costs) + STIFF * np.square(np.array(shifts))[:, None, None] * (weight + 0.05)
+    best = costs.argmin(0) - SLANT
+    best, weight = best.astype(np.float32), (weight * (seen > 0.05)).astype(np.float32)
+    return _carried(best, weight)
+
+
+def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Values [L, CELLS] smoothed where they have weight, and carried on round the rows elsewhere."""
+    out, sums = np.zeros_like(values), np.full_like(values, 1e-9)
+    for reach, share in ((4.0, 1.0), (12.0, 1e-3), (40.0, 1e-6)):
+        for total, of in ((out, values * weight), (sums, weight)):
+            soft = gaussian_filter1d(gaussian_filter1d(of, min(reach, 8.0), axis=0, mode="nearest"), reach, axis=1,
+                                     mode="wrap")  # fmt: skip
+            total += share * soft
+    return out / sums
+
+
+def _typical(differ: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The middle one [L] of the differences [L, CELLS] of a row and those about it."""
+    count = len(differ)
+    wide = round(0.05 / ROW)
+    out = np.zeros(count, np.float32)
+    for n in range(count):
+        rows = slice(max(n - wide, 0), n + wide + 1, 2)
+        here = differ[rows][seen[rows] > 0.05]
+        out[n] = np.median(here) if len(here) else 0
+    return 1.5 * out
+
+
+def _shifted(plain: np.ndarray, slant: np.ndarray) -> np.ndarray:
+    return _between(plain, (np.arange(len(plain))[:, None] + slant).ravel()).reshape(*slant.shape, -1)
+
+
+def _between(table: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Rows of a table [L, C] at places [N], linearly between them."""
+    row = row.clip(0, len(table) - 1)
+    low = np.minimum(row.astype(int), len(table) - 2)
+    share = (row - low)[:, None]
+    return (table[low] * (1 - share) + table[low + 1] * share).astype(np.float32)
+
+
+def _sampled(grid: np.ndarray, row: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """A grid [L, CELLS] that is closed round its rows, at places [N]."""
+    left = cell.astype(int) % CELLS
+    share = (cell % 1)[:, None]
+    row = row.clip(0, len(grid) - 1)
+    up = np.minimum(row.astype(int), len(grid) - 2)
+    low, high = (np.stack([grid[r, left], grid[r, (left + 1) % CELLS]], axis=1) for r in (up, up + 1))
+    across = [(line * np.concatenate([1 - share, share], axis=1)).sum(1) for line in (low, high)]
+    return across[0] + (row - up) * (across[1] - across[0])
