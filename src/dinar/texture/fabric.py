@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d, uniform_filter
+from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,18 +26,25 @@ if TYPE_CHECKING:
     from dinar.body.uv import TexelMap
 
 ROW = 0.006            # metres: height of a row,
-CELLS = 128            # and cells round it
+CELLS = 64             # and cells round it
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
+SHADED = 0.55          # of a difference in brightness that is light rather than colour
+LIT = 0.2              # difference in brightness up to which, and twice which, a place of that hue is the same cloth
+ROUND = 0.7            # of light that goes on where nothing is seen
 AT_SIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
 SLANT = 8              # rows up and down that a stripe may run off the level, and
 STIFF = 2e-4           # what each of them costs, squared, beside a squared difference of colours
-WINDOW = 9, 13         # rows and cells in which slants are one
+WINDOW = 9, 7          # rows and cells in which slants are one
 FELLOW = 0.05          # what the same limb of the other side counts in the mean of a colour that both have
-ENOUGH = 3.0           # seen cells that tell a row's colour
+LONE = 0.1             # what a colour counts that the other side's row lacks, beside one that is all of it
+ENOUGH = 5.0           # seen cells that tell a row's colour
 REACH = 0.08           # metres along a limb that a row's colour goes on where none is seen
-EVEN = 4.0, 0.05       # rows, and distance in RGB, within which neighbouring rows are evened out
+EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
+FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
+HUE = 0.25             # difference of colours, over their brightness, of two hues
 FAINT, STRONG = 0.02, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 2.0, 3.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
+FINE = 6.0             # texels: finer differences are detail, coarser ones light
 RIM = 5                # texels about a figure that it is mixed with
 COLLAR = 0.02, 0.05    # metres below the neck's joint: above, fronts are open and backs are not
 
@@ -173,14 +181,25 @@ class Fabric:
         base, detail, sure = (torch.from_numpy(v.T.reshape(-1, side, side)).to(rgb) for v in (base, detail, sure))
         return cls(base, sure.clamp(0, 1), detail)
 
-    def own(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """What colours [3, R, R] differ by from the base, and how far that is the fabric's own and no figure's
-        [1, R, R], in [0, 1].
+    def own(self, rgb: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+        """Fine detail of colours [3, R, R] that is the fabric's own and no figure's, and how far it is known [1, R, R].
+
+        Both are as far as `trust` [1, R, R] goes.
         """
         differ = rgb - self.base
         strong = differ.abs().amax(0, keepdim=True) / self.detail.clamp(FAINT, STRONG)
-        own = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
-        return differ, -functional.max_pool2d(-own[None], RIM, 1, RIM // 2)[0]
+        known = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
+        known = _blurred(-functional.max_pool2d(-known[None], RIM, 1, RIM // 2)[0], 1.0) * trust
+        slow = _blurred(torch.cat([differ * known, known]), FINE)
+        fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
+        return fine * known, known
+
+
+def _blurred(image: Tensor, reach: float) -> Tensor:
+    """An image [C, H, W] blurred by a Gaussian of so many texels."""
+    lines = image.permute(1, 2, 0).contiguous().cpu().numpy()
+    soft = cv2.GaussianBlur(lines, (0, 0), reach, borderType=cv2.BORDER_REPLICATE).reshape(lines.shape)
+    return torch.from_numpy(soft).permute(2, 0, 1).to(image)
 
 
 def _other(name: str) -> str:
@@ -195,11 +214,13 @@ class _Grid:
     cells   float32 [L, CELLS, 3]  colours
     seen    float32 [L, CELLS]     how far they are seen, in [0, 1]
     worth   float32 [CELLS]        what a cell counts
+    prints  bool                   prints may stand on it
     """
 
     cells: np.ndarray
     seen: np.ndarray
     worth: np.ndarray
+    prints: bool
 
     @classmethod
     def of(cls, colours: np.ndarray, trusted: np.ndarray, about: Round) -> Self:
@@ -211,7 +232,7 @@ class _Grid:
         cells = np.stack(sums[:3], axis=-1) / np.maximum(sums[3], 1e-6)[..., None]
         angle = np.abs(np.sin(np.arange(CELLS, dtype=np.float32) / CELLS * 2 * np.pi))      # 1 at the sides
         worth = 1 + (AT_SIDES - 1) * np.clip((angle - 0.4) / 0.3, 0, 1) * (about.name in ("trunk", "skirt"))
-        return cls(cells, np.minimum(sums[3], 1), worth)
+        return cls(cells, np.minimum(sums[3], 1), worth, not about.name.endswith("foot"))
 
     def like(self, other: _Grid) -> _Grid:
         """The other one's colours in this one's light, as many rows."""
@@ -222,7 +243,7 @@ class _Grid:
         means = [(g.cells[: len(both)][both] * g.seen[: len(both)][both][..., None]).sum((0, 1)).mean()
                  / max(float(g.seen[: len(both)][both].sum()), 1e-6) for g in (self, other)]  # fmt: skip
         gain = np.clip(means[0] / max(means[1], 1e-3), 0.5, 2.0) if both.any() else 1.0
-        return _Grid((cells * np.float32(gain)).clip(0, 1), seen, other.worth)
+        return _Grid((cells * np.float32(gain)).clip(0, 1), seen, other.worth, other.prints)
 
 
 @dataclass(frozen=True)
@@ -233,12 +254,14 @@ class _Rows:
     sure    float32 [L]         how far that is known
     detail  float32 [L]         how strong its own detail is
     slant   float32 [L, CELLS]  by how many rows a place's colour lies off its own
+    light   float32 [L, CELLS]  how bright it is there beside the fabric's colour
     """
 
     plain: np.ndarray
     sure: np.ndarray
     detail: np.ndarray
     slant: np.ndarray
+    light: np.ndarray
 
     @classmethod
     def of(cls, grid: _Grid, other: _Grid | None) -> Self:
@@ -246,19 +269,23 @@ class _Rows:
         grids = [grid] if other is None else [grid, grid.like(other)]
         slants = [np.zeros(g.seen.shape, np.float32) for g in grids]
         if sum(g.seen.sum() for g in grids) < ENOUGH:
-            return cls(np.zeros((len(grid.seen), 3), np.float32), *np.zeros((2, len(grid.seen)), np.float32), slants[0])
+            return cls(np.zeros((len(grid.seen), 3), np.float32), *np.zeros((2, len(grid.seen)), np.float32), slants[0], slants[0] + 1)
         for _ in range(2):
             plain, sure = _plain(grids, slants)
             slants = [_slant(g, plain) for g in grids]
         plain, sure = _plain(grids, slants)
-        differ = [np.abs(g.cells - _shifted(plain, slant)).max(2) for g, slant in zip(grids, slants, strict=True)]
-        return cls(plain, sure, _typical(np.hstack(differ), np.hstack([g.seen for g in grids])), slants[0])
+        base = _shifted(plain, slants[0])
+        light = _light(grid, base)
+        differ = np.abs(grid.cells - base * light[..., None]).max(2)
+        return cls(plain, sure, _typical(differ, grid.seen), slants[0], light)
 
     def at(self, about: Round) -> np.ndarray:
         """Colour, how far it is known and detail of each of its texels, [N, 5]."""
         row = about.row + _sampled(self.slant, about.row, about.cell)
         table = np.concatenate([self.plain, self.sure[:, None], self.detail[:, None]], axis=1)
-        return _between(table, row)
+        found = _between(table, row)
+        found[:, :3] *= _sampled(self.light, about.row, about.cell)[:, None]
+        return found
 
 
 def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -277,6 +304,7 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
     target, values, weights, own = (np.concatenate(of) for of in (target, values, weights, own))
     order = np.argsort(target, kind="stable")
     values, weights, own = values[order].astype(np.float32), weights[order].astype(np.float32), own[order]
+    prints = len(grids) > 1 and grids[0].prints
     ends = np.searchsorted(target[order], np.arange(count + 1))
     plain, sure = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
     for n in range(count):
@@ -284,17 +312,24 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
         if start == stop:
             continue
         here, w = values[start:stop], weights[start:stop]
-        near = ((here[:, None] - here[None]) ** 2).sum(2) < ALIKE**2
-        most = near[(near @ w).argmax()] * w * own[start:stop]
+        hues = here - SHADED * here.mean(1, keepdims=True)
+        near = ((hues[:, None] - hues[None]) ** 2).sum(2) < ALIKE**2
+        mine, theirs = w * (own[start:stop] == 1), w * (own[start:stop] < 1)
+        shares = [near @ part / (part.sum() + 0.3) for part in (mine, theirs)]
+        score = np.sqrt(shares[0] + FELLOW * shares[1]) * (shares[1] + LONE) if prints else shares[0] + shares[1]
+        most = near[score.argmax()] * w * own[start:stop]
         plain[n], sure[n] = most @ here / most.sum(), min(w.sum() / ENOUGH, 1)
-    return _evened(plain, sure)
+    return _evened(plain, sure, folds=len(grids) > 1)
 
 
-def _evened(plain: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same with neighbouring rows of like colour evened out, and rows between and beyond known ones."""
+def _evened(plain: np.ndarray, sure: np.ndarray, *, folds: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The same with neighbouring rows of like colour evened out, rows between and beyond known ones, and no `folds`."""
     count = len(plain)
     known = np.flatnonzero(sure > 0)
     filled = np.stack([np.interp(np.arange(count), known, plain[known, k]) for k in range(3)], axis=1)
+    filled = median_filter(filled, (3, 1), mode="nearest")
+    if folds:
+        filled = _without_folds(filled)
     away = np.abs(np.arange(count)[:, None] - np.arange(count))
     weight = np.exp(-0.5 * (away / EVEN[0]) ** 2) * (sure + 1e-3)
     weight = weight * np.exp(-0.5 * ((filled[:, None] - filled[None]) ** 2).sum(2) / EVEN[1] ** 2)
@@ -302,6 +337,18 @@ def _evened(plain: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray
     gap = np.abs(np.arange(count)[:, None] - known).min(1) * ROW
     own = np.interp(np.arange(count), known, sure[known])
     return even.astype(np.float32), (own * np.clip(2 - 2 * gap / REACH, 0, 1)).astype(np.float32)
+
+
+def _without_folds(rows: np.ndarray) -> np.ndarray:
+    """Colours of rows [L, 3] as light as those of the same hue a little before and behind them."""
+    count = len(rows)
+    light = rows.mean(1)
+    hue = rows / np.maximum(light, 0.05)[:, None]
+    after = np.arange(count) - np.arange(count)[:, None]
+    alike = (np.abs(hue[:, None] - hue[None]).max(2) < HUE) & (np.abs(after) * ROW < FOLD[0])
+    before, behind = ((light * (alike & there)).max(1) for there in (after <= 0, after >= 0))
+    dark = np.minimum(before, behind) - light
+    return (rows * (1 + dark * np.clip(2 - 2 * dark / FOLD[1], 0, 1) / np.maximum(light, 0.05))[:, None]).clip(0, 1)
 
 
 def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
@@ -325,24 +372,28 @@ def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
 def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Values [L, CELLS] smoothed where they have weight, and carried on round the rows elsewhere."""
     out, sums = np.zeros_like(values), np.full_like(values, 1e-9)
-    for reach, share in ((4.0, 1.0), (12.0, 1e-3), (40.0, 1e-6)):
+    for reach, share in ((2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)):
         for total, of in ((out, values * weight), (sums, weight)):
-            soft = gaussian_filter1d(gaussian_filter1d(of, min(reach, 8.0), axis=0, mode="nearest"), reach, axis=1,
+            soft = gaussian_filter1d(gaussian_filter1d(of, 2 * min(reach, 4.0), axis=0, mode="nearest"), reach, axis=1,
                                      mode="wrap")  # fmt: skip
             total += share * soft
     return out / sums
 
 
+def _light(grid: _Grid, base: np.ndarray) -> np.ndarray:
+    """How bright each place is beside the fabric's colour [L, CELLS, 3] there, and goes on round it [L, CELLS]."""
+    own, plain = (np.maximum(of.mean(2), 0.03) for of in (grid.cells, base))
+    hues = np.abs(grid.cells / own[..., None] - base / plain[..., None]).max(2)
+    alike = grid.seen * np.clip(2 - 2 * hues / HUE, 0, 1) * np.clip(2 - np.abs(own - plain) / LIT, 0, 1)
+    return np.exp(ROUND * _carried(np.log(own / plain), alike * (grid.seen > 0.05)))
+
+
 def _typical(differ: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The middle one [L] of the differences [L, CELLS] of a row and those about it."""
-    count = len(differ)
-    wide = round(0.05 / ROW)
-    out = np.zeros(count, np.float32)
-    for n in range(count):
-        rows = slice(max(n - wide, 0), n + wide + 1, 2)
-        here = differ[rows][seen[rows] > 0.05]
-        out[n] = np.median(here) if len(here) else 0
-    return 1.5 * out
+    """The middle one [L] of the differences [L, CELLS] of a row, evened out over the rows about it."""
+    known = seen > 0.05
+    middle = np.where(known.any(1), np.nanmedian(np.where(known | ~known.any(1, keepdims=True), differ, np.nan), 1), 0)
+    sums = [gaussian_filter1d(of, 0.04 / ROW, mode="nearest") for of in (middle * known.sum(1), known.sum(1) + 1e-6)]
+    return (1.5 * sums[0] / sums[1]).astype(np.float32)
 
 
 def _shifted(plain: np.ndarray, slant: np.ndarray) -> np.ndarray:

@@ -211,8 +211,7 @@ def _worn(
     base, sure = torch.zeros_like(texture.rgb), torch.zeros_like(trusted)
     for k in range(len(base) if rounds else 0):
         fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
-        differ, own = fabric.own(texture.rgb[k])
-        known = torch.cat([differ, torch.ones_like(own)]) * (own * trusted[k])
+        known = torch.cat(fabric.own(texture.rgb[k], trusted[k]))
         detail = torch.zeros_like(known)
         for uv in () if opposite is None else (opposite.beside, opposite.uv, mirror):
             detail = detail + _elsewhere(known[None], uv)[0] * (1 - detail[3:])
