@@ -42,10 +42,10 @@ REACH = 0.08           # metres along a limb that a row's colour goes on where n
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
 HUE = 0.25             # difference of colours, over their brightness, of two hues
-FAINT, STRONG = 0.02, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
+FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 2.0, 3.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
-FINE = 6.0             # texels: finer differences are detail, coarser ones light
-RIM = 5                # texels about a figure that it is mixed with
+FINE = 16.0            # texels: finer differences are detail, coarser ones light
+RIM = 7                # texels about a figure that it is mixed with
 COLLAR = 0.02, 0.05    # metres below the neck's joint: above, fronts are open and backs are not
 
 _ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")

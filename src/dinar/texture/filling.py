@@ -213,8 +213,13 @@ def _worn(
         fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
         known = torch.cat(fabric.own(texture.rgb[k], trusted[k]))
         detail = torch.zeros_like(known)
-        for uv in () if opposite is None else (opposite.beside, opposite.uv, mirror):
-            detail = detail + _elsewhere(known[None], uv)[0] * (1 - detail[3:])
+        for ways in () if opposite is None or mirror is None else (
+            (opposite.beside,), (mirror, opposite.uv), (opposite.uv,), (mirror,)
+        ):  # fmt: skip
+            found = known[None]
+            for uv in ways:
+                found = _elsewhere(found, uv)
+            detail = detail + found[0] * (1 - detail[3:])
         base[k], sure[k] = (fabric.base + detail[:3]).clamp(0, 1), fabric.sure
     return base, sure
 
