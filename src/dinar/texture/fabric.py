@@ -9,6 +9,7 @@ is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 import cv2
@@ -18,7 +19,6 @@ from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.layers import bare
 from dinar.body.uv import PARTS, part_weights
 
 if TYPE_CHECKING:
@@ -83,8 +83,6 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
     vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
     parts = part_weights(model)
     layer = model.layer
-    hair = list(model.layers).index("hair") + 1 if "hair" in model.layers else -1
-    skirt = list(model.layers).index("skirt") + 1 if "skirt" in model.layers else -1
 
     def at(bone: str) -> Tensor:
         return joints[model.humanoid[bone]]
@@ -100,8 +98,9 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
     middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
     collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
     made = {"trunk": upright(part("torso") * collar, middle, 1.4)}
-    if skirt > 0:
-        made["skirt"] = upright((layer == skirt).float(), middle, 1.0)
+    if "skirt" in model.layers:
+        number = list(model.layers).index("skirt") + 1
+        made["skirt"] = upright((layer == number).float(), middle, 1.0)
     for side in _SIDES:
         knots = torch.stack([at(side + bone) for bone in _LEG])
         made[f"{side} leg"] = upright(part(f"{side} thigh", f"{side} calf"), _along(vertices[:, 1], knots), 1.0)
@@ -124,7 +123,7 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
 def _along(height: Tensor, knots: Tensor) -> Tensor:
     """Points (x, z) [V, 2] at heights [V] on the line through knots [K, 3] from above to below."""
     out = knots[0, [0, 2]].expand(len(height), 2)
-    for upper, lower in zip(knots[:-1], knots[1:], strict=True):
+    for upper, lower in pairwise(knots):
         share = ((upper[1] - height) / (upper[1] - lower[1])).clamp(0, 1)[:, None]
         out = torch.where(share > 0, upper[[0, 2]] + share * (lower - upper)[[0, 2]], out)
     return out
@@ -132,14 +131,14 @@ def _along(height: Tensor, knots: Tensor) -> Tensor:
 
 def _round_bones(vertices: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
     """How far along the bones through knots [K, 3] each vertex is, and its place beside them (up, front) [V, 2]."""
-    best = torch.full((len(vertices),), torch.inf)
-    along, off, start = torch.zeros_like(best), torch.zeros(len(vertices), 2), 0.0
-    for a, b in zip(knots[:-1], knots[1:], strict=True):
+    best = vertices.new_full((len(vertices),), torch.inf)
+    along, off, start = torch.zeros_like(best), vertices.new_zeros(len(vertices), 2), 0.0
+    for a, b in pairwise(knots):
         bone = (b - a) / (b - a).norm()
         step = (vertices - a) @ bone
         clear = step.clamp(0, float((b - a).norm()))
         beside = vertices - a - clear[:, None] * bone
-        front = functional.normalize(torch.tensor([0.0, 0, 1]) - bone[2] * bone, dim=0)
+        front = functional.normalize(bone.new_tensor([0.0, 0, 1]) - bone[2] * bone, dim=0)
         here = torch.stack([beside @ torch.linalg.cross(front, bone), beside @ front], dim=1)
         near = beside.norm(dim=1) < best
         best = torch.where(near, beside.norm(dim=1), best)
@@ -269,10 +268,10 @@ class _Rows:
         grids = [grid] if other is None else [grid, grid.like(other)]
         slants = [np.zeros(g.seen.shape, np.float32) for g in grids]
         if sum(g.seen.sum() for g in grids) < ENOUGH:
-            return cls(np.zeros((len(grid.seen), 3), np.float32), *np.zeros((2, len(grid.seen)), np.float32), slants[0], slants[0] + 1)
-        for _ in range(2):
-            plain, sure = _plain(grids, slants)
-            slants = [_slant(g, plain) for g in grids]
+            nothing = np.zeros(len(grid.seen), np.float32)
+            return cls(np.zeros((len(nothing), 3), np.float32), nothing, nothing, slants[0], slants[0] + 1)
+        plain, _ = _plain(grids, slants)
+        slants = [_slant(g, plain) for g in grids]
         plain, sure = _plain(grids, slants)
         base = _shifted(plain, slants[0])
         light = _light(grid, base)
@@ -356,17 +355,16 @@ def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
     cells, seen = grid.cells, grid.seen
     count = len(cells)
     costs = []
-    shifts = range(-SLANT, SLANT + 1)
+    shifts = np.arange(-SLANT, SLANT + 1, 2)
     box = (min(WINDOW[0], count), WINDOW[1])
     for shift in shifts:
         there = plain[(np.arange(count) + shift).clip(0, count - 1)][:, None]
         cost = np.minimum(((cells - there) ** 2).sum(2), ALIKE**2) * seen
         costs.append(uniform_filter(cost, box, mode=("nearest", "wrap")))
     weight = uniform_filter(seen, box, mode=("nearest", "wrap"))
-    costs = np.stack(costs) + STIFF * np.square(np.array(shifts))[:, None, None] * (weight + 0.05)
-    best = costs.argmin(0) - SLANT
-    best, weight = best.astype(np.float32), (weight * (seen > 0.05)).astype(np.float32)
-    return _carried(best, weight)
+    costs = np.stack(costs) + STIFF * np.square(shifts)[:, None, None] * (weight + 0.05)
+    best = shifts[costs.argmin(0)].astype(np.float32)
+    return _carried(best, (weight * (seen > 0.05)).astype(np.float32))
 
 
 def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
