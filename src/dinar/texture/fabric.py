@@ -8,6 +8,7 @@ is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,6 +31,7 @@ CELLS = 64             # and cells round it
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
 SHADED = 0.55          # of a difference in brightness that is light rather than colour
 LIT = 0.2              # difference in brightness up to which, and twice which, a place of that hue is the same cloth
+CARRIED = (2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)      # cells round that a value reaches, and what it counts there
 ROUND = 0.7            # of light that goes on where nothing is seen
 AT_SIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
 SLANT = 8              # rows up and down that a stripe may run off the level, and
@@ -195,9 +197,13 @@ class Fabric:
 
 
 def _blurred(image: Tensor, reach: float) -> Tensor:
-    """An image [C, H, W] blurred by a Gaussian of so many texels."""
+    """An image [C, H, W] blurred by a Gaussian of so many texels; by wide ones at a quarter of its size."""
     lines = image.permute(1, 2, 0).contiguous().cpu().numpy()
-    soft = cv2.GaussianBlur(lines, (0, 0), reach, borderType=cv2.BORDER_REPLICATE).reshape(lines.shape)
+    height, width = lines.shape[:2]
+    part = 4 if reach > 8 else 1
+    small = cv2.resize(lines, (width // part, height // part), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), reach / part, borderType=cv2.BORDER_REPLICATE)
+    soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR).reshape(lines.shape)
     return torch.from_numpy(soft).permute(2, 0, 1).to(image)
 
 
@@ -292,33 +298,26 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
     other which of several.
     """
     count = len(grids[0].seen)
-    target, values, weights, own = [], [], [], []
+    values, mine, theirs = [], [], []
     for k, (grid, slant) in enumerate(zip(grids, slants, strict=True)):
-        use = grid.seen > 0.05
-        row = np.arange(count)[:, None] + slant
-        target.append(row.round().astype(int).clip(0, count - 1)[use])
-        values.append(grid.cells[use])
-        weights.append((grid.seen * grid.worth)[use])
-        own.append(np.full(len(weights[-1]), 1.0 if k == 0 else FELLOW, np.float32))
-    target, values, weights, own = (np.concatenate(of) for of in (target, values, weights, own))
-    order = np.argsort(target, kind="stable")
-    values, weights, own = values[order].astype(np.float32), weights[order].astype(np.float32), own[order]
-    prints = len(grids) > 1 and grids[0].prints
-    ends = np.searchsorted(target[order], np.arange(count + 1))
-    plain, sure = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
-    for n in range(count):
-        start, stop = ends[n], ends[n + 1]
-        if start == stop:
-            continue
-        here, w = values[start:stop], weights[start:stop]
-        hues = here - SHADED * here.mean(1, keepdims=True)
-        near = ((hues[:, None] - hues[None]) ** 2).sum(2) < ALIKE**2
-        mine, theirs = w * (own[start:stop] == 1), w * (own[start:stop] < 1)
-        shares = [near @ part / (part.sum() + 0.3) for part in (mine, theirs)]
-        score = np.sqrt(shares[0] + FELLOW * shares[1]) * (shares[1] + LONE) if prints else shares[0] + shares[1]
-        most = near[score.argmax()] * w * own[start:stop]
-        plain[n], sure[n] = most @ here / most.sum(), min(w.sum() / ENOUGH, 1)
-    return _evened(plain, sure, folds=len(grids) > 1)
+        shown = np.flatnonzero((grid.seen > 0.05).any(0))
+        from_row = (np.arange(count)[:, None] - slant[:, shown]).round().astype(int).clip(0, count - 1)
+        values.append(grid.cells[from_row, shown])
+        weight = (grid.seen * grid.worth)[from_row, shown]
+        mine.append(weight * (k == 0))
+        theirs.append(weight * (k > 0))
+    values, mine, theirs = (np.concatenate(of, axis=1) for of in (values, mine, theirs))
+    hues = values - SHADED * values.mean(2, keepdims=True)
+    some = hues[:, ::2]                                                       # candidates
+    near = sum((some[:, :, None, k] - hues[:, None, :, k]) ** 2 for k in range(3)) < ALIKE**2     # [L, half of C, C]
+    shares = [(near @ of[..., None])[..., 0] / (of.sum(1, keepdims=True) + 0.3) for of in (mine, theirs)]
+    score = np.sqrt(shares[0] + FELLOW * shares[1]) * (shares[1] + LONE) if len(grids) > 1 and grids[0].prints else (
+        shares[0] + shares[1]
+    )
+    score[(mine + theirs)[:, ::2] <= 0.05] = -1
+    most = near[np.arange(count), score.argmax(1)] * (mine + FELLOW * theirs)
+    plain = (most[..., None] * values).sum(1) / np.maximum(most.sum(1), 1e-6)[:, None]
+    return _evened(plain, np.minimum((mine + theirs).sum(1) / ENOUGH, 1) * (most.sum(1) > 0), folds=len(grids) > 1)
 
 
 def _evened(plain: np.ndarray, sure: np.ndarray, *, folds: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -353,29 +352,33 @@ def _without_folds(rows: np.ndarray) -> np.ndarray:
 def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
     """By how many rows each place's colour lies off its row's, [L, CELLS]; unseen ones lie between seen ones."""
     cells, seen = grid.cells, grid.seen
-    count = len(cells)
-    costs = []
+    rows = np.arange(len(cells))
     shifts = np.arange(-SLANT, SLANT + 1, 2)
-    box = (min(WINDOW[0], count), WINDOW[1])
+    costs = []
     for shift in shifts:
-        there = plain[(np.arange(count) + shift).clip(0, count - 1)][:, None]
-        cost = np.minimum(((cells - there) ** 2).sum(2), ALIKE**2) * seen
-        costs.append(uniform_filter(cost, box, mode=("nearest", "wrap")))
-    weight = uniform_filter(seen, box, mode=("nearest", "wrap"))
-    costs = np.stack(costs) + STIFF * np.square(shifts)[:, None, None] * (weight + 0.05)
-    best = shifts[costs.argmin(0)].astype(np.float32)
-    return _carried(best, (weight * (seen > 0.05)).astype(np.float32))
+        there = plain[(rows + shift).clip(0, len(rows) - 1)][:, None]
+        costs.append(np.minimum(((cells - there) ** 2).sum(2), ALIKE**2) * seen)
+    smooth = _closed(np.stack([*costs, seen], axis=-1), lambda of: cv2.blur(of, WINDOW[::-1]), WINDOW[1])
+    cost = smooth[..., :-1] + STIFF * shifts**2 * (smooth[..., -1:] + 0.05)
+    return _carried(shifts[cost.argmin(-1)].astype(np.float32), smooth[..., -1] * (seen > 0.05))
 
 
 def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Values [L, CELLS] smoothed where they have weight, and carried on round the rows elsewhere."""
-    out, sums = np.zeros_like(values), np.full_like(values, 1e-9)
-    for reach, share in ((2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)):
-        for total, of in ((out, values * weight), (sums, weight)):
-            soft = gaussian_filter1d(gaussian_filter1d(of, 2 * min(reach, 4.0), axis=0, mode="nearest"), reach, axis=1,
-                                     mode="wrap")  # fmt: skip
-            total += share * soft
-    return out / sums
+    total = np.zeros((*values.shape, 2), np.float32)
+    both = np.stack([values * weight, weight], axis=-1).astype(np.float32)
+    for reach, share in CARRIED:
+        size = 2 * round(2.5 * reach) + 1, 2 * round(5 * min(reach, 4.0)) + 1
+        total += share * _closed(
+            both, lambda of, s=size, r=reach: cv2.GaussianBlur(of, s, r, sigmaY=2 * min(r, 4.0)), size[0] // 2
+        )
+    return total[..., 0] / (total[..., 1] + 1e-9)
+
+
+def _closed(image: np.ndarray, smoothed: Callable[[np.ndarray], np.ndarray], room: int) -> np.ndarray:
+    """An image [L, CELLS, C] that is closed round its rows, smoothed."""
+    around = np.pad(image, ((0, 0), (room, room), (0, 0)), mode="wrap")
+    return smoothed(np.ascontiguousarray(around, np.float32))[:, room:-room]
 
 
 def _light(grid: _Grid, base: np.ndarray) -> np.ndarray:
