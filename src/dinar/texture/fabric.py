@@ -30,7 +30,7 @@ ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
 SHADED = 0.55          # of a difference in brightness that is light rather than colour
-LIT = 0.2              # difference in brightness up to which, and twice which, a place of that hue is the same cloth
+LIT = 0.15             # difference in brightness up to which, and twice which, a place of that hue is the same cloth
 CARRIED = (2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)      # cells round that a value reaches, and what it counts there
 ROUND = 0.7            # of light that goes on where nothing is seen
 AT_SIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
@@ -38,8 +38,9 @@ SLANT = 8              # rows up and down that a stripe may run off the level, a
 STIFF = 2e-4           # what each of them costs, squared, beside a squared difference of colours
 WINDOW = 9, 7          # rows and cells in which slants are one
 FELLOW = 0.05          # what the same limb of the other side counts in the mean of a colour that both have
+DOUBT = 20.0           # cells that two limbs have to share before their light is told apart
 LONE = 0.1             # what a colour counts that the other side's row lacks, beside one that is all of it
-ENOUGH = 5.0           # seen cells that tell a row's colour
+ENOUGH = 3.0           # seen cells that tell a row's colour
 REACH = 0.08           # metres along a limb that a row's colour goes on where none is seen
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
@@ -242,12 +243,13 @@ class _Grid:
     def like(self, other: _Grid) -> _Grid:
         """The other one's colours in this one's light, as many rows."""
         count = len(self.cells)
-        both = (self.seen.sum(1) > 0)[: len(other.cells)] & (other.seen.sum(1) > 0)[:count]
         cells, seen = (np.resize(of[:count], (count, *of.shape[1:])) for of in (other.cells, other.seen))
         seen[len(other.cells) :] = 0
-        means = [(g.cells[: len(both)][both] * g.seen[: len(both)][both][..., None]).sum((0, 1)).mean()
-                 / max(float(g.seen[: len(both)][both].sum()), 1e-6) for g in (self, other)]  # fmt: skip
-        gain = np.clip(means[0] / max(means[1], 1e-3), 0.5, 2.0) if both.any() else 1.0
+        mine, theirs = self.seen.sum(1), seen.sum(1)
+        rows = np.minimum(mine, theirs)
+        light = [np.log(np.maximum((of * w[..., None]).sum((1, 2)) / np.maximum(w.sum(1), 1e-6) / 3, 0.02))
+                 for of, w in ((self.cells, self.seen), (cells, seen))]  # fmt: skip
+        gain = np.exp(rows @ (light[0] - light[1]) / (rows.sum() + DOUBT)).clip(0.5, 2.0)
         return _Grid((cells * np.float32(gain)).clip(0, 1), seen, other.worth, other.prints)
 
 
@@ -309,7 +311,8 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
     values, mine, theirs = (np.concatenate(of, axis=1) for of in (values, mine, theirs))
     hues = values - SHADED * values.mean(2, keepdims=True)
     some = hues[:, ::2]                                                       # candidates
-    near = sum((some[:, :, None, k] - hues[:, None, :, k]) ** 2 for k in range(3)) < ALIKE**2     # [L, half of C, C]
+    off = sum((some[:, :, None, k] - hues[:, None, :, k]) ** 2 for k in range(3))                 # [L, half of C, C]
+    near = np.maximum(1 - off / ALIKE**2, 0)
     shares = [(near @ of[..., None])[..., 0] / (of.sum(1, keepdims=True) + 0.3) for of in (mine, theirs)]
     score = np.sqrt(shares[0] + FELLOW * shares[1]) * (shares[1] + LONE) if len(grids) > 1 and grids[0].prints else (
         shares[0] + shares[1]

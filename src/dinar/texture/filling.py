@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -191,17 +191,23 @@ def _worn(
     both sides of it, is not found again right behind.
     """
     base, sure = torch.zeros_like(texture.rgb), torch.zeros_like(trusted)
-    ways = [] if opposite is None else [(opposite.beside,), (opposite.uv,)]
+    ways = [] if opposite is None else [opposite.beside, opposite.uv]
     if mirror is not None:
-        ways = [*ways[:1], *((mirror, *way) for way in ways[1:]), *ways[1:], (mirror,)]
+        ways = [*ways[:1], *(_composed(mirror, way) for way in ways[1:]), *ways[1:], mirror]
     for k in range(len(base) if rounds else 0):
         fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
         known = torch.cat(fabric.own(texture.rgb[k], trusted[k]))[None]
         detail = torch.zeros_like(known)
         for way in ways:
-            detail = detail + reduce(_elsewhere, way, known) * (1 - detail[:, 3:])
+            detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
         base[k], sure[k] = (fabric.base + detail[0, :3]).clamp(0, 1), fabric.sure
     return base, sure
+
+
+def _composed(first: Tensor, then: Tensor) -> Tensor:
+    """Places [R, R, 2] where `first` leads from the texels to which `then` leads; NaN where either is."""
+    texel = (then * len(first)).nan_to_num(0).long().clamp(0, len(first) - 1)
+    return first[texel[..., 1], texel[..., 0]].where(then.isfinite(), torch.nan)
 
 
 def continued(values: Tensor, known: Tensor, inside: Tensor) -> Tensor:
