@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -20,20 +19,14 @@ from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import PARTS, part_weights
+from dinar.texture.rounds import CELLS, ROW, SIDES, Round
 
-if TYPE_CHECKING:
-    from dinar.body.model import BodyModel
-    from dinar.body.uv import TexelMap
-
-ROW = 0.006            # metres: height of a row,
-CELLS = 64             # and cells round it
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
 SHADED = 0.55          # of a difference in brightness that is light rather than colour
 LIT = 0.15             # difference in brightness up to which, and twice which, a place of that hue is the same cloth
 CARRIED = (2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)      # cells round that a value reaches, and what it counts there
 ROUND = 0.7            # of light that goes on where nothing is seen
-AT_SIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
+ATSIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
 SLANT = 8              # rows up and down that a stripe may run off the level, and
 STIFF = 2e-4           # what each of them costs, squared, beside a squared difference of colours
 WINDOW = 9, 7          # rows and cells in which slants are one
@@ -49,105 +42,7 @@ FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at le
 FIGURE = 2.0, 3.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
-COLLAR = 0.02, 0.05    # metres below the neck's joint: above, fronts are open and backs are not
 
-_ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
-_LEG = ("UpperLeg", "LowerLeg", "Foot")
-_SIDES = ("left", "right")
-
-
-@dataclass(frozen=True, eq=False)
-class Round:
-    """The texels of one trunk, limb, foot or layer, by rows round it.
-
-    name    what it is
-    texels  int64   [N]  flat indices
-    share   float32 [N]  how far each belongs to it, in [0, 1]
-    row     float32 [N]  place along it, in rows of ROW
-    cell    float32 [N]  place round it, in cells: 0 in front, CELLS once round
-    rows    int          how many there are
-    """
-
-    name: str
-    texels: np.ndarray
-    share: np.ndarray
-    row: np.ndarray
-    cell: np.ndarray
-    rows: int
-
-    @property
-    def places(self) -> np.ndarray:
-        """The cell that each texel lies in, as a flat index of rows x CELLS."""
-        return self.row.round().astype(np.int64) * CELLS + self.cell.round().astype(np.int64) % CELLS
-
-
-def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
-    """Trunk, arms, legs, feet and a skirt of the body at rest."""
-    vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
-    parts = part_weights(model)
-    layer = model.layer
-
-    def at(bone: str) -> Tensor:
-        return joints[model.humanoid[bone]]
-
-    def part(*names: str) -> Tensor:
-        return parts[:, [PARTS.index(name) for name in names]].sum(1) * (layer == 0)
-
-    def upright(share: Tensor, centre: Tensor, depth: float) -> tuple[Tensor, ...]:
-        """Rows of one height about an upright axis through points [V, 2] (x, z)."""
-        off = vertices[:, [0, 2]] - centre
-        return share, vertices[:, 1], torch.stack([off[:, 0], off[:, 1] * depth], dim=1)
-
-    middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
-    collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
-    made = {"trunk": upright(part("torso") * collar, middle, 1.4)}
-    if "skirt" in model.layers:
-        number = list(model.layers).index("skirt") + 1
-        made["skirt"] = upright((layer == number).float(), middle, 1.0)
-    for side in _SIDES:
-        knots = torch.stack([at(side + bone) for bone in _LEG])
-        made[f"{side} leg"] = upright(part(f"{side} thigh", f"{side} calf"), _along(vertices[:, 1], knots), 1.0)
-        foot = part(f"{side} foot")
-        made[f"{side} foot"] = upright(foot, vertices[foot > 0.5][:, [0, 2]].mean(0), 0.5)
-        share = part(f"{side} upper arm", f"{side} lower arm")
-        made[f"{side} arm"] = share, *_round_bones(vertices, torch.stack([at(side + bone) for bone in _ARM]))
-    found = []
-    for name, (share, along, off) in made.items():
-        low = float(along[share > 0.05].min())
-        share, along, x, z = texels.interpolate(torch.cat([share[:, None], along[:, None], off], 1), model.faces)[0]
-        here = ((share > 0.02) & (texels.face >= 0)).flatten().nonzero()[:, 0]
-        row = ((along.flatten()[here] - low) / ROW).clamp(min=0)
-        cell = torch.atan2(x.flatten()[here], z.flatten()[here]) / (2 * torch.pi) * CELLS % CELLS
-        arrays = (v.cpu().numpy() for v in (here, share.flatten()[here].clamp(0, 1), row, cell))
-        found.append(Round(name, *arrays, int(row.max()) + 2))
-    return found
-
-
-def _along(height: Tensor, knots: Tensor) -> Tensor:
-    """Points (x, z) [V, 2] at heights [V] on the line through knots [K, 3] from above to below."""
-    out = knots[0, [0, 2]].expand(len(height), 2)
-    for upper, lower in pairwise(knots):
-        share = ((upper[1] - height) / (upper[1] - lower[1])).clamp(0, 1)[:, None]
-        out = torch.where(share > 0, upper[[0, 2]] + share * (lower - upper)[[0, 2]], out)
-    return out
-
-
-def _round_bones(vertices: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
-    """How far along the bones through knots [K, 3] each vertex is, and its place beside them (up, front) [V, 2]."""
-    best = vertices.new_full((len(vertices),), torch.inf)
-    along, off, start = torch.zeros_like(best), vertices.new_zeros(len(vertices), 2), 0.0
-    for a, b in pairwise(knots):
-        bone = (b - a) / (b - a).norm()
-        step = (vertices - a) @ bone
-        clear = step.clamp(0, float((b - a).norm()))
-        beside = vertices - a - clear[:, None] * bone
-        front = functional.normalize(bone.new_tensor([0.0, 0, 1]) - bone[2] * bone, dim=0)
-        here = torch.stack([beside @ torch.linalg.cross(front, bone), beside @ front], dim=1)
-        near = beside.norm(dim=1) < best
-        best = torch.where(near, beside.norm(dim=1), best)
-        along, off = torch.where(near, start + step, along), torch.where(near[:, None], here, off)
-        start += float((b - a).norm())
-    return along, off
 
 
 @dataclass(frozen=True)
@@ -210,7 +105,7 @@ def _blurred(image: Tensor, reach: float) -> Tensor:
 
 def _other(name: str) -> str:
     side, *rest = name.split()
-    return " ".join([_SIDES[1 - _SIDES.index(side)], *rest]) if side in _SIDES else ""
+    return " ".join([SIDES[1 - SIDES.index(side)], *rest]) if side in SIDES else ""
 
 
 @dataclass(frozen=True)
@@ -237,7 +132,7 @@ class _Grid:
                 for of in (*colours[about.texels].T, 1)]  # fmt: skip
         cells = np.stack(sums[:3], axis=-1) / np.maximum(sums[3], 1e-6)[..., None]
         angle = np.abs(np.sin(np.arange(CELLS, dtype=np.float32) / CELLS * 2 * np.pi))      # 1 at the sides
-        worth = 1 + (AT_SIDES - 1) * np.clip((angle - 0.4) / 0.3, 0, 1) * (about.name in ("trunk", "skirt"))
+        worth = 1 + (ATSIDES - 1) * np.clip((angle - 0.4) / 0.3, 0, 1) * (about.name in ("trunk", "skirt"))
         return cls(cells, np.minimum(sums[3], 1), worth, not about.name.endswith("foot"))
 
     def like(self, other: _Grid) -> _Grid:

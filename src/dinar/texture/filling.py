@@ -18,8 +18,9 @@ from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import strands
-from dinar.texture.fabric import Fabric, Round, rounds
+from dinar.texture.fabric import Fabric
 from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.rounds import Round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
 
@@ -106,6 +107,9 @@ class Filler:
 
     texels                       of the layout, R x R
     mirror    float32 [R, R, 2]  UV coordinates of each texel's mirror image, NaN where it has none
+    opposite                     what lies before and behind each texel
+    guide                        how colours spread
+    rounds                       what cloth runs round
     """
 
     model: BodyModel
