@@ -33,7 +33,6 @@ FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended int
 STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
-FAINT = 0.5        # how far detail has to be known that is repeated as strong as it was seen
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
 
@@ -205,8 +204,7 @@ def _worn(
         detail = torch.zeros_like(known)
         for way in ways:
             detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
-        detail = detail[0, :3] / detail[0, 3:].clamp(min=FAINT)
-        base[k], sure[k] = (fabric.base + detail).clamp(0, 1), fabric.sure
+        base[k], sure[k] = (fabric.base + detail[0, :3]).clamp(0, 1), fabric.sure
     return base, sure
 
 
