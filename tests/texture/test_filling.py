@@ -5,7 +5,6 @@ import torch
 from texture.shapes import ball, paint
 
 from dinar.body.model import BodyModel
-from dinar.body.uv import Opposite
 from dinar.camera import orbit
 from dinar.texture.drawing import draw
 from dinar.texture.filling import Guide, fill, guide_of
@@ -37,18 +36,6 @@ def mirror(size: int) -> torch.Tensor:
     return torch.stack([1 - u, v], dim=-1)
 
 
-def limbs(uv: torch.Tensor, weight: float = 1.0, **maps: torch.Tensor) -> Opposite:
-    """Opposite texels where nothing is trunk and nothing near an outline."""
-    size = uv.shape[:2]
-    plain = {"beside": torch.full((*size, 2), torch.nan), "weight": torch.full(size, weight)}
-    return Opposite(uv, **(plain | {"level": torch.full(size, -1), "aside": torch.zeros(size)} | maps))
-
-
-def behind(size: int) -> torch.Tensor:
-    """Half way around the ball."""
-    return torch.stack([(mirror(size)[..., 0] * -1 + 1.5) % 1, mirror(size)[..., 1]], dim=-1)
-
-
 @pytest.mark.parametrize("size", [32, 128])
 def test_what_was_seen_stays_and_one_colour_fills_all(size):
     _, faces, layout = ball()
@@ -71,66 +58,6 @@ def test_the_mirrored_side_comes_before_the_membrane():
     unpaired = fill(known(symmetric, right_half(128)), faces, layout, mirror=torch.full((128, 128, 2), torch.nan))
     torch.testing.assert_close(unpaired, plain)
     assert (plain[left] - symmetric[left]).abs().mean() > 0.05
-
-
-def test_the_opposite_side_comes_after_the_mirrored_one_and_before_the_membrane():
-    _, faces, layout = ball()
-    opposite = limbs(behind(128))
-    half = known(paint(128), right_half(128))
-    left = (slice(None), slice(None), slice(16, -16), slice(72, -16))
-    filled = fill(half, faces, layout, opposite=opposite)
-    torch.testing.assert_close(filled[left], paint(128).roll(64, -1)[left], atol=1e-5, rtol=0)
-    both = fill(half, faces, layout, opposite=opposite, mirror=mirror(128))
-    torch.testing.assert_close(both[left], fill(half, faces, layout, mirror=mirror(128))[left], atol=1e-5, rtol=0)
-    faint = fill(half, faces, layout, opposite=limbs(behind(128), 0.0))
-    torch.testing.assert_close(faint, fill(half, faces, layout))
-
-
-def test_colours_that_a_trunk_s_sides_lack_stay_in_front():
-    _, faces, layout = ball()
-    u = (torch.arange(128) + 0.5) / 128
-    level = (torch.arange(128) // 4)[:, None].expand(128, 128)
-    aside = (4 * u - 1).abs().where(u < 0.5, (4 * u - 3).abs())[None].expand(128, 128)      # the front is u < 0.5
-    opposite = limbs(behind(128), level=level, aside=aside)
-    stripes = (torch.arange(128) // 16 % 2).float()[None, None, :, None].expand(1, 3, 128, 128) * 0.8
-    worn = stripes.clone()
-    worn[:, :, 40:80, 28:36] = torch.tensor([1.0, 0, 0])[:, None, None]                     # a print
-    filled = fill(known(worn, right_half(128)), faces, layout, opposite=opposite)
-    plain = fill(known(stripes, right_half(128)), faces, layout, opposite=opposite)
-    torch.testing.assert_close(filled[..., :56], worn[..., :56], atol=1e-5, rtol=0)         # in front all stays
-    rows, off = slice(16, -16), torch.ones(128, dtype=torch.bool)
-    off[:72], off[88:104], off[-16:] = False, False, False
-    torch.testing.assert_close(filled[..., rows, off], plain[..., rows, off], atol=0.02, rtol=0)
-    torch.testing.assert_close(plain[..., rows, off], stripes[..., rows, off], atol=0.02, rtol=0)
-    printed = filled[0, :, 44:76, 93:99]
-    assert (printed[0] - printed[1]).abs().max() < 0.05
-    wide = stripes.clone()
-    wide[:, :, 40:80, 28:52] = worn[:, :, 40:80, 28:29]                                     # its end is on a side
-    printed = fill(known(wide, right_half(128)), faces, layout, opposite=opposite)[0, :, 44:76, 93:99]
-    assert (printed[0] - printed[1]).abs().max() < 0.05
-    hidden = right_half(128)
-    hidden[0, 0][(aside > 0.5) & (aside < 0.95)] = 0                                         # no side was seen
-    copied = fill(known(worn, hidden), faces, layout, opposite=opposite)[0, :, 44:76, 94:98]
-    torch.testing.assert_close(copied, worn[0, :, 44:76, 30:34], atol=0.01, rtol=0)
-
-
-def test_an_outline_goes_on_as_inside_it_and_so_behind() -> None:
-    """A pattern of squares keeps its edges where a membrane would blur them; beside what is seen it is shaded."""
-    _, faces, layout = ball()
-    at = torch.arange(128)
-    u = (at + 0.5) / 128
-    squares = ((at[:, None] // 8 + at[None] // 8) % 2).float()[None, None].expand(1, 3, 128, 128) * 0.9
-    front = ((u > 3 / 16) & (u < 5 / 16))[None, None, None].expand(1, 1, 128, 128).float()      # its middle: u = 1/4
-    inner = torch.where(u > 0.25, 5 / 8 - u, 3 / 8 - u).masked_fill((u < 1 / 8) | (u > 3 / 8) | (front[0, 0, 0] > 0),
-                                                                    torch.nan)  # fmt: skip
-    beside = torch.stack([inner[None].expand(128, 128), mirror(128)[..., 1]], dim=-1)
-    filled = fill(known(squares, front), faces, layout, opposite=limbs(behind(128), beside=beside))
-    rows = slice(16, -16)
-    torch.testing.assert_close(filled[:, :, rows, 46:48], squares[:, :, rows, 32:34].flip(-1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(filled[:, :, rows, 16:18], squares[:, :, rows, 30:32].flip(-1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(filled[:, :, rows, 110:112], filled[:, :, rows, 46:48], atol=1e-5, rtol=0)
-    without = fill(known(squares, front), faces, layout, opposite=limbs(behind(128)))
-    assert (without[:, :, rows, 40:45] - filled[:, :, rows, 40:45]).abs().mean() > 0.1
 
 
 def test_what_is_made_up_takes_on_the_shade_beside_it() -> None:

@@ -55,7 +55,6 @@ _COLOURS = {
     "right foot": (1.00, 0.50, 0.50),
 }
 _GRAIN = 0.0015  # metres: pixels in which texels before and behind each other are looked for
-_COLLAR = 0.07, 0.12  # metres below the neck's joint: above, fronts are open and backs are not
 _GRAZING = 1.1   # radians from straight on: where a limb seen from before or behind is turned away
 _AROUND = 0.01   # metres about the body in that picture
 _BLEND = 0.03  # metres over which one part's weight fades into the next
@@ -196,16 +195,10 @@ class Opposite:
     uv      float32 [S, S, 2]  its UV coordinates, NaN where there is none
     beside  float32 [S, S, 2]  near the outline that is seen from before, the texel on the same side as far inside it,
                                at the same height; NaN elsewhere
-    weight  float32 [S, S]     1 on trunk, arms and legs, fading to 0 towards head, hands and feet
-    level   int64   [S, S]     height of the texel itself on the trunk, centimetres from the ground; -1 elsewhere
-    aside   float32 [S, S]     how far it is from the trunk's middle: 0, at its sides 1
     """
 
     uv: Tensor
     beside: Tensor
-    weight: Tensor
-    level: Tensor
-    aside: Tensor
 
 
 def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposite:
@@ -213,7 +206,7 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
 
     texels  of `layout`
     """
-    vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
+    vertices = model.rest(model.neutral().shape)[0][0].detach()
     low, high = vertices.amin(0) - _AROUND, vertices.amax(0) + _AROUND
     size = tuple(int(side) for side in ((high - low) / _GRAIN).ceil()[[1, 0]].tolist())
     x, y, z = ((vertices - low) / _GRAIN).T
@@ -235,14 +228,7 @@ def opposite_map(layout: UVLayout, model: BodyModel, texels: TexelMap) -> Opposi
         inner = _turned_in(front.face[0] >= 0)[row, column]
         turned = [seen[row, inner.clamp(min=0)].masked_fill((inner < 0)[..., None], torch.nan) for seen in shown]
         beside = torch.where(here == surface, torch.where((normal > 0)[..., None], *turned), beside)
-    ends = [i for i, part in enumerate(PARTS) if part == "head" or part.endswith(("hand", "foot"))]
-    parts = part_weights(model)
-    weight = 1 - parts[:, ends].sum(1)
-    neck = joints[model.humanoid["neck"], 1]
-    weight = weight * ((neck - vertices[:, 1] - _COLLAR[0]) / (_COLLAR[1] - _COLLAR[0])).clamp(0, 1)
-    weight = texels.interpolate(weight[:, None], model.faces)[0, 0].clamp(0, 1)
-    trunk = _on_trunk(vertices, parts[:, PARTS.index("torso")], model, texels)
-    return Opposite(uv, beside, weight * (texels.face >= 0), *trunk)
+    return Opposite(uv, beside)
 
 
 def _turned_in(mask: Tensor) -> Tensor:
@@ -257,17 +243,6 @@ def _turned_in(mask: Tensor) -> Tensor:
     angle = ((column - middle) / radius).clamp(-1, 1).asin()
     inner = middle + radius * angle.sign() * (2 * _GRAZING - angle.abs()).sin()
     return inner.round().long().masked_fill(~mask | (angle.abs() < _GRAZING), -1)
-
-
-def _on_trunk(vertices: Tensor, trunk: Tensor, model: BodyModel, texels: TexelMap) -> tuple[Tensor, Tensor]:
-    """`level` and `aside` of Opposite; trunk [V] is the share of vertices in it."""
-    x, y = vertices[:, 0].abs(), vertices[:, 1] - vertices[:, 1].amin()
-    x, y, share = texels.interpolate(torch.stack([x, y, trunk], dim=-1), model.faces)[0]
-    inside = (share > 0.5) & (texels.face >= 0)
-    level = (y * 100).long().masked_fill(~inside, -1)
-    widths = x.new_zeros(int(level.max()) + 1)
-    widths = widths.scatter_reduce(0, level[inside], x[inside], "amax")
-    return level, torch.where(inside, x / widths[level.clamp(min=0)].clamp(min=1e-6), 0)
 
 
 def part_weights(model: BodyModel) -> Tensor:

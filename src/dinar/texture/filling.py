@@ -1,7 +1,8 @@
-"""Unseen texels: the mirrored other side, else the front for the back, else colours that spread over the surface."""
+"""Unseen texels: what goes round limbs, else the mirrored other side, else colours that spread over the surface."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -17,7 +18,9 @@ from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import strands
+from dinar.texture.fabric import Fabric
 from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.rounds import Round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
 
@@ -29,14 +32,6 @@ TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONT
 FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
 STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
-SIDES = 0.6, 0.92  # where a trunk's sides are, parts of its half width: cloth of theirs goes on behind
-ALIKE = 0.15       # distance in RGB, [0, 1], from a colour of the sides up to which one is theirs too,
-FOREIGN = 0.3      # and from which it is none: a print, a zip, a tie
-_REACH = 4         # levels (`Opposite`) up and down in which sides are looked at
-_ENOUGH = 16       # texels that tell a side's colours,
-_MOST = 256        # and as many as are compared
-_COMMON = 0.1      # of them a colour of theirs has to be like: the end of a print may reach there
-_RIM = 5           # texels
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
@@ -112,6 +107,9 @@ class Filler:
 
     texels                       of the layout, R x R
     mirror    float32 [R, R, 2]  UV coordinates of each texel's mirror image, NaN where it has none
+    opposite                     what lies before and behind each texel
+    guide                        how colours spread
+    rounds                       what cloth runs round
     """
 
     model: BodyModel
@@ -120,13 +118,14 @@ class Filler:
     mirror: Tensor
     opposite: Opposite
     guide: Guide
+    rounds: list[Round]
 
     @classmethod
     def of(cls, model: BodyModel, layout: UVLayout, size: int) -> Self:
         """Of textures of size x size texels."""
         texels = texel_map(layout, size)
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
-        return cls(model, layout, texels, mirror, opposite, guide_of(model))
+        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels))
 
     @cached_property
     def head(self) -> Tensor:
@@ -135,7 +134,7 @@ class Filler:
 
     def __call__(self, texture: NeuralTexture) -> Tensor:
         """Its colours without holes [B, 3, R, R]."""
-        others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide}
+        others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide, "rounds": self.rounds}
         filled = fill(texture, self.model.faces, self.layout, **others)
         if "hair" not in self.model.layers:
             return filled
@@ -151,14 +150,14 @@ def fill(
     mirror: Tensor | None = None,      # [R, R, 2] UV coordinates of each texel's mirror image, NaN where it has none
     opposite: Opposite | None = None,  # of R x R texels
     guide: Guide | None = None,        # of the body (`guide_of`); None: all alike
+    rounds: Sequence[Round] = (),      # what its cloth runs round
 ) -> Tensor:
     """A texture without holes, [B, 3, R, R]: `rgb` where it is `filled`, made up elsewhere.
 
-    An unseen texel takes the colour of its mirror image where that was seen. At the outline it takes that of the texel
-    as far inside, else of the texel opposite: sleeves and hems go all the way round. Of the trunk's colours only those
-    go to the other side that its flanks have at the same height: prints, zips and open collars stay in front. What is
-    left takes that of its surroundings on the body's surface: a membrane over the mesh, so that neither seams of the
-    layout nor gaps between its islands show.
+    Trunk, limbs and feet go on round themselves as what is seen of them, without the figures on it (`texture.fabric`);
+    fine detail of theirs comes from the other side and from the other half of the front. Elsewhere, on head and hands,
+    an unseen texel takes the colour of its mirror image where that was seen, and else that of its surroundings on the
+    body's surface: a membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
     What is seen stays as it is. What is made up beside it takes on its shade at the edge, and less of that the farther
     off it is (`continued`); colours seen at a grazing angle and at edges of holes are no source for other places.
     Texels off the islands repeat the nearest one on them: bilinear sampling at seams finds no foreign colour. With
@@ -169,31 +168,50 @@ def fill(
     inside = atlas.mask
     weight = trust(texture, inside, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
     known = torch.cat([texture.rgb * weight, weight], dim=1)             # colours times their trust, here and below
-    made = torch.zeros_like(known)                                       # without what is seen at the place itself
-
-    def found(more: Tensor) -> None:
-        nonlocal known, made
-        known, made = known + more * (1 - known[:, 3:]), made + more * (1 - made[:, 3:])
-
-    if mirror is not None:
-        found(_elsewhere(known * inside, mirror))
-    if opposite is not None:
-        limbs = opposite.weight.to(known)
-        found(_elsewhere(known * inside, opposite.beside) * limbs)
-        going_round = inside * _of_the_sides(known[:, :3] / known[:, 3:].clamp(min=1e-6), known[:, 3:], opposite)
-        found(_elsewhere(known * going_round, opposite.uv) * limbs)
+    made = torch.zeros_like(known) if mirror is None else _elsewhere(known * inside, mirror)
+    known = known + made * (1 - known[:, 3:])
     if guide is None:
         edges = edges_of(faces)
         guide = Guide(edges, torch.ones(len(edges)), torch.ones(int(faces.max()) + 1, 1))
+    base, sure = _worn(texture, weight * inside, rounds, mirror, opposite)
     around = torch.stack([_spread(c[:3], c[3:], atlas, faces, guide) for c in known])
     around = interpolate(_repeated(atlas, len(around)), around, faces)
     plain = made[:, :3] + around * (1 - made[:, 3:])
+    plain = plain + (base - plain) * sure
     seen = texture.filled * inside
     step = texture.rgb - plain
     alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is other cloth
     shade = continued(step * alike, seen, inside)
     filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
     return filled.flatten(2)[:, :, nearest.flatten()].view_as(filled)
+
+
+def _worn(
+    texture: NeuralTexture, trusted: Tensor, rounds: Sequence[Round], mirror: Tensor | None, opposite: Opposite | None
+) -> tuple[Tensor, Tensor]:
+    """Colours [B, 3, R, R] of what goes round the body, and how far they are known [B, 1, R, R].
+
+    Fine detail behind is that of the front's other half, where it was seen: what stands in the middle of a front, or on
+    both sides of it, is not found again right behind.
+    """
+    base, sure = torch.zeros_like(texture.rgb), torch.zeros_like(trusted)
+    ways = [] if opposite is None else [opposite.beside, opposite.uv]
+    if mirror is not None:
+        ways = [*ways[:1], *(_composed(mirror, way) for way in ways[1:]), *ways[1:], mirror]
+    for k in range(len(base) if rounds else 0):
+        fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
+        known = torch.cat(fabric.own(texture.rgb[k], trusted[k]))[None]
+        detail = torch.zeros_like(known)
+        for way in ways:
+            detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
+        base[k], sure[k] = (fabric.base + detail[0, :3]).clamp(0, 1), fabric.sure
+    return base, sure
+
+
+def _composed(first: Tensor, then: Tensor) -> Tensor:
+    """Places [R, R, 2] where `first` leads from the texels to which `then` leads; NaN where either is."""
+    texel = (then * len(first)).nan_to_num(0).long().clamp(0, len(first) - 1)
+    return first[texel[..., 1], texel[..., 0]].where(then.isfinite(), torch.nan)
 
 
 def continued(values: Tensor, known: Tensor, inside: Tensor) -> Tensor:
@@ -232,33 +250,6 @@ def _elsewhere(values: Tensor, uv: Tensor) -> Tensor:
     """Values [B, C, R, R] at other places [R, R, 2] of the same textures, 0 where they are NaN."""
     grid = (uv.to(values) * 2 - 1).nan_to_num(-9)[None].expand(len(values), -1, -1, -1)
     return functional.grid_sample(values, grid, align_corners=False)
-
-
-def _of_the_sides(colours: Tensor, trusted: Tensor, opposite: Opposite) -> Tensor:
-    """How far each texel's colour is one that the trunk's sides have at its height [B, 1, R, R]; 1 beside the trunk.
-
-    colours  [B, 3, R, R]  in [0, 1]
-    trusted  [B, 1, R, R]  how far they are seen; those of the sides count where it is more than one half
-    """
-    found = torch.ones_like(trusted)
-    level, aside = opposite.level.to(trusted.device), opposite.aside.to(trusted)
-    level = level.flatten()
-    at_side = ((aside > SIDES[0]) & (aside < SIDES[1])).flatten()
-    heights, counts = level.unique(return_counts=True)
-    rows = level.argsort(stable=True).split(counts.tolist())               # the texels of each height
-    for here, seen, out in zip(colours.flatten(2), trusted.flatten(1), found.view(len(found), -1), strict=True):
-        sides = (at_side & (seen > 0.5)).nonzero()[:, 0]
-        for height, texels in zip(heights.tolist(), rows, strict=True):
-            if height < 0:
-                continue
-            palette = here[:, sides[(level[sides] - height).abs() <= _REACH]].T
-            if len(palette) < _ENOUGH:                       # its sides are hidden: nothing is known
-                continue
-            palette = palette[:: -(-len(palette) // _MOST)]
-            common = (torch.cdist(palette, palette) < ALIKE).float().mean(1) >= _COMMON
-            distance = torch.cdist(here[:, texels].T, palette[common if common.any() else ~common]).amin(1)
-            out[texels] = ((FOREIGN - distance) / (FOREIGN - ALIKE)).clamp(0, 1)
-    return -functional.max_pool2d(-found, _RIM, 1, _RIM // 2)   # what is mixed with a foreign colour is foreign too
 
 
 def _atlas(layout: UVLayout, size: int) -> tuple[Fragments, Tensor]:

@@ -1,0 +1,120 @@
+"""Trunk, arms, legs, feet and skirts unrolled: where round which of them each texel lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dinar.body.uv import PARTS, part_weights
+
+if TYPE_CHECKING:
+    from dinar.body.model import BodyModel
+    from dinar.body.uv import TexelMap
+
+ROW = 0.006            # metres: height of a row,
+CELLS = 64             # and cells round it
+COLLAR = 0.04, 0.08    # metres below the neck's joint: above, fronts are open and backs are not
+SIDES = ("left", "right")
+
+_ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
+_LEG = ("UpperLeg", "LowerLeg", "Foot")
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """The texels of one trunk, limb, foot or layer, by rows round it.
+
+    name    what it is
+    texels  int64   [N]  flat indices
+    share   float32 [N]  how far each belongs to it, in [0, 1]
+    row     float32 [N]  place along it, in rows of ROW
+    cell    float32 [N]  place round it, in cells: 0 in front, CELLS once round
+    rows    int          how many there are
+    """
+
+    name: str
+    texels: np.ndarray
+    share: np.ndarray
+    row: np.ndarray
+    cell: np.ndarray
+    rows: int
+
+    @property
+    def places(self) -> np.ndarray:
+        """The cell that each texel lies in, as a flat index of rows x CELLS."""
+        return self.row.round().astype(np.int64) * CELLS + self.cell.round().astype(np.int64) % CELLS
+
+
+def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
+    """Trunk, arms, legs, feet and a skirt of the body at rest."""
+    vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
+    parts = part_weights(model)
+    layer = model.layer
+
+    def at(bone: str) -> Tensor:
+        return joints[model.humanoid[bone]]
+
+    def part(*names: str) -> Tensor:
+        return parts[:, [PARTS.index(name) for name in names]].sum(1) * (layer == 0)
+
+    def upright(share: Tensor, centre: Tensor, depth: float) -> tuple[Tensor, ...]:
+        """Rows of one height about an upright axis through points [V, 2] (x, z)."""
+        off = vertices[:, [0, 2]] - centre
+        return share, vertices[:, 1], torch.stack([off[:, 0], off[:, 1] * depth], dim=1)
+
+    middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
+    collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
+    made = {"trunk": upright(part("torso") * collar, middle, 1.4)}
+    if "skirt" in model.layers:
+        number = list(model.layers).index("skirt") + 1
+        made["skirt"] = upright((layer == number).float(), middle, 1.0)
+    for side in SIDES:
+        knots = torch.stack([at(side + bone) for bone in _LEG])
+        made[f"{side} leg"] = upright(part(f"{side} thigh", f"{side} calf"), _along(vertices[:, 1], knots), 1.0)
+        foot = part(f"{side} foot")
+        made[f"{side} foot"] = upright(foot, vertices[foot > 0.5][:, [0, 2]].mean(0), 0.5)
+        share = part(f"{side} upper arm", f"{side} lower arm")
+        made[f"{side} arm"] = share, *_round_bones(vertices, torch.stack([at(side + bone) for bone in _ARM]))
+    found = []
+    for name, (share, along, off) in made.items():
+        low = float(along[share > 0.05].min())
+        share, along, x, z = texels.interpolate(torch.cat([share[:, None], along[:, None], off], 1), model.faces)[0]
+        here = ((share > 0.02) & (texels.face >= 0)).flatten().nonzero()[:, 0]
+        row = ((along.flatten()[here] - low) / ROW).clamp(min=0)
+        cell = torch.atan2(x.flatten()[here], z.flatten()[here]) / (2 * torch.pi) * CELLS % CELLS
+        arrays = (v.cpu().numpy() for v in (here, share.flatten()[here].clamp(0, 1), row, cell))
+        found.append(Round(name, *arrays, int(row.max()) + 2))
+    return found
+
+
+def _along(height: Tensor, knots: Tensor) -> Tensor:
+    """Points (x, z) [V, 2] at heights [V] on the line through knots [K, 3] from above to below."""
+    out = knots[0, [0, 2]].expand(len(height), 2)
+    for upper, lower in pairwise(knots):
+        share = ((upper[1] - height) / (upper[1] - lower[1])).clamp(0, 1)[:, None]
+        out = torch.where(share > 0, upper[[0, 2]] + share * (lower - upper)[[0, 2]], out)
+    return out
+
+
+def _round_bones(vertices: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
+    """How far along the bones through knots [K, 3] each vertex is, and its place beside them (up, front) [V, 2]."""
+    best = vertices.new_full((len(vertices),), torch.inf)
+    along, off, start = torch.zeros_like(best), vertices.new_zeros(len(vertices), 2), 0.0
+    for a, b in pairwise(knots):
+        bone = (b - a) / (b - a).norm()
+        step = (vertices - a) @ bone
+        clear = step.clamp(0, float((b - a).norm()))
+        beside = vertices - a - clear[:, None] * bone
+        front = functional.normalize(bone.new_tensor([0.0, 0, 1]) - bone[2] * bone, dim=0)
+        here = torch.stack([beside @ torch.linalg.cross(front, bone), beside @ front], dim=1)
+        near = beside.norm(dim=1) < best
+        best = torch.where(near, beside.norm(dim=1), best)
+        along, off = torch.where(near, start + step, along), torch.where(near[:, None], here, off)
+        start += float((b - a).norm())
+    return along, off

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dinar.body.model import BodyModel
+from dinar.body.normals import vertex_normals
+from dinar.body.uv import PARTS, load_layout, part_labels
+from dinar.texture.filling import Filler
+from dinar.texture.neural_texture import NeuralTexture
+
+SIZE = 384
+GREEN, WHITE, RED = (torch.tensor(colour)[:, None, None] for colour in ([0.1, 0.5, 0.3], [0.9] * 3, [0.9, 0.1, 0.1]))
+
+
+@dataclass(frozen=True)
+class Worn:
+    """The resting body by texels: their places [3, S, S], the way they face, what they are part of, what is seen."""
+
+    filler: Filler
+    place: Tensor
+    front: Tensor
+    part: np.ndarray
+
+    def filled(self, rgb: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Colours [3, S, S] with what is not seen filled, by default what faces backwards."""
+        where = (self.front > 0.3 if seen is None else seen)[None, None].float() * self.filler.texels.mask
+        return self.filler(NeuralTexture(None, rgb[None] * where, where, where, where))[0]
+
+    def on(self, *parts: str) -> Tensor:
+        """Where parts lie, bool [S, S]."""
+        return torch.from_numpy(np.isin(self.part, parts)) & (self.filler.texels.covered[0, 0] > 0)
+
+
+@pytest.fixture(scope="module")
+def worn() -> Worn:
+    model = BodyModel.open()
+    filler = Filler.of(model, load_layout("front", model), SIZE)
+    rest = model.rest(model.neutral().shape)[0]
+    rest = rest - rest[0].amin(0) * torch.tensor([0.0, 1, 0])                         # from the ground
+    maps = filler.texels.interpolate(torch.cat([rest, vertex_normals(rest, model.faces)], dim=-1)[0], model.faces)[0]
+    part = np.array(PARTS)[part_labels(model)[filler.texels.face.clamp(min=0).long()].numpy()]
+    return Worn(filler, maps[:3], maps[5], part)
+
+
+def test_stripes_run_round_and_meet(worn: Worn) -> None:
+    """On a shirt that is askew they stand higher at one side: at each side the made-up goes on from the seen."""
+    height = worn.place[1] + 0.08 * worn.place[0]
+    rgb = torch.where((height / 0.05).floor() % 2 > 0, WHITE, GREEN)
+    filled = worn.filled(rgb)
+    x, y = worn.place[:2]
+    trunk = worn.on("torso") & (y > 1.0) & (y < 1.25)
+    behind = trunk & (worn.front < -0.3)
+    flank = trunk & (worn.front < 0.1) & (worn.front > -0.5) & (x.abs() > 0.1)
+    assert (filled - rgb).abs().mean(0)[flank].mean() < 0.08
+    light = filled.mean(0)[behind]
+    assert light.quantile(0.15) < 0.4 and light.quantile(0.85) > 0.8                  # stripes, no mixture
+
+
+@pytest.mark.parametrize("figure", [RED, WHITE - 0.1, WHITE - 0.3], ids=["print", "white on white", "grey"])
+def test_figures_stay_in_front(worn: Worn, figure: Tensor) -> None:
+    x, y = worn.place[:2]
+    plain = WHITE.expand(3, SIZE, SIZE)
+    stands = worn.on("torso") & (worn.front > 0) & (x.abs() < 0.07) & (y > 1.05) & (y < 1.2) & (x.abs() > 0.02)
+    filled = worn.filled(torch.where(stands, figure, plain))
+    behind = worn.on("torso") & (worn.front < -0.3) & (y > 0.95) & (y < 1.25)
+    assert (filled - plain).abs().amax(0)[behind].quantile(0.99) < 0.03
+    shown = stands & (worn.front > 0.35)
+    assert torch.equal(filled[:, shown], figure.expand(3, SIZE, SIZE)[:, shown])
+
+
+def test_a_badge_round_one_leg_is_not_the_trousers_colour(worn: Worn) -> None:
+    """It takes most of what is seen of that leg; the other one tells."""
+    x, y = worn.place[:2]
+    thigh = worn.on("left thigh")
+    middle = float(x[thigh].mean())
+    badge = thigh & (worn.front > 0) & (y > 0.62) & (y < 0.68) & (x > middle - 0.03)
+    filled = worn.filled(torch.where(badge, WHITE, GREEN))
+    behind = thigh & (worn.front < -0.4) & (y > 0.6) & (y < 0.7)
+    assert (filled - GREEN).abs().amax(0)[behind].quantile(0.95) < 0.1
+
+
+def test_soles_and_sleeves_end_behind_as_in_front(worn: Worn) -> None:
+    x, y = worn.place[:2]
+    foot = worn.on("left foot", "right foot")
+    sole = y - y[foot].min() < 0.025
+    filled = worn.filled(torch.where(sole, WHITE, GREEN))
+    heel = foot & (worn.front < -0.3)
+    for where, colour in ((sole, WHITE), (y - y[foot].min() > 0.045, GREEN)):
+        assert (filled - colour).abs().amax(0)[heel & where].median() < 0.15
+    arm = worn.on("left upper arm", "left lower arm")
+    sleeve = x.abs() < 0.4
+    rgb = torch.where(sleeve, GREEN, WHITE)
+    behind = arm & (worn.front < -0.2) & ((x.abs() - 0.4).abs() > 0.03) & (x.abs() > 0.25)
+    assert (worn.filled(rgb) - rgb).abs().amax(0)[behind].quantile(0.9) < 0.1
+
+
+def test_a_hidden_arm_is_as_the_other_one(worn: Worn) -> None:
+    x = worn.place[0]
+    rgb = torch.where(x.abs() < 0.4, RED, WHITE)
+    rgb = torch.where(worn.on("torso", "left thigh", "right thigh"), GREEN, rgb)
+    left = worn.on("left upper arm", "left lower arm")
+    filled = worn.filled(rgb, (worn.front > 0.3) & ~left & ~worn.on("left hand"))
+    outer = left & (x.abs() > 0.25) & ((x.abs() - 0.4).abs() > 0.03) & (x.abs() < 0.55)
+    assert (filled - rgb).abs().amax(0)[outer].quantile(0.9) < 0.12
+
+
+def test_light_from_one_side_stays_there_and_the_weave_is_as_strong(worn: Worn) -> None:
+    x, y = worn.place[:2]
+    weave = 0.03 * torch.from_numpy(np.random.default_rng(1).standard_normal((SIZE, SIZE))).float()
+    rgb = (GREEN * (1 + 2.0 * x) + weave).clamp(0, 1)
+    filled = worn.filled(rgb)
+    trunk = worn.on("torso") & (y > 1.0) & (y < 1.25)
+    behind = trunk & (worn.front < -0.3)
+    left, right = (filled.mean(0)[behind & side].mean() for side in (x > 0.06, x < -0.06))
+    assert left > right + 0.01
+    fine = filled.mean(0) - torch.nn.functional.avg_pool2d(filled.mean(0)[None], 5, 1, 2)[0]
+    assert fine[behind].std() > 0.4 * fine[trunk & (worn.front > 0.5)].std()
+
+
+def test_the_same_again_and_nothing_seen(worn: Worn) -> None:
+    rgb = torch.where(worn.place[1] > 1.0, WHITE, GREEN)
+    assert torch.equal(worn.filled(rgb), worn.filled(rgb))
+    nothing = worn.filled(rgb, torch.zeros(SIZE, SIZE, dtype=torch.bool))
+    assert torch.allclose(nothing, torch.full_like(nothing, 0.5), atol=1e-3)
