@@ -41,6 +41,7 @@ COMMON = 1.0            # multiples of the whole limb's detail that a row may ha
 HUE = 0.25             # difference of colours, over their brightness, of two hues
 FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
+GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
 
@@ -85,7 +86,10 @@ class Fabric:
         Both are as far as `trust` [1, R, R] goes.
         """
         differ = rgb - self.base
-        strong = differ.abs().amax(0, keepdim=True) / self.detail.clamp(FAINT, STRONG)
+        seen = (trust > 0).to(rgb)
+        soft = _blurred(torch.cat([differ * seen, seen]), GRAIN)            # as the cells of a row, whose detail it is
+        soft = (soft[:3] / soft[3:].clamp(min=1e-4)).abs().amax(0, keepdim=True)
+        strong = soft / self.detail.clamp(FAINT, STRONG)
         known = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
         known = _blurred(-functional.max_pool2d(-known[None], RIM, 1, RIM // 2)[0], 1.0) * trust
         slow = _blurred(torch.cat([differ * known, known]), FINE)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
-COLLAR = 0.04, 0.08    # metres below the neck's joint: above, fronts are open and backs are not
+COLLAR = 0.05, 0.09    # metres below the neck's joint: above, fronts are open and backs are not
 SIDES = ("left", "right")
 
 _ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
