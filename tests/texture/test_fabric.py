@@ -10,8 +10,10 @@ from torch import Tensor
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, load_layout, part_labels
+from dinar.texture.fabric import FINER, gone_round
 from dinar.texture.filling import Filler
 from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.rounds import CELLS, Round
 
 SIZE = 384
 GREEN, WHITE, RED = (torch.tensor(colour)[:, None, None] for colour in ([0.1, 0.5, 0.3], [0.9] * 3, [0.9, 0.1, 0.1]))
@@ -127,3 +129,18 @@ def test_the_same_again_and_nothing_seen(worn: Worn) -> None:
     assert torch.equal(worn.filled(rgb), worn.filled(rgb))
     nothing = worn.filled(rgb, torch.zeros(SIZE, SIZE, dtype=torch.bool))
     assert torch.allclose(nothing, torch.full_like(nothing, 0.5), atol=1e-3)
+
+
+def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
+    """A limb that is unrolled as it lies: rows down, cells across."""
+    side = 256
+    row, cell = (torch.arange(side)[:, None].expand(side, side), torch.arange(side)[None].expand(side, side))
+    places = (of.flatten().numpy().astype(np.float32) for of in (row / FINER[0], cell * CELLS / side))
+    about = Round("trunk", np.arange(side * side), np.ones(side * side, np.float32), *places, side // FINER[0] + 2)
+    values = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0))
+    known = ((cell >= 60) & (cell < 160))[None].float()
+    found = gone_round(values, known, [about])
+    assert torch.equal(found[..., 60:160], values[..., 60:160])
+    assert torch.equal(found[..., 160:190], values[..., 130:160].flip(-1))
+    assert torch.equal(found[..., 30:60], values[..., 60:90].flip(-1))
+    assert torch.equal(gone_round(values, known * 0, [about]), values), "nothing is known"

@@ -8,18 +8,19 @@ is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, median_filter
 from torch import Tensor
 from torch.nn import functional
 
 from dinar.texture.rounds import CELLS, ROW, SIDES, Round
+from dinar.texture.strands import mirrored
 
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
 SHADED = 0.55          # of a difference in brightness that is light rather than colour
@@ -44,7 +45,9 @@ FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the fir
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
-
+FINER = 2, 4           # rows and cells as fine as detail, in each of them,
+CLOSED = 5, 9          # over how many of which gaps between seen ones are passed,
+LEAST = 16             # and how many cells of a row have to be seen, to go on round it
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,32 @@ class Fabric:
         slow = _blurred(torch.cat([differ * known, known]), FINE)
         fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
         return fine * known, known
+
+
+def gone_round(values: Tensor, known: Tensor, rounds: Sequence[Round]) -> Tensor:
+    """Values [C, R, R] as far as they are known, [1, R, R] in [0, 1], and on round the limbs from there: mirrored where
+    what is known of a row ends, again and again.
+    """
+    flat, share = values.flatten(1), known.flatten()
+    source = np.arange(len(share))
+    sound, open_ = (share > 0.5).cpu().numpy(), (share < 0.5).cpu().numpy()
+    for about in rounds:
+        here = about.share > 0.5
+        texels = about.texels[here]
+        row = (about.row[here] * FINER[0]).round().astype(np.int64)
+        cell = (about.cell[here] * FINER[1]).round().astype(np.int64) % (CELLS * FINER[1])
+        grid = np.full((about.rows * FINER[0] + 1, CELLS * FINER[1]), -1)
+        grid[row[sound[texels]], cell[sound[texels]]] = texels[sound[texels]]
+        seen = cv2.morphologyEx((grid >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones(CLOSED, np.uint8)) > 0
+        seen &= seen.sum(1, keepdims=True) >= LEAST
+        if not seen.any():
+            continue
+        near = distance_transform_edt(grid < 0, return_distances=False, return_indices=True)
+        lacks = open_[texels]
+        there = mirrored(seen)[row[lacks], cell[lacks]]
+        found = grid[near[0][row[lacks], there], near[1][row[lacks], there]]
+        source[texels[lacks]] = np.where(seen.any(1)[row[lacks]], found, texels[lacks])
+    return flat[:, torch.from_numpy(source).to(values.device)].view_as(values)
 
 
 def _blurred(image: Tensor, reach: float) -> Tensor:

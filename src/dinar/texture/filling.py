@@ -18,7 +18,7 @@ from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import strands
-from dinar.texture.fabric import Fabric
+from dinar.texture.fabric import Fabric, gone_round
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.rounds import Round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -33,6 +33,7 @@ FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended int
 STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
+SOUND = 0.5        # how far fine detail has to be known to be as strong as it is
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
 
@@ -204,7 +205,9 @@ def _worn(
         detail = torch.zeros_like(known)
         for way in ways:
             detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
-        base[k], sure[k] = (fabric.base + detail[0, :3]).clamp(0, 1), fabric.sure
+        fine, known = detail[0].split([3, 1])
+        fine = gone_round(fine / known.clamp(min=SOUND), known, rounds)
+        base[k], sure[k] = (fabric.base + fine).clamp(0, 1), fabric.sure
     return base, sure
 
 

@@ -119,6 +119,33 @@ def _closeness(count: int, known: np.ndarray) -> np.ndarray:
     return 1.0 / (1 + np.abs(np.arange(count)[:, None] - known)) ** 4
 
 
+def mirrored(good: np.ndarray) -> np.ndarray:
+    """For places of closed lines the place of each line whose value they take: int [L, N]. Good ones, bool [L, N], take
+    their own, others what lies as far within the nearest good piece, which is mirrored again and again.
+    """
+    count = good.shape[1]
+    place = np.arange(count)
+    three = np.concatenate([place - count, place, place + count])            # once round in both directions
+    there = np.tile(good, 3)
+    middle = slice(count, 2 * count)
+
+    def latest(where: np.ndarray) -> np.ndarray:
+        return np.maximum.accumulate(np.where(where, three, -2 * count), axis=1)
+
+    def next_(where: np.ndarray) -> np.ndarray:
+        return np.minimum.accumulate(np.where(where, three, 3 * count)[:, ::-1], axis=1)[:, ::-1]
+
+    before, after = latest(there)[:, middle], next_(there)[:, middle]
+    first, last = latest(~there) + 1, next_(~there) - 1                      # of the good piece that a place lies in
+    ahead = after - place < place - before
+    end = np.where(ahead, after, before)
+    inner = np.where(ahead, *(np.take_along_axis(far, end % count + count, 1) for far in (last, first)))
+    length = np.clip(np.abs(end - inner - (end - end % count)), 1, count)
+    away = (np.abs(place - end) - 1) % (2 * length)
+    step = np.where(away < length, away, 2 * length - 1 - away)
+    return np.where(good, place, (end + np.where(ahead, step, -step)) % count)
+
+
 def _repeated(colour: np.ndarray, good: np.ndarray) -> np.ndarray:
     """A closed line of colours [N, 3] with what is not good mirrored, again and again, from the good pieces beside."""
     count = len(good)
