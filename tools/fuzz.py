@@ -1,9 +1,10 @@
 """Damaged files for every reader: `python tools/fuzz.py --runs 10000 --seed 0 [--inputs FOLDER]...`.
 
 Each run takes a sound file (small ones of our own, and those of the folders), damages it by the run's own random
-numbers, and reads it in a worker process. A reader may read it or raise InputError; anything else is written down with
-the run's number, which makes the same file again: `--only NUMBER --keep FOLDER` keeps it. A run that takes more than 20
-seconds, or brings its worker above 4 GB, counts as well. Exit code 1 where anything was found.
+numbers, and reads it in a worker process. A reader may read it or raise InputError; anything else, a warning of Python's
+too, is written down with the run's number, which makes the same file again: `--only NUMBER --keep FOLDER` keeps it. A
+run that takes more than 20 seconds, or brings its worker above 4 GB, counts as well. Exit code 1 where anything was
+found.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,14 +100,19 @@ def work(pipe: Connection, seed: int, sound: Sequence[Input], scratch: Path) -> 
     while (run := pipe.recv()) is not None:
         made = damaged(sound, seed, run)
         path = _written(made, scratch)
-        try:
-            read(path, made.reader)
-            kind, how = "read", ""
-        except InputError as error:
-            one = str(error).count("\n") == 0
-            kind, how = ("refused", "") if one else ("more than one line", repr(str(error)))
-        except BaseException:
-            kind, how = "traceback", traceback.format_exc()
+        with warnings.catch_warnings(record=True) as warned:
+            for category in (RuntimeWarning, UserWarning):
+                warnings.simplefilter("always", category)
+            try:
+                read(path, made.reader)
+                kind, how = "read", ""
+            except InputError as error:
+                one = str(error).count("\n") == 0
+                kind, how = ("refused", "") if one else ("more than one line", repr(str(error)))
+            except BaseException:
+                kind, how = "traceback", traceback.format_exc()
+        if warned and kind in FINE:
+            kind, how = "warning", f"{warned[0].filename}:{warned[0].lineno}: {warned[0].message}"
         pipe.send((kind, how, _megabytes()))
 
 
@@ -120,7 +127,7 @@ def _megabytes() -> float:
     """The most memory that this process itself has had; on Linux `ru_maxrss` may be its parent's from before that."""
     status = Path("/proc/self/status")
     if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
         return int(lines["VmHWM"].split()[0]) / 2**10
     if sys.platform == "win32":
         return 0.0
@@ -210,7 +217,7 @@ def fuzz(
                     if worker.run is None and waiting:
                         worker.start(waiting.pop())
                     if worker.run is not None and (result := worker.result()) is not None:
-                        worker.warm = result[0] in ("read", "refused", "traceback", "more than one line")
+                        worker.warm = result[0] in ("read", "refused", "warning", "traceback", "more than one line")
                         name = damaged(sound, seed, worker.run).name
                         found.append(Finding(worker.run, name, *result))
                         told(found[-1])

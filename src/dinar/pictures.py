@@ -85,7 +85,8 @@ def _labels(values: np.ndarray) -> np.ndarray | None:
 @contextmanager
 def _checked(path: Path) -> Iterator[Image.Image]:
     """A picture of a size that can be used, its pixels read; what goes wrong in the block means that it is damaged."""
-    with _opened(path) as source:
+    with warnings.catch_warnings(), _opened(path) as source:
+        warnings.simplefilter("ignore", UserWarning)      # Pillow's, of damaged EXIF
         width, height = source.size
         if width * height > MOST_PIXELS:
             raise InputError(
