@@ -63,6 +63,15 @@ _SERVED = (
     'PIP_INDEX_URL="http://${PASSWORD:+u:$PASSWORD@}127.0.0.1:$(cat port)/simple"; }'
 )
 _ENDED = "code=$?; kill $index; exit $code"
+# A command as a user without a name, a home or a cache, who sees this Python and these models although they may lie in
+# a home that others must not enter.
+_OTHER = """other() { unshare -m sh -c '
+mkdir base models && mount --bind "$BASE" base && mount --bind "$DINAR_MODELS" models &&
+mount -t tmpfs -o mode=755 tmpfs "$OWN" && mkdir -p "$BASE" && mount --bind base "$BASE" &&
+export DINAR_MODELS=$PWD/models HOME=/nonexistent NUMBA_CACHE_DIR=/nonexistent &&
+exec setpriv --reuid 12345 --regid 12345 --clear-groups "$@"' sh "$@"
+}
+"""
 _WITHOUT_PIP = (
     "$PYTHON -m venv --without-pip v && mkdir site && "
     "for f in $($PYTHON -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")/*; do "
@@ -135,10 +144,9 @@ def places() -> Iterator[Place]:
     yield Place("files called like modules", f"{shadows}{fetch} && {create} me && test ! -e RAN", code=(0,))
     yield Place("a home that is not there", f"{create} me", {"HOME": "/nonexistent"}, code=(0,))
     yield Place("a temporary folder that is not there", f"{create} me", {"TMPDIR": "/nonexistent"}, code=(0,))
-    user = "setpriv --reuid 12345 --regid 12345 --clear-groups env HOME=/nonexistent NUMBA_CACHE_DIR=/nonexistent"
-    yield Place("a user without a name or a cache", f"chmod 777 . && {user} {create} me", root=True, code=(0, 2))
+    yield Place("a user without a name or a cache", f"{_OTHER}chmod 777 . && other {create} me", root=True, code=(0,))
     locked = "mkdir ro && chmod 555 ro && chmod 755 ."
-    yield Place("a folder that is read-only", f"{locked} && {user} {create} ro/me", root=True)
+    yield Place("a folder that is read-only", f"{_OTHER}{locked} && other {create} ro/me", root=True, code=(2,))
     full = "mkdir small && mount -t tmpfs -o size=40k tmpfs small && trap 'umount small' EXIT"
     empty = 'code=$?; test -z "$(ls -A small)" && exit $code'
     yield Place("a full disk", f"{full}; {create} small/me; {empty}", root=True, code=(2,))
@@ -176,7 +184,7 @@ def tried(place: Place, models: Path) -> tuple[str, bool]:
     program = f"{sys.executable} -m dinar"
     with tempfile.TemporaryDirectory(prefix="dinar-place-") as folder:
         given = {"DINAR": program, "PYTHON": sys.executable, "PHOTO": str(PHOTO), "DINAR_MODELS": str(models)}
-        given |= {"INDEX": _INDEX, "TOP": str(TOP)}
+        given |= {"INDEX": _INDEX, "TOP": str(TOP), "BASE": sys.base_prefix, "OWN": str(Path.home())}
         environment = {**os.environ, **given, "PYTHONSAFEPATH": "1", **place.environment}
         try:
             run = subprocess.run(
