@@ -116,9 +116,14 @@ def places() -> Iterator[Place]:
         "PIP_PYTHON_VERSION=39",
         "PIP_DRY_RUN=1",
         "PIP_NO_CACHE_DIR=1",
+        "PIP_NO_DEPS=0",
+        "PIP_PRE=1",
+        "PIP_EXTRA_INDEX_URL=http://127.0.0.1:9/simple",
     ):
         name, _, value = setting.partition("=")
         yield Place(f"pip with {setting}", fetch, {name: value}, code=(0,))
+    other = "printf 'mediapipe==0.10.14\nnumpy<2\n' > con.txt; PIP_CONSTRAINT=$PWD/con.txt "
+    yield Place("pip with a constraint to other versions", f"{other}{fetch}", code=(0,))
     yield Place("pip without an index", fetch, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}, code=(2,))
     closed = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "PIP_TIMEOUT": "3"}
     closed |= {"PIP_INDEX_URL": "http://u:p%40ss@127.0.0.1:9/simple"}
@@ -150,6 +155,11 @@ def places() -> Iterator[Place]:
     full = "mkdir small && mount -t tmpfs -o size=40k tmpfs small && trap 'umount small' EXIT"
     empty = 'code=$?; test -z "$(ls -A small)" && exit $code'
     yield Place("a full disk", f"{full}; {create} small/me; {empty}", root=True, code=(2,))
+    full = "mkdir small && mount -t tmpfs -o size=8k tmpfs small && trap 'umount small' EXIT"
+    for words in ("export me -o small/me.glb", "animate me walk --seconds 0.4 --size 128 -o small/w.mp4"):
+        name = f"a full disk for {words.split('/')[-1]}"
+        yield Place(name, f"{create} me && {full}; $DINAR {words}; {empty}", root=True, code=(2,))
+    yield Place("a full disk for model files", f"{full}; {fetch.replace('$PWD', '$PWD/small')}; {empty}", root=True)
     noexec = "mkdir ne && mount -t tmpfs -o noexec,size=1g tmpfs ne && trap 'umount ne' EXIT"
     yield Place(
         "a temporary folder without exec",

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).parents[1]
-TESTED = ["pytest>=8", "pytest-xdist>=3.6", "trimesh", "h5py", "pillow-heif"]   # what the tests need beside dinar
+TESTED = ["pytest>=8", "pytest-xdist>=3.6", "diffusers", "trimesh", "h5py", "pillow-heif"]    # beside dinar itself
 TRAINING = ("tests/train", "tests/networks", "tests/synth", "tests/evaluate", "tests/perceptual")
 
 
