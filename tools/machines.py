@@ -156,7 +156,7 @@ def places() -> Iterator[Place]:
     empty = 'code=$?; test -z "$(ls -A small)" && exit $code'
     yield Place("a full disk", f"{full}; {create} small/me; {empty}", root=True, code=(2,))
     full = "mkdir small && mount -t tmpfs -o size=8k tmpfs small && trap 'umount small' EXIT"
-    for words in ("export me -o small/me.glb", "animate me walk --seconds 0.4 --size 128 -o small/w.mp4"):
+    for words in ("export me -o small/me.glb", "animate me walk --seconds 0.5 --size 256 -o small/w.mp4"):
         name = f"a full disk for {words.split('/')[-1]}"
         yield Place(name, f"{create} me && {full}; $DINAR {words}; {empty}", root=True, code=(2,))
     yield Place("a full disk for model files", f"{full}; {fetch.replace('$PWD', '$PWD/small')}; {empty}", root=True)
