@@ -34,6 +34,7 @@ from dinar.fit.fit import Fit, fit
 from dinar.inpainting.inpainter import shipped as shipped_painter
 from dinar.networks.appearance import Appearance, shipped
 from dinar.perceptual.lpips import LPIPS, load_lpips
+from dinar.photo import recognition
 from dinar.photo.photo import Photo
 from dinar.pipeline import RefineName
 from dinar.presets import SMALL
@@ -51,7 +52,7 @@ class Judges:
     """The networks that compare pictures."""
 
     alex: LPIPS
-    face: identity.Network
+    face: recognition.Network
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     appearance = shipped() if args.weights is None else Appearance.load(args.weights)
-    judges = Judges(load_lpips("alex", Store()), identity.load_face(Store()))
+    judges = Judges(load_lpips("alex", Store()), recognition.load_face(Store()))
     print(f"{args.threads} threads, torch {torch.__version__}, weights {appearance.name}, PSNR / LPIPS / face\n")
     print("| photo | plain | neural | made |", *(f"{stage} s |" for stage in STAGES), "all s | shell s |")
     print("|---" * (6 + len(STAGES)) + "|")
@@ -142,7 +143,10 @@ def score(avatar: Avatar, photo: Photo, found: Fit, judges: Judges) -> tuple[flo
     drawn = avatar.render(found.camera, found.body).over(0.5)
     a, b = (images.resize(image, (SIDE, SIDE)) for image in (drawn, _on_grey(photo)[None]))
     points = identity.face_points(open_body(), found.body, found.camera.resized((SIDE, SIDE)))
-    face = float("nan") if points is None else identity.face_distance(judges.face, a[0], b[0], points)
+    face = float("nan")
+    if points is not None:
+        seen = (recognition.face_features(judges.face, picture[0], points) for picture in (a, b))
+        face = recognition.cosine_distance(*seen)
     return float(-10 * (a - b).square().mean().log10()), float(judges.alex(a, b)), face
 
 

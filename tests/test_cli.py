@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -63,3 +64,11 @@ def test_a_command_is_read_without_the_others() -> None:
     modules = run.stderr.split()
     assert "dinar.commands.doctor" in modules
     assert not {"dinar.commands.create", "dinar.commands.training", "torch", "numpy"} & set(modules)
+
+
+def test_a_pipe_that_nobody_reads_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows says EINVAL of it, and of nothing that has a name."""
+    assert not cli._closed_on_windows(OSError(errno.EINVAL, "Invalid argument"))
+    monkeypatch.setattr(cli.sys, "platform", "win32")
+    assert cli._closed_on_windows(OSError(errno.EINVAL, "Invalid argument"))
+    assert not cli._closed_on_windows(OSError(errno.EINVAL, "Invalid argument", "a?b"))

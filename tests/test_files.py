@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import errno
 import os
 from collections.abc import Callable
@@ -147,3 +148,56 @@ def test_checks_leave_nothing_behind(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_names_for_every_system(name: str, safe: str) -> None:
     assert files.portable(name) == safe
+
+
+@pytest.mark.parametrize("name", ["con.glb", "NUL", "aux.tar.zip", "me:1", "a?.mp4", "a|b"])
+def test_windows_has_no_such_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """There a device would be written to, or a hidden stream of another file."""
+    check_file(tmp_path / name)                            # elsewhere these are names like others
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    for write in (_file, check_file, _folder):
+        with pytest.raises(InputError, match="Windows has no files called"):
+            write(tmp_path / name)
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["console.glb", "写真 é.zip", "me (2).glb"])
+def test_windows_has_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    check_file(tmp_path / name)
+    check_folder(tmp_path / name, marker="mark")
+
+
+def test_what_is_open_elsewhere_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows replaces nothing that a program has open."""
+    (tmp_path / "a.mp4").write_text("old")
+    (tmp_path / "me").mkdir()
+    (tmp_path / "me" / "mark").write_text("old")
+
+    def refused(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    monkeypatch.setattr(files.os, "replace", refused)
+    said = r"a.mp4 cannot be replaced \(Access is denied\)"
+    with pytest.raises(InputError, match=said), atomic_file(tmp_path / "a.mp4") as temporary:
+        temporary.write_text("new")
+    with pytest.raises(InputError, match="me cannot be replaced"), atomic_folder(tmp_path / "me", marker="mark"):
+        pass
+    assert tree(tmp_path) == {"a.mp4": "old", "me": None, "me/mark": "old"}
+
+
+def test_every_text_file_names_its_encoding() -> None:
+    """Else Windows reads and writes it in a code page."""
+    package = Path(files.__file__).parent
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _text_without_encoding(node):
+                raise AssertionError(f"{path}:{node.lineno}")
+
+
+def _text_without_encoding(call: ast.Call) -> bool:
+    named = any(word.arg == "encoding" for word in call.keywords)
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr in ("read_text", "write_text") and not named
+    words = [word.value for word in call.args[1:2] if isinstance(word, ast.Constant)]
+    return isinstance(call.func, ast.Name) and call.func.id == "open" and not named and not any("b" in w for w in words)

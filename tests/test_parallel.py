@@ -66,7 +66,7 @@ def test_processes_of_one_thread_are() -> None:
 
     with one_thread_processes(1) as pool:
         for threads in (torch.get_num_threads, cv2.getNumThreads, numba.get_num_threads):
-            assert pool.apply_async(threads).get(timeout=120) == 1
+            assert pool.apply_async(threads).get(timeout=600) == 1
 
 
 def test_children_are_told_how_many_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,10 @@
 """Damaged files for every reader: `python tools/fuzz.py --runs 10000 --seed 0 [--inputs FOLDER]...`.
 
 Each run takes a sound file (small ones of our own, and those of the folders), damages it by the run's own random
-numbers, and reads it in a worker process. A reader may read it or raise InputError; anything else is written down with
-the run's number, which makes the same file again: `--only NUMBER --keep FOLDER` keeps it. A run that takes more than 20
-seconds, or brings its worker above 4 GB, counts as well. Exit code 1 where anything was found.
+numbers, and reads it in a worker process. A reader may read it or raise InputError; anything else, a warning of
+Python's too, is written down with the run's number, which makes the same file again: `--only NUMBER --keep FOLDER`
+keeps it. A run that takes more than 20 seconds, or brings its worker above 4 GB, counts as well. Exit code 1 where
+anything was found.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from fuzz_inputs import Damaged, Input, damaged, inputs
 from dinar.errors import InputError
 
 FINE = "read", "refused"
+READY = "ready"
 HANG = 20.0               # seconds
 MOST_MEMORY = 4.0         # GB of one worker
 CEILING = 12 * 2**30      # bytes of addresses that a worker may take: torch reserves several without using them
@@ -90,22 +93,32 @@ READERS: dict[str, Callable[[Path], None]] = {
 
 
 def work(pipe: Connection, seed: int, sound: Sequence[Input], scratch: Path) -> None:
-    """A worker: takes numbers of runs, answers with (kind, how, megabytes)."""
+    """A worker: says READY, takes numbers of runs, answers with (kind, how, megabytes)."""
     _limit()
     import torch
 
+    from dinar import avatar, images  # noqa: F401  (loaded before any run's time is taken, as what follows)
+    from dinar.motion import motion  # noqa: F401
+    from dinar.photo import given_mask, openpose  # noqa: F401
+
     torch.set_num_threads(1)
+    pipe.send(READY)
     while (run := pipe.recv()) is not None:
         made = damaged(sound, seed, run)
         path = _written(made, scratch)
-        try:
-            read(path, made.reader)
-            kind, how = "read", ""
-        except InputError as error:
-            one = str(error).count("\n") == 0
-            kind, how = ("refused", "") if one else ("more than one line", repr(str(error)))
-        except BaseException:
-            kind, how = "traceback", traceback.format_exc()
+        with warnings.catch_warnings(record=True) as warned:
+            for category in (RuntimeWarning, UserWarning):
+                warnings.simplefilter("always", category)
+            try:
+                read(path, made.reader)
+                kind, how = "read", ""
+            except InputError as error:
+                one = str(error).count("\n") == 0
+                kind, how = ("refused", "") if one else ("more than one line", repr(str(error)))
+            except BaseException:
+                kind, how = "traceback", traceback.format_exc()
+        if warned and kind in FINE:
+            kind, how = "warning", f"{warned[0].filename}:{warned[0].lineno}: {warned[0].message}"
         pipe.send((kind, how, _megabytes()))
 
 
@@ -120,7 +133,7 @@ def _megabytes() -> float:
     """The most memory that this process itself has had; on Linux `ru_maxrss` may be its parent's from before that."""
     status = Path("/proc/self/status")
     if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
         return int(lines["VmHWM"].split()[0]) / 2**10
     if sys.platform == "win32":
         return 0.0
@@ -158,8 +171,11 @@ class Worker:
         self.process = context.Process(target=work, args=(theirs, *self.parts), daemon=True)
         self.process.start()
         theirs.close()
+        self.ready = False
 
     def start(self, run: int) -> None:
+        if not self.ready:
+            self.ready = self.pipe.recv() == READY
         self.run, self.since = run, time.monotonic()
         self.pipe.send(run)
 
@@ -176,7 +192,7 @@ class Worker:
                 self._end()
                 return "memory", f"{megabytes:.0f} MB"
             return kind, how
-        if time.monotonic() - self.since > HANG + (60 if not getattr(self, "warm", False) else 0):
+        if time.monotonic() - self.since > HANG:
             self._end()
             return "hang", f"more than {HANG:.0f} s"
         return None
@@ -199,7 +215,7 @@ def fuzz(
     workers: int = 2,
     told: Callable[[Finding], None] = lambda _: None,     # each finding as soon as there is one
 ) -> list[Finding]:
-    """Every run's finding. The first run of a worker may take a minute more: torch is loaded."""
+    """Every run's finding."""
     found: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="dinar-fuzz-") as scratch:
         crew = [Worker(seed, sound, Path(scratch) / str(k)) for k in range(min(workers, len(runs)))]
@@ -210,7 +226,6 @@ def fuzz(
                     if worker.run is None and waiting:
                         worker.start(waiting.pop())
                     if worker.run is not None and (result := worker.result()) is not None:
-                        worker.warm = result[0] in ("read", "refused", "traceback", "more than one line")
                         name = damaged(sound, seed, worker.run).name
                         found.append(Finding(worker.run, name, *result))
                         told(found[-1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,15 @@ _SERVED = (
     'PIP_INDEX_URL="http://${PASSWORD:+u:$PASSWORD@}127.0.0.1:$(cat port)/simple"; }'
 )
 _ENDED = "code=$?; kill $index; exit $code"
+# A command as a user without a name, a home or a cache, who sees this Python and these models although they may lie in
+# a home that others must not enter.
+_OTHER = """other() { unshare -m sh -c '
+mkdir base models && mount --bind "$BASE" base && mount --bind "$DINAR_MODELS" models &&
+mount -t tmpfs -o mode=755 tmpfs "$OWN" && mkdir -p "$BASE" && mount --bind base "$BASE" &&
+export DINAR_MODELS=$PWD/models HOME=/nonexistent NUMBA_CACHE_DIR=/nonexistent &&
+exec setpriv --reuid 12345 --regid 12345 --clear-groups "$@"' sh "$@"
+}
+"""
 _WITHOUT_PIP = (
     "$PYTHON -m venv --without-pip v && mkdir site && "
     "for f in $($PYTHON -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")/*; do "
@@ -106,9 +116,14 @@ def places() -> Iterator[Place]:
         "PIP_PYTHON_VERSION=39",
         "PIP_DRY_RUN=1",
         "PIP_NO_CACHE_DIR=1",
+        "PIP_NO_DEPS=0",
+        "PIP_PRE=1",
+        "PIP_EXTRA_INDEX_URL=http://127.0.0.1:9/simple",
     ):
         name, _, value = setting.partition("=")
         yield Place(f"pip with {setting}", fetch, {name: value}, code=(0,))
+    other = "printf 'mediapipe==0.10.14\nnumpy<2\n' > con.txt; PIP_CONSTRAINT=$PWD/con.txt "
+    yield Place("pip with a constraint to other versions", f"{other}{fetch}", code=(0,))
     yield Place("pip without an index", fetch, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}, code=(2,))
     closed = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_RETRIES": "0", "PIP_TIMEOUT": "3"}
     closed |= {"PIP_INDEX_URL": "http://u:p%40ss@127.0.0.1:9/simple"}
@@ -122,17 +137,29 @@ def places() -> Iterator[Place]:
     yield Place("a Python without pip", bare, code=(2,))
     three = f"for k in 1 2 3; do ({fetch}; echo $? > code$k) & done; wait; cat code?; ! grep -v 0 code?"
     yield Place("three first runs at once", three, code=(0,))
+    first = f"env -u DINAR_MODELS DINAR_CACHE=$PWD/cache NUMBA_CACHE_DIR=$PWD/numba {create}"
+    alike = "for k in 2 3; do cmp me1/texture.safetensors me$k/texture.safetensors || exit 1; done"
+    three = f"for k in 1 2 3; do {first} me$k & done; wait; {alike}"
+    yield Place("three first photos at once", three, code=(0,))
+    parts = "for f in pyproject.toml README.md LICENSE NOTICE; do cp $TOP/$f d; done; touch d/src/dinar/__init__.py"
+    for other in filter(shutil.which, ("python3.10", "python3.14")):
+        told = f"! {other} -m pip install --no-deps --target t ./d > said 2>&1 && grep 'requires a different' said"
+        yield Place(f"pip of {other}", f"mkdir -p d/src/dinar; {parts}; {told}", code=(0,))
     shadows = 'for m in typing token pip numpy random; do echo \'open("RAN", "a")\' > $m.py; done; '
     yield Place("files called like modules", f"{shadows}{fetch} && {create} me && test ! -e RAN", code=(0,))
     yield Place("a home that is not there", f"{create} me", {"HOME": "/nonexistent"}, code=(0,))
     yield Place("a temporary folder that is not there", f"{create} me", {"TMPDIR": "/nonexistent"}, code=(0,))
-    user = "setpriv --reuid 12345 --regid 12345 --clear-groups env HOME=/nonexistent NUMBA_CACHE_DIR=/nonexistent"
-    yield Place("a user without a name or a cache", f"chmod 777 . && {user} {create} me", root=True, code=(0, 2))
+    yield Place("a user without a name or a cache", f"{_OTHER}chmod 777 . && other {create} me", root=True, code=(0,))
     locked = "mkdir ro && chmod 555 ro && chmod 755 ."
-    yield Place("a folder that is read-only", f"{locked} && {user} {create} ro/me", root=True)
+    yield Place("a folder that is read-only", f"{_OTHER}{locked} && other {create} ro/me", root=True, code=(2,))
     full = "mkdir small && mount -t tmpfs -o size=40k tmpfs small && trap 'umount small' EXIT"
     empty = 'code=$?; test -z "$(ls -A small)" && exit $code'
     yield Place("a full disk", f"{full}; {create} small/me; {empty}", root=True, code=(2,))
+    full = "mkdir small && mount -t tmpfs -o size=8k tmpfs small && trap 'umount small' EXIT"
+    for words in ("export me -o small/me.glb", "animate me walk --seconds 0.5 --size 256 -o small/w.mp4"):
+        name = f"a full disk for {words.split('/')[-1]}"
+        yield Place(name, f"{create} me && {full}; $DINAR {words}; {empty}", root=True, code=(2,))
+    yield Place("a full disk for model files", f"{full}; {fetch.replace('$PWD', '$PWD/small')}; {empty}", root=True)
     noexec = "mkdir ne && mount -t tmpfs -o noexec,size=1g tmpfs ne && trap 'umount ne' EXIT"
     yield Place(
         "a temporary folder without exec",
@@ -167,7 +194,7 @@ def tried(place: Place, models: Path) -> tuple[str, bool]:
     program = f"{sys.executable} -m dinar"
     with tempfile.TemporaryDirectory(prefix="dinar-place-") as folder:
         given = {"DINAR": program, "PYTHON": sys.executable, "PHOTO": str(PHOTO), "DINAR_MODELS": str(models)}
-        given["INDEX"] = _INDEX
+        given |= {"INDEX": _INDEX, "TOP": str(TOP), "BASE": sys.base_prefix, "OWN": str(Path.home())}
         environment = {**os.environ, **given, "PYTHONSAFEPATH": "1", **place.environment}
         try:
             run = subprocess.run(
@@ -201,7 +228,7 @@ def main() -> None:
     fine = True
     print("| place | exit code and what is said | right |\n|---|---|---|")
     for place in places():
-        if (args.only and args.only not in place.name) or (args.no_fetch and "--fetch" in place.shell):
+        if (args.only and args.only not in place.name) or (args.no_fetch and "DINAR_CACHE" in place.shell):
             continue
         if place.root and (not hasattr(os, "geteuid") or os.geteuid() != 0):
             print(f"| {place.name} | needs root | - |")

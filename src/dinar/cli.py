@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -50,6 +51,11 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _closed_on_windows(error: OSError) -> bool:
+    """Whether output went into a pipe that nobody reads, which Windows calls an invalid argument of no file."""
+    return sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
+
+
 def main() -> NoReturn:
     """Runs what was typed. Exit code 0; 2 for a user's mistake, with one line on stderr; 130 after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # an exception, so that half-written files are removed
@@ -76,7 +82,9 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("dinar: interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:                                     # `dinar doctor | head`
+    except OSError as error:                                    # `dinar doctor | head`
+        if not (isinstance(error, BrokenPipeError) or _closed_on_windows(error)):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     gc.freeze()                 # else Python looks through all of torch for cycles before it ends: a second

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from pathlib import Path
 from dinar.errors import InputError
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{k}" for port in ("com", "lpt") for k in "123456789¹²³")}  # Windows
+_FORBIDDEN = r'[<>:"/\\|?*\x00-\x1f]'       # there
 _LONGEST = 120                     # characters of a name: Windows allows 260 of a whole path
+_IN_USE = (errno.EACCES, errno.EPERM, errno.EBUSY)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -22,13 +25,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def atomic_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` (same name) that replaces it if the block ends well and vanishes if not.
 
-    Raises InputError where the folder cannot be written or the disk is full.
+    Raises InputError where the folder cannot be written, the disk is full, or `path` is in use.
     """
     path = _file(path)
     with _scratch(path) as folder:
         temporary = folder / path.name
         yield temporary
-        os.replace(temporary, path)
+        _replace(temporary, path, path)
 
 
 @contextmanager
@@ -37,8 +40,8 @@ def atomic_folder(path: Path, *, marker: str) -> Iterator[Path]:
 
     An existing `path` is replaced whole if it is empty or holds a file named `marker` (an earlier result of ours).
 
-    Raises InputError where the parent cannot be written, the disk is full, `path` is a file, the current folder, or a
-    folder of something else.
+    Raises InputError where the parent cannot be written, the disk is full, `path` is in use, a file, the current
+    folder, or a folder of something else.
     """
     path = _folder(path, marker)
     with _scratch(path) as folder:
@@ -48,8 +51,8 @@ def atomic_folder(path: Path, *, marker: str) -> Iterator[Path]:
         old = folder / "old"
         try:
             if path.exists():
-                os.replace(path, old)
-            os.replace(fresh, path)
+                _replace(path, old, path)
+            _replace(fresh, path, path)
         except BaseException:      # a Ctrl-C between the two renames: what was there comes back
             if old.exists() and not path.exists():
                 os.replace(old, path)
@@ -74,8 +77,18 @@ def portable(name: str) -> str:
     Windows knows devices by names such as CON, whatever their suffix, and forbids some characters, and dots and blanks
     at the end; names that begin with a dot are hidden elsewhere.
     """
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", name)[:_LONGEST].lstrip(". ").rstrip(". ")
-    return f"{name}_" if name.split(".")[0].rstrip().lower() in _RESERVED else name
+    name = re.sub(rf"{_FORBIDDEN}|[\x7f\ud800-\udfff]", "_", name)[:_LONGEST].lstrip(". ").rstrip(". ")
+    return f"{name}_" if _is_device(name) else name
+
+
+def _is_device(name: str) -> bool:
+    return name.split(".")[0].rstrip().lower() in _RESERVED
+
+
+def _check_name(path: Path) -> None:
+    """Raises InputError for a name that Windows keeps for a device, or cannot give to a file; it writes elsewhere."""
+    if sys.platform == "win32" and (_is_device(path.name) or re.search(_FORBIDDEN, path.name)):
+        raise InputError(f"{path} cannot be written: Windows has no files called {path.name}")
 
 
 def refuse_stand_in(path: Path) -> None:
@@ -99,12 +112,14 @@ def refuse_stand_in(path: Path) -> None:
 
 
 def _file(path: Path) -> Path:
+    _check_name(Path(path))
     if Path(path).is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")
     return Path(os.path.abspath(path))
 
 
 def _folder(path: Path, marker: str) -> Path:
+    _check_name(Path(path))
     absolute = Path(os.path.abspath(path))
     if absolute.exists() and not absolute.is_dir():
         raise InputError(f"{path} is a file; give the name of a folder")
@@ -113,6 +128,16 @@ def _folder(path: Path, marker: str) -> Path:
     if absolute.exists() and not (absolute / marker).exists() and any(absolute.iterdir()):
         raise InputError(f"{path} holds other files; give the name of a new folder")
     return absolute
+
+
+def _replace(source: Path, target: Path, path: Path) -> None:
+    """Raises InputError where `path` may not be replaced, or is in use, as whatever is open is on Windows."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno not in _IN_USE:
+            raise
+        raise InputError(f"{path} cannot be replaced ({error.strerror}); is it open in another program?") from error
 
 
 @contextmanager

@@ -85,7 +85,8 @@ def _labels(values: np.ndarray) -> np.ndarray | None:
 @contextmanager
 def _checked(path: Path) -> Iterator[Image.Image]:
     """A picture of a size that can be used, its pixels read; what goes wrong in the block means that it is damaged."""
-    with _opened(path) as source:
+    with warnings.catch_warnings(), _opened(path) as source:
+        warnings.simplefilter("ignore", UserWarning)      # Pillow's
         width, height = source.size
         if width * height > MOST_PIXELS:
             raise InputError(
@@ -108,7 +109,8 @@ def _opened(path: Path) -> Image.Image:
         raise InputError(f"{path} does not exist")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            for category in (Image.DecompressionBombWarning, UserWarning):     # the latter of damaged EXIF
+                warnings.simplefilter("ignore", category)
             _knows_heic()
             refuse_stand_in(path)
             return Image.open(path)

@@ -31,7 +31,7 @@ from dinar.parallel import beside
 from dinar.perceptual.lpips import load_lpips
 from dinar.photo.parsing import shown
 from dinar.photo.photo import Photo, look
-from dinar.photo.sameness import strangers
+from dinar.photo.sameness import require_one
 from dinar.photo.sighting import Sighting
 from dinar.photo.source import Source
 from dinar.photo.understanding import understood
@@ -116,12 +116,9 @@ def create_several(
             drawer = None if neural is None else moved(neural.renderer, "cpu")          # of the preview, in the end
             ready = partial(warm_up, model, layout, drawer)
             views = [look_at(source, store, s) for source, s in zip(photos, seen, strict=False)]   # mask, landmarks
-        if not one and (found := strangers(views)) is not None:
-            first, second = (str(_photo(photos[k])) for k in found)
-            raise InputError(
-                f"{first} and {second} show other clothes, so perhaps two people; --each makes an avatar of each "
-                "photo, --same makes one of them all"
-            )
+        if not one:
+            notes = require_one(views, [_photo(source) for source in photos], store)
+            views[0] = replace(views[0], notes=views[0].notes + notes)
         metric = load_lpips("alex", store) if refine == "paper" else None   # before the long work: may not be to be had
     if painter is None and len(seeds) > 1:
         raise InputError("several backs take weights of the inpainting, and there are none for these avatars")

@@ -413,7 +413,8 @@ def _download(package: Package, folder: Path) -> None:
     """Runs pip or npm in `folder`, where their temporary files stay too: the progress bar counts them."""
     command = package.command
     program = "npm" if package.kind == "npm" else "pip"
-    if shutil.which(command[0]) is None:
+    found = shutil.which(command[0])           # Windows' npm is npm.cmd, which only its whole path starts
+    if found is None:
         raise InputError(f"{program} is not installed, so {package.requirement} cannot be downloaded; {_OTHERWISE}")
     temporary = folder / "tmp"
     temporary.mkdir()
@@ -430,7 +431,7 @@ def _download(package: Package, folder: Path) -> None:
     with Progress(*columns, console=console, transient=True) as progress, log.open("wb") as output:
         task = progress.add_task(package.requirement, total=package.size)
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [found, *command[1:]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             while process.poll() is None:
@@ -442,7 +443,7 @@ def _download(package: Package, folder: Path) -> None:
                 process.wait()
     shutil.rmtree(temporary, ignore_errors=True)
     if process.returncode != 0:
-        raise InputError(_reason(package, program, log.read_text(errors="replace")))
+        raise InputError(_reason(package, program, log.read_text(encoding="utf-8", errors="replace")))
 
 
 def _reason(package: Package, program: str, log: str) -> str:

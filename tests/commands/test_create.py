@@ -14,6 +14,7 @@ from PIL import Image
 
 from dinar.avatar import Avatar
 from dinar.commands.create import sources_of
+from dinar.commands.values import expanded
 from dinar.errors import InputError
 from dinar.store import Store
 
@@ -158,3 +159,12 @@ def test_bad_options(dinar: Callable[..., Run], bad: Path) -> None:
     refused(dinar("fit", photo, "-o", "a.png", "--smplx", bad / "absent.npz"), "absent.npz")
     refused(dinar("create", photo, photo, "-o", "a", "--mask", bad / "small.png"), "--mask", "2 photos")
     refused(dinar("create", "-o", "a"), "needs a photo")
+
+
+def test_patterns_become_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' shells leave `*.jpg` to the program."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.jpg", "c.png", "odd*.png"):
+        (tmp_path / name).touch()
+    given = [Path("c.png"), Path("*.jpg"), Path("odd*.png"), Path("none?.jpg")]
+    assert expanded(given) == [Path(p) for p in ("c.png", "a.jpg", "b.jpg", "odd*.png", "none?.jpg")]

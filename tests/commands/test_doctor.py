@@ -11,7 +11,8 @@ from commands.program import Run
 
 def test_doctor(dinar: Callable[..., Run]) -> None:
     found = json.loads(dinar("doctor", "--json").stdout)
-    assert found["versions"]["torch"] == torch.__version__
+    plain = torch.__version__.partition("+")[0]            # wheels of an index need not name what they are built for
+    assert found["versions"]["torch"].partition("+")[0] == plain
     assert "pose_detection.tflite" in dinar("doctor").stdout
 
 

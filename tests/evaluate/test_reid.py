@@ -7,10 +7,10 @@ import torch
 from evaluate.networks import mean_network
 
 from dinar.errors import InputError
-from dinar.evaluate.identity import cosine_distance
 from dinar.evaluate.protocols import SHIPPED
 from dinar.evaluate.reid import Reidentification
 from dinar.evaluate.sets import Sets
+from dinar.photo.recognition import cosine_distance
 
 MODELS = Path(__file__).parents[3] / "shared" / "models"
 

@@ -24,6 +24,7 @@ from dinar.evaluate.cases import (
 from dinar.evaluate.metrics import Judges
 from dinar.evaluate.protocols import SHIPPED
 from dinar.evaluate.sets import Sets
+from dinar.photo import recognition
 from dinar.raster.rasterize import rasterize
 
 
@@ -64,7 +65,7 @@ def test_swapped_heads_are_caught(judges: Judges) -> None:
 
 
 def test_swapped_faces_are_caught_in_profile_too() -> None:
-    network = identity.load_face(at_hand(identity.SFACE))
+    network = recognition.load_face(at_hand(recognition.SFACE))
     model = open_body()
     cases = [case_of("synthetic", person) for person in ("0000", "0003")]
     for angle in (0, 45, 90):
@@ -73,8 +74,8 @@ def test_swapped_faces_are_caught_in_profile_too() -> None:
         assert points is not None
         worn = (first.image * 0.95).roll(1, -1)
         pictures = first.image, second.image, worn
-        seen, swapped, same = (identity.face_features(network, picture, points) for picture in pictures)
-        wrong, right = identity.cosine_distance(swapped, seen), identity.cosine_distance(same, seen)
+        seen, swapped, same = (recognition.face_features(network, picture, points) for picture in pictures)
+        wrong, right = recognition.cosine_distance(swapped, seen), recognition.cosine_distance(same, seen)
         assert wrong > right + 0.1, (angle, wrong, right)
     behind = next(t.view for t in cases[0].targets if t.name == "head180")
     assert identity.face_points(model, behind.body, behind.camera, looks=identity.PROFILE) is None

@@ -26,7 +26,7 @@ print("torch" in sys.modules)
 
 
 def asked(*names: str) -> list[str]:
-    run = subprocess.run([sys.executable, "-c", ASK, *names], capture_output=True, text=True, timeout=120, check=True)
+    run = subprocess.run([sys.executable, "-c", ASK, *names], capture_output=True, text=True, timeout=600, check=True)
     return run.stdout.splitlines()
 
 
@@ -56,7 +56,7 @@ if __name__ == "__main__":
         found = next(seen)
     np.savez(sys.argv[2], xy=found.landmarks.xy, coarse=found.looks.coarse, fine=found.looks.fine, at=found.square)
 """
-    subprocess.run([sys.executable, "-c", code, str(path), str(tmp_path / "seen.npz")], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code, str(path), str(tmp_path / "seen.npz")], check=True, timeout=600)
     there, here = np.load(tmp_path / "seen.npz"), sight(path, store)
     pairs = {"xy": here.landmarks.xy, "coarse": here.looks.coarse, "fine": here.looks.fine, "at": here.square}
     for name, values in pairs.items():

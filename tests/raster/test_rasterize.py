@@ -80,7 +80,7 @@ expected = count()
 with multiprocessing.get_context("fork").Pool(2) as pool:
     assert pool.map(count, range(4)) == [expected] * 4
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ assert rasterize(torch.tensor([[[0.0, 0, 1], [9, 0, 1], [0, 9, 1]]]), torch.tens
 from dinar.raster import cpu
 assert cpu._draw.stats.cache_path is None, "the cache was not switched off: this test tests nothing"
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
 def test_without_warp_one_clear_error(monkeypatch):

@@ -8,8 +8,11 @@ from dinar.viewer.uploads import KINDS, checked, label
 
 @pytest.mark.parametrize(
     ("name", "what"),
-    [("me.jpg", "photo"), ("ME.JPEG", "photo"), ("a.b.png", "photo"), ("walk.bvh", "motion"), ("me.zip", "avatar")],
-)
+    {
+        "me.jpg": "photo", "ME.JPEG": "photo", "a.b.png": "photo", "IMG_1.HEIC": "photo", "a.avif": "photo",
+        "walk.bvh": "motion", "me.zip": "avatar",
+    }.items(),
+)  # fmt: skip
 def test_kinds_by_name(name: str, what: str) -> None:
     kind = checked(name, 1000)
     assert kind.what == what and kind.suffix in KINDS

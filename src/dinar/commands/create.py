@@ -29,7 +29,7 @@ from dinar.commands.options import (
 )
 from dinar.commands.reporting import fit_in_words, report_files, report_notes, residuals
 from dinar.commands.saving import paths_of, save_all
-from dinar.commands.values import check_picture, set_seed, usable_device, within
+from dinar.commands.values import check_picture, expanded, set_seed, usable_device, within
 from dinar.errors import InputError
 from dinar.photo.ahead import looking
 from dinar.photo.source import Said, Source
@@ -69,6 +69,7 @@ def create(
     """Make an avatar from one or more photos of a person, or one from each of many photos."""
     from dinar.terminal import Bars
 
+    photos, mask, keypoints, parts = (expanded(paths) for paths in (photos, mask, keypoints, parts))
     about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex}
     if each:
         if seeds != 1 or same:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +65,18 @@ def within(option: str, value: int, least: int, most: int) -> None:
     """InputError for a whole number out of its range."""
     if not least <= value <= most:
         raise InputError(f"{option} {value} is not possible; give a number from {least} to {most}")
+
+
+def expanded(paths: Iterable[Path]) -> list[Path]:
+    """Files; a pattern of several (`*.jpg`) becomes what it matches, by name, as shells elsewhere than on Windows do.
+
+    What is there by that name, and what matches nothing, stays as it is.
+    """
+    found: list[Path] = []
+    for path in paths:
+        pattern = any(sign in str(path) for sign in "*?") and not path.exists()
+        found += [Path(name) for name in sorted(glob.glob(str(path)))] or [path] if pattern else [path]
+    return found
 
 
 def check_picture(out: Path) -> None:

@@ -164,7 +164,8 @@ class _Pictures:
     def read(self, number: int, rng: np.random.Generator) -> LabelledPicture:
         path = self.paths[number]
         pixels = images.read(path.with_name(path.name.removesuffix(LABELS) + ".jpg")).pixels
-        labels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        content = np.fromfile(path, np.uint8)          # OpenCV opens names in Windows' code page
+        labels = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if content.size else None
         if labels is None or labels.shape != pixels.shape[:2]:
             raise InputError(f"{path} is damaged or does not go with its picture")
         return LabelledPicture(pixels, labels, None)

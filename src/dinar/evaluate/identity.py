@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,14 +12,12 @@ from torch.nn import functional
 
 from dinar.errors import InputError
 from dinar.images import to_bytes
+from dinar.photo.recognition import Network
 
 if TYPE_CHECKING:
     from dinar.body.model import Body, BodyModel
     from dinar.camera import Camera
-    from dinar.store import Store
 
-SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
-FACE_SIDE = 112
 LOOKS = 0.5            # cosine between the face's direction and that to the camera from which a face is compared
 PROFILE = -0.2         # the same for pictures of the head alone, so that profiles are
 SMALLEST_FACE = 16     # pixels between the eyes and the mouth, below which a face is a smudge
@@ -30,38 +25,7 @@ CELLS = 8              # of the histogram, along each axis of Lab
 INCEPTION_SIZE = (299, 299)
 INCEPTION_FEATURES = 2048
 
-# Where SFace wants right and left eye, nose and the mouth's corners in 112 x 112 pixels (as ArcFace does).
-_TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 _POINTS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
-
-
-@dataclass(frozen=True)
-class Network:
-    """An ONNX network of one input and one output, run by OpenCV."""
-
-    path: Path
-
-    def __call__(self, inputs: Tensor) -> Tensor:   # [1, C, H, W] -> float32 [D]
-        """Raises InputError where the network does not take it."""
-        try:
-            self._net.setInput(np.ascontiguousarray(inputs.numpy(), np.float32))
-            return torch.from_numpy(self._net.forward().copy()).float().flatten()
-        except cv2.error as error:
-            raise InputError(f"{self.path} does not run on an input of {list(inputs.shape)}") from error
-
-    @functools.cached_property
-    def _net(self) -> cv2.dnn.Net:
-        # OpenCV 5's own engine does not run block-quantised networks yet
-        engine = (cv2.dnn.ENGINE_CLASSIC,) if hasattr(cv2.dnn, "ENGINE_CLASSIC") else ()
-        try:
-            return cv2.dnn.readNetFromONNX(str(self.path), *engine)
-        except cv2.error as error:
-            raise InputError(f"{self.path} is no ONNX network that OpenCV reads") from error
-
-
-def load_face(store: Store) -> Network:
-    """SFace. Raises InputError where it is neither at hand nor to be had."""
-    return Network(store.path(SFACE))
 
 
 def face_points(model: BodyModel, body: Body, camera: Camera, *, looks: float = LOOKS) -> Tensor | None:
@@ -88,24 +52,6 @@ def face_points(model: BodyModel, body: Body, camera: Camera, *, looks: float = 
     return pixels[:, :2]
 
 
-def aligned_face(image: Tensor, points: Tensor) -> Tensor:
-    """The face of [3, H, W] in [0, 1], its `points` [5, 2] where SFace wants them: [3, 112, 112]."""
-    x, y = points.double().T
-    zero, one = torch.zeros_like(x), torch.ones_like(x)
-    rows = torch.cat([torch.stack([x, -y, one, zero], 1), torch.stack([y, x, zero, one], 1)])   # of a similarity
-    goal = torch.tensor(_TEMPLATE, dtype=torch.float64).T.flatten()
-    a, b, dx, dy = torch.linalg.lstsq(rows, goal[:, None]).solution[:, 0].tolist()
-    matrix = np.array([[a, -b, dx], [b, a, dy]])
-    picture = image.permute(1, 2, 0).contiguous().numpy()
-    face = cv2.warpAffine(picture, matrix, (FACE_SIDE, FACE_SIDE), flags=cv2.INTER_LINEAR, borderValue=(0.5,) * 3)
-    return torch.from_numpy(face).permute(2, 0, 1)
-
-
-def face_features(network: Network, image: Tensor, points: Tensor) -> Tensor:
-    """What SFace sees in the face of a picture [3, H, W] whose `points` are at [5, 2]: [D]."""
-    return network(aligned_face(image, points)[None] * 255)
-
-
 def inception_features(network: Network, image: Tensor) -> Tensor:
     """Features [2048] of a picture [1, 3, H, W] for KID: the network takes [1, 3, 299, 299], RGB in [0, 1].
 
@@ -115,11 +61,6 @@ def inception_features(network: Network, image: Tensor) -> Tensor:
     if len(found) != INCEPTION_FEATURES:
         raise InputError(f"{network.path} gives {len(found)} features; FID's Inception gives {INCEPTION_FEATURES}")
     return found
-
-
-def cosine_distance(a: Tensor, b: Tensor) -> float:
-    """1 - cosine of two vectors [D]."""
-    return float(1 - functional.cosine_similarity(a.double(), b.double(), dim=0))
 
 
 def clothing_distance(image: Tensor, mask: Tensor, truth: Tensor, true_mask: Tensor, region: Tensor) -> float:

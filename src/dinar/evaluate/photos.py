@@ -22,7 +22,7 @@ from dinar.synth.view import View
 if TYPE_CHECKING:
     from dinar.camera import Camera
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dinar.errors import InputError
 from dinar.evaluate.cases import digest_of
-from dinar.evaluate.identity import Network
+from dinar.photo.recognition import Network
 
 SIZE = (256, 128)   # (H, W) that networks for re-identification usually take
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

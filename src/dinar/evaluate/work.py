@@ -23,7 +23,7 @@ from dinar.evaluate.reid import Reidentification
 from dinar.evaluate.rows import Drawer, Material
 from dinar.evaluate.walk import flicker, pairs
 from dinar.parts import BodyPart
-from dinar.photo import parsing
+from dinar.photo import parsing, recognition
 from dinar.store import Store
 from dinar.texture.drawing import Rendering
 
@@ -52,9 +52,9 @@ class Experts:
     """
 
     judges: Judges
-    face: identity.Network | None
+    face: recognition.Network | None
     reid: Reidentification | None
-    inception: identity.Network | None
+    inception: recognition.Network | None
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _truth(target: Target, experts: Experts) -> Truth:
     if experts.face and target.kind in (PERSON, HEAD) and not target.faceless:
         looks = identity.PROFILE if target.kind == HEAD else identity.LOOKS
         points = identity.face_points(model, view.body, view.camera, looks=looks)
-        face = None if points is None else identity.face_features(experts.face, image, points)
+        face = None if points is None else recognition.face_features(experts.face, image, points)
     reid = experts.reid.features(image, view.mask) if experts.reid and whole else None
     labels = target.parts
     if labels is None and whole and (found := parser()) is not None:
@@ -168,12 +168,12 @@ def _more(experts: Experts, image: Tensor, mask: Tensor, truth: Truth) -> dict[s
         args = (image, mask, truth.image, view.mask, truth.clothed)
         found["clothing"] = identity.clothing_distance(*args)
     if truth.face is not None:
-        seen = identity.face_features(experts.face, image, truth.points)
-        found["face"] = identity.cosine_distance(seen, truth.face)
+        seen = recognition.face_features(experts.face, image, truth.points)
+        found["face"] = recognition.cosine_distance(seen, truth.face)
     if truth.parts is not None:
         found["strayed"] = parts.strayed(image, mask, truth.image, view.mask, truth.parts)
     if truth.reid is not None:
-        found["reid"] = identity.cosine_distance(experts.reid.features(image, mask), truth.reid)
+        found["reid"] = recognition.cosine_distance(experts.reid.features(image, mask), truth.reid)
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
@@ -221,15 +221,15 @@ def _picture(image: Tensor) -> bytes:
 def _experts(plan: Plan) -> Experts:
     judges, face = _judges(plan.face)
     reid = Reidentification(plan.reid) if plan.reid else None
-    return Experts(judges, face, reid, identity.Network(plan.inception) if plan.inception else None)
+    return Experts(judges, face, reid, recognition.Network(plan.inception) if plan.inception else None)
 
 
 @lru_cache(maxsize=1)
-def _judges(face: bool) -> tuple[Judges, identity.Network | None]:
+def _judges(face: bool) -> tuple[Judges, recognition.Network | None]:
     store = Store()
-    return Judges.load(store), identity.load_face(store) if face else None
+    return Judges.load(store), recognition.load_face(store) if face else None
 
 
 def fetch(plan: Plan, store: Store) -> None:
     """Fetches what judging takes. Raises InputError where it is not to be had."""
-    store.paths([*WEIGHTS, *([identity.SFACE] if plan.face else [])])
+    store.paths([*WEIGHTS, *([recognition.SFACE] if plan.face else [])])

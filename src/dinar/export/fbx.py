@@ -45,7 +45,8 @@ def write(
     with tempfile.TemporaryDirectory() as folder, atomic_file(path) as temporary:
         source = Path(folder) / f"{path.stem}.glb"
         gltf.write(source, figure, motions=motions, profile=replace(profile, lit=True))
-        run = subprocess.run([*command, source, temporary], capture_output=True, text=True, cwd=folder)
+        told = {"encoding": "utf-8", "errors": "replace"}
+        run = subprocess.run([*command, source, temporary], capture_output=True, cwd=folder, **told)
         if "No module named 'bpy'" in run.stderr:
             raise InputError(f"the Python at {command[0]} has no bpy; {VARIABLE} should name one that has, or Blender")
         if run.returncode or not temporary.is_file():

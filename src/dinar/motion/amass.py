@@ -22,6 +22,7 @@ from dinar.motion.stance import Skeleton, from_pose
 _BODY, _HEAD, _HANDS = SMPLX_JOINTS[:22], SMPLX_JOINTS[22:25], SMPLX_JOINTS[25:]
 _JOINTS = {24: (*_BODY, "left_hand", "right_hand"), 52: (*_BODY, *_HANDS), 55: SMPLX_JOINTS}
 _FROM_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])     # to Y up
+_FARTHEST = 1e9         # from the origin, in any unit, beyond which a number is no place
 _UPRIGHT = 0.7          # mean cosine between a trunk and the axis that is surely up
 _PELVIS = torch.tensor([0.0, -0.35, 0.01])      # of SMPL-X at rest, metres; a file's `trans` starts there
 _MODELS = {0: "SMPL", 1: "SMPL-H", 2: "SMPL-X", 3: "SUPR", 7: "SMPL-XS"}       # the .smpl codec's numbers
@@ -108,8 +109,8 @@ def _checked(found: SmplFields, source: str, *, z_up: bool) -> Recording:
     if found.poses.shape[1] not in _JOINTS or not 0 < count <= MAX_FRAMES:
         raise InputError(f"{source} has {count} poses of {found.poses.shape[1]} joints, not of SMPL")
     rotations, places = torch.from_numpy(found.poses), found.places
-    if not (rotations.isfinite().all() and np.isfinite(places).all()):
-        raise InputError(f"{source} is damaged: it holds numbers that are not finite")
+    if not (rotations.isfinite().all() and (np.abs(places) <= _FARTHEST).all()):
+        raise InputError(f"{source} is damaged: it holds numbers that are not finite, or places beyond the world")
     root = roma.rotvec_to_rotmat(rotations[:, 0])
     trunk = root[:, :, 1].mean(0)
     up = torch.tensor([0.0, 0.0, 1.0] if z_up else [0.0, 1.0, 0.0])

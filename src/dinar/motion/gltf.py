@@ -216,9 +216,10 @@ class _File(GltfFile):
         return found[0]
 
     def _channel(self, sampler: dict) -> _Channel:
-        times = self.numbers(sampler["input"], 1)[:, 0].astype(np.float64)
         width = 3 if self.tree["accessors"][sampler["output"]]["type"] == "VEC3" else 4
-        values = self.numbers(sampler["output"], width).astype(np.float64)
+        with np.errstate(invalid="ignore"):      # what is no number is refused below
+            times = self.numbers(sampler["input"], 1)[:, 0].astype(np.float64)
+            values = self.numbers(sampler["output"], width).astype(np.float64)
         kind = sampler.get("interpolation", "LINEAR")
         slopes = None
         if kind == "CUBICSPLINE":

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dinar.photo.onnx import opened
 from dinar.store import Store
 
 STRIDE = 32        # its sides are multiples of this
@@ -18,7 +19,7 @@ class Modnet:
     """The network, by OpenCV."""
 
     def __init__(self, path: Path) -> None:
-        self._network = cv2.dnn.readNetFromONNX(str(path))
+        self._network = opened(path)
 
     def __call__(self, pixels: np.ndarray, area: int) -> np.ndarray:
         """Alpha float32 [H, W] in [0, 1] of a picture uint8 [H, W, 3], looked at as about `area` pixels.

@@ -57,6 +57,7 @@ BEYOND = 1.1              # of the picture's side: where many points lie farther
 MANY = 0.4
 ROUNDED = 0.01            # of proportions that differ by rounding
 FAINT = 0.1               # confidences of a person that all stay below it count beside one another only
+FARTHEST = 1e9         # pixels from the corner, beyond which a number is no place
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,8 @@ def _table(path: Path, parts: dict[str, list[float]], key: str) -> Landmarks:
             name = key if part == "pose" else f"{part}_keypoints_2d"
             known = f"x, y and confidence of {', '.join(map(str, _PARTS[part]))} points are read"
             raise InputError(f"{path} has {len(numbers)} numbers in {name}; {known}")
-        if not all(math.isfinite(number) for number in numbers):
-            raise InputError(f"{path} has numbers in its keypoints that are not finite")
+        if not all(abs(number) <= FARTHEST for number in numbers):
+            raise InputError(f"{path} has numbers in its keypoints that are not finite, or no places in a picture")
         for k, name in enumerate(_PARTS[part][count]):
             if name and (name not in rows or numbers[3 * k + 2] > rows[name][2]):
                 rows[name] = numbers[3 * k : 3 * k + 3]

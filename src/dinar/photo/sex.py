@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from dinar.photo.landmarks import Landmarks
+from dinar.photo.onnx import opened
 from dinar.store import Store
 
 SIDE = 32                         # pixels of the faces that the network looks at
@@ -30,7 +31,7 @@ class SexReader:
     """A small network, by OpenCV, asked of a face at several sizes and places: its answers to one alone vary much."""
 
     def __init__(self, network: Path) -> None:
-        self._network = cv2.dnn.readNetFromONNX(str(network))
+        self._network = opened(network)
 
     def __call__(self, pixels: np.ndarray, landmarks: Landmarks) -> float | None:
         """The probability that the face of `landmarks` in a picture uint8 [H, W, 3], in its pixels, is a woman's.

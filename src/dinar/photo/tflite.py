@@ -20,7 +20,8 @@ class Network:
         from ai_edge_litert.interpreter import Interpreter
 
         with _quiet():
-            self._interpreter = Interpreter(str(path), num_threads=1)
+            # from bytes: names are opened in Windows' code page, which has few of the world's letters
+            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()

@@ -24,7 +24,7 @@ _BALANCED = (0.5, 0.95)  # the share of a light's colour that a camera's white b
 @lru_cache(maxsize=1)
 def measured() -> dict[str, Light]:
     """The lights by name. All are as bright; a light's own colour is kept."""
-    found = json.loads((DATA / "lights.json").read_text())
+    found = json.loads((DATA / "lights.json").read_text(encoding="utf-8"))
     lights = {}
     for name, light in found.items():
         values = {key: np.array(light[key], np.float32) for key in ("sky", "ground", "lobes", "lamp", "colour")}

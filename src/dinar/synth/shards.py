@@ -221,17 +221,18 @@ def _claim(out: Path, plan: Plan, rigged: Sequence[str] = (), *, wigs: int = 0) 
     marker = out / MARKER
     if marker.exists():
         try:
-            found = json.loads(marker.read_text())
+            written = marker.read_text(encoding="utf-8")
+            found = json.loads(written)
         except (OSError, ValueError) as error:
             raise InputError(f"{marker} is damaged; give the name of a new folder") from error
         if found != wanted:
-            raise InputError(f"{out} holds another set ({marker.read_text().strip()}); give the name of a new folder")
+            raise InputError(f"{out} holds another set ({written.strip()}); give the name of a new folder")
         return
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} holds other files; give the name of a new folder")
     check_file(marker)
     with atomic_file(marker) as temporary:
-        temporary.write_text(json.dumps(wanted) + "\n")
+        temporary.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
 
 
 def _work(job: tuple[Path, Path | None, Plan, int, Path | None]) -> list[tuple[str, bytes]]:

@@ -71,7 +71,8 @@ def cheek_colour(rng: np.random.Generator, tone: float, painted: np.ndarray) -> 
 
 @lru_cache(maxsize=1)
 def _tones() -> dict[str, np.ndarray]:
-    return {key: np.array(value) for key, value in json.loads((DATA / "tones.json").read_text()).items()}
+    found = json.loads((DATA / "tones.json").read_text(encoding="utf-8"))
+    return {key: np.array(value) for key, value in found.items()}
 
 
 @lru_cache(maxsize=2)

@@ -165,7 +165,7 @@ def _read_mhclo(path: Path) -> tuple[dict[str, list[str]], list[list[float]], se
     """Header, rows of the vertex table, and covered vertices. Header words may stand before and inside the table."""
     head: dict[str, list[str]] = {"tags": []}
     rows, hidden, section = [], set(), ""
-    for line in path.read_text(errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
@@ -191,7 +191,7 @@ def _read_mhclo(path: Path) -> tuple[dict[str, list[str]], list[list[float]], se
 def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Vertices float64 [N, 3], uv float32 [T, 2] (origin top left), faces and uv_faces int64 [F, 3]."""
     vertices, uv, faces, uv_faces = [], [], [], []
-    for line in path.read_text(errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         words = line.split()
         if not words:
             continue
@@ -218,7 +218,7 @@ def _read_images(material: Path | None, folder: Path) -> dict[str, Path]:
     """The images that a .mhmat names and those that lie beside it, as far as they are there (.webp for .png)."""
     found = {}
     if material is not None and material.is_file():
-        for line in material.read_text(errors="replace").splitlines():
+        for line in material.read_text(encoding="utf-8", errors="replace").splitlines():
             words = line.split()
             if len(words) > 1 and words[0] in _IMAGES:
                 image = (material.parent / words[1]).with_suffix(".webp")

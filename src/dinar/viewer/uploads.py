@@ -26,8 +26,9 @@ class Kind:
 
 
 _MEGABYTE = 1 << 20
+_PHOTOS = ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"
 KINDS = {
-    **{suffix: Kind("photo", suffix, 50 * _MEGABYTE) for suffix in (".jpg", ".jpeg", ".png", ".webp")},
+    **{suffix: Kind("photo", suffix, 50 * _MEGABYTE) for suffix in _PHOTOS},
     **{suffix: Kind("motion", suffix, 50 * _MEGABYTE) for suffix in (".bvh", ".npz", ".smpl", ".glb", ".vrma")},
     ".zip": Kind("avatar", ".zip", 500 * _MEGABYTE),
 }
@@ -39,8 +40,8 @@ def checked(name: str, length: int) -> Kind:
     kind = KINDS.get(suffix.group().lower()) if suffix else None
     if kind is None:
         raise InputError(
-            f"{label(name)} cannot be opened here; drop a photo (.jpg, .png, .webp), a motion (.bvh, .npz, .smpl, "
-            ".glb, .vrma) or an avatar (.zip)"
+            f"{label(name)} cannot be opened here; drop a photo (.jpg, .png, .webp, .heic, .avif), a motion (.bvh, "
+            ".npz, .smpl, .glb, .vrma) or an avatar (.zip)"
         )
     if length < 1:
         raise InputError(f"{label(name)} is empty")

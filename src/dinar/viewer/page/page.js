@@ -21,7 +21,7 @@
       <ol></ol>
       <p class="tips">One person, the whole body in view, upright, arms a little off the body.
         The photo stays on this computer.</p>
-      <label>Choose a photo<input type="file" accept=".jpg,.jpeg,.png,.webp,.zip"></label>
+      <label>Choose a photo<input type="file" accept=".jpg,.jpeg,.png,.webp,.heic,.heif,.avif,.zip"></label>
     </div>`;
   const [card, title, error, list, input] =
     [".card", "h1", ".error", "ol", "input"].map((part) => zone.querySelector(part));
