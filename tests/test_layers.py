@@ -19,6 +19,7 @@ FLOORS = (
     ("raster", "body", "camera", "gltf", "images", "pictures", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
+    ("speech",),
     ("avatar", "dressing", "texturing", "painting", "pipeline", "merge", "export", "doctor", "terminal"),
     ("batch", "data", "train", "synth", "evaluate", "viewer", "scene"),
     ("commands",),

@@ -22,6 +22,7 @@ COMMANDS = {
     "inpaint": "painting.repaint",
     "animate": "drawing.animate",
     "alive": "drawing.alive",
+    "speak": "speaking.speak",
     "motion": "motions.convert",
     "render": "drawing.render",
     "export": "exporting.export",

@@ -16,7 +16,8 @@ from export.khronos import problems
 from dinar.avatar import Avatar
 from dinar.body.model import DATA
 from dinar.errors import InputError
-from dinar.export import gltf, speech, vrm, vrm0
+from dinar.export import gltf, vrm, vrm0
+from dinar.speech import actions as speech
 from dinar.export.figure import Figure, standing
 from dinar.export.mouth import pieces, with_mouth
 from dinar.export.profiles import PLAIN, PROFILES, Profile, profile

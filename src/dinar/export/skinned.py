@@ -15,7 +15,7 @@ from dinar.errors import InputError
 from dinar.export.figure import Figure, standing
 from dinar.export.frames import along_bones
 from dinar.export.profiles import PLAIN, Profile
-from dinar.export.speech import mixing
+from dinar.speech.actions import mixing
 from dinar.motion import retarget
 from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
