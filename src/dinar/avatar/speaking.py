@@ -22,9 +22,9 @@ from dinar.speech.sound import Sound
 
 Shot = Literal["face", "bust", "body"]
 
-_BELOW = {"face": 0.12, "bust": 0.34}       # metres from the head's joint down to the picture's lower edge
+_BELOW = {"face": 0.12, "bust": 0.22}       # metres from the head's joint down to the picture's lower edge
 _SIDES = 0.10, 0.17                         # metres of the face and of the bust to each side of the head's joint
-_SAMPLES = 3                                # a pixel along each axis
+_SAMPLES = 2                                # a pixel along each axis
 
 
 def film(
