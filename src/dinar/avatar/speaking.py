@@ -30,7 +30,7 @@ _SAMPLES = 2                                # a pixel along each axis
 def film(
     person: Avatar,                        # as `Avatar.wearing` makes them, for the teeth
     performance: Performance,
-    path: Path,                            # what `export.video.write` writes
+    path: Path | str,                      # what `export.video.write` writes
     *,
     sound: Sound | None = None,
     shot: Shot = "bust",                   # what is in the picture
@@ -42,7 +42,8 @@ def film(
     """A video of the person speaking. Raises InputError where `path` cannot be written."""
     drawn = frames(person, performance, shot=shot, size=size, azimuth=azimuth, background=background)
     counted = (progress or Progress()).track(drawn, len(performance), "draw")
-    video.write(path, counted, performance.motion.fps, sound=sound if path.suffix.lower() in video.CRF else None)
+    sound = sound if Path(path).suffix.lower() in video.CRF else None
+    video.write(path, counted, performance.motion.fps, sound=sound)
 
 
 def frames(

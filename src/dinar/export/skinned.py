@@ -15,10 +15,10 @@ from dinar.errors import InputError
 from dinar.export.figure import Figure, standing
 from dinar.export.frames import along_bones
 from dinar.export.profiles import PLAIN, Profile
-from dinar.speech.actions import mixing
 from dinar.motion import retarget
 from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
+from dinar.speech.actions import mixing
 
 INFLUENCES = (4, 8)
 _SAME = 1e-3        # what a normal moves less by stays as it is
