@@ -33,7 +33,8 @@ def test_a_film_carries_its_sound(dinar: Callable[..., Run], made: Path, said: P
         heard = np.concatenate([frame.to_ndarray() for frame in film.decode(sound)], axis=1)[0]
         rate = sound.codec_context.sample_rate
     assert len(heard) / rate == pytest.approx(1.0, abs=0.06)
-    loud = [float(np.abs(heard[round(a * rate) : round(b * rate)]).mean()) for a, b in ((0, 0.15), (0.3, 0.5), (0.8, 0.95))]
+    spans = ((0, 0.15), (0.3, 0.5), (0.8, 0.95))
+    loud = [float(np.abs(heard[round(a * rate) : round(b * rate)]).mean()) for a, b in spans]
     assert loud[1] > 20 * max(loud[0], loud[2])
 
 
