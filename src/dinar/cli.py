@@ -27,6 +27,7 @@ COMMANDS = {
     "render": "drawing.render",
     "export": "exporting.export",
     "view": "viewing.view",
+    "serve": "serving.serve",
     "synth": "training.synth",
     "evaluate": "evaluating.evaluate",
     "train": "training.train",

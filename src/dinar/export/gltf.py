@@ -138,13 +138,15 @@ def _express(document: Document, animation: dict, times: int, face: Performance)
     """Adds the strengths of all meshes' morph targets over time."""
     samplers: dict[tuple[str, ...], int] = {}           # of meshes with the same targets
     for number, node in enumerate(document.tree["nodes"]):
-        if "mesh" not in node:
+        mesh = document.tree["meshes"][node["mesh"]] if "mesh" in node else {}
+        targets = tuple(mesh.get("extras", {}).get("targetNames", ()))
+        if not targets:
             continue
-        targets = tuple(document.tree["meshes"][node["mesh"]]["extras"]["targetNames"])
         if targets not in samplers:
             rows = np.zeros((len(face), len(targets)), np.float32)
             for action, column in zip(face.actions, face.strengths.numpy().T, strict=True):
-                rows[:, targets.index(action)] = column
+                if action in targets:
+                    rows[:, targets.index(action)] = column
             animation["samplers"].append({"input": times, "output": document.numbers(rows.ravel(), "f4")})
             samplers[targets] = len(animation["samplers"]) - 1
         animation["channels"].append(
@@ -238,17 +240,12 @@ def _mesh(document: Document, mesh: SkinnedMesh, material: int, joints: Rig) -> 
         "attributes": attributes_of(document, mesh, grid),
         "indices": document.numbers(mesh.faces.ravel(), kind, target=INDICES),
         "material": material,
-        "targets": targets_of(document, mesh, grid),
     }
-    number = document.add(
-        "meshes",
-        {
-            "name": mesh.name,
-            "primitives": [primitive],
-            "weights": [0.0] * len(mesh.morphs),
-            "extras": {"targetNames": list(mesh.actions)},
-        },
-    )
+    entry: dict = {"name": mesh.name, "primitives": [primitive]}
+    if mesh.actions:
+        primitive["targets"] = targets_of(document, mesh, grid)
+        entry |= {"weights": [0.0] * len(mesh.morphs), "extras": {"targetNames": list(mesh.actions)}}
+    number = document.add("meshes", entry)
     skin = _skin(document, joints, grid) if document.packed or not number else 0
     if number:
         node = document.add("nodes", {"name": mesh.name, "mesh": number, "skin": skin})
