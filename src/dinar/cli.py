@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "exporting.export",
     "view": "viewing.view",
     "serve": "serving.serve",
+    "mcp": "assisting.assist",
     "synth": "training.synth",
     "evaluate": "evaluating.evaluate",
     "train": "training.train",
