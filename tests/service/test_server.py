@@ -30,7 +30,9 @@ class House:
         self.server, self.gate = server, gate
         self.port = int(server.url.rsplit(":", 1)[1])
 
-    def ask(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, target: str, body: bytes | None = None, headers: dict | None = None
+    ) -> tuple[int, bytes]:
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         line.request(method, target, body, headers or {})
         reply = line.getresponse()

@@ -11,6 +11,7 @@ from dinar.body.model import BodyModel
 
 _FOLDED = 1.5, 3.0             # times as large seen from in front when closed: not at all, and quite, folded away
 _UNDER = 0.030, 0.016, 0.014   # metres: how far below an eye's joint its bags begin and end, and how far to each side
+_REACH = 0.030                 # metres from an eye's joint: cheeks and brows fold as well
 _SHADE = 0.92                  # of a lid against the skin below the eye
 
 
@@ -36,6 +37,7 @@ def lids(model: BodyModel, shape: Tensor, colours_at: Callable[[Tensor], Tensor]
         part = (total[:, :1] / total[:, 1:].clamp(min=1e-12)).clamp(0, 1)
         eye = joints[model.humanoid[f"{side.lower()}Eye"]]
         x, y, z = (points - eye).T
+        part = part * ((points - eye).norm(dim=1, keepdim=True) < _REACH)
         low, high, wide = _UNDER
         under = (model.layer == 0) & (y > -low) & (y < -high) & (x.abs() < wide) & (z > 0)
         colours = torch.where(part > share, colours_at(under).median(0).values * _SHADE, colours)
