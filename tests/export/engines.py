@@ -27,7 +27,8 @@ PACKAGES = {
     "babylonjs-loaders": "9.28.0",
     "meshoptimizer": "1.3.0",
 }
-_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".cjs": "text/javascript", ".html": "text/html", ".json": "application/json"}
+_SCRIPT = "text/javascript"
+_TYPES = {".js": _SCRIPT, ".mjs": _SCRIPT, ".cjs": _SCRIPT, ".html": "text/html", ".json": "application/json"}
 
 
 def packages(name: str, folder: Path) -> Path:

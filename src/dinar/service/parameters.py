@@ -28,7 +28,7 @@ def wanted(query: str, actions: tuple[str, ...], triangles: int) -> Profile:
     """
     pairs = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=32))
     profile = replace(PROFILES["talkinghead"], rest="a", texture_size=1024, triangles=None, targets=_USUAL)
-    level, targets = 0, None
+    level = 0
     for name, value in pairs.items():
         match name:
             case "quality":
@@ -53,8 +53,7 @@ def wanted(query: str, actions: tuple[str, ...], triangles: int) -> Profile:
         if pairs.get(name, "none") != "none":
             profile = replace(profile, texture_size=int(_one_of(name, pairs[name], _TEXELS)))
     if "morphTargets" in pairs:
-        targets = _targets(pairs["morphTargets"], actions)
-        profile = replace(profile, targets=targets)
+        profile = replace(profile, targets=_targets(pairs["morphTargets"], actions))
     return replace(profile, triangles=triangles >> level if level else None)
 
 
