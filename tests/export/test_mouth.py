@@ -54,7 +54,9 @@ def behind_lips(person: Avatar, own: int, faces: Tensor) -> int:
 @pytest.mark.parametrize("degrees", [0.0, 40.0])
 def test_lips_meet_at_rest_and_show_teeth_when_they_open(avatar: Avatar, figure: Figure, degrees: float) -> None:
     own = len(avatar.model.template)
-    person, apart = avatar.wearing(figure), avatar.wearing(replace(figure, model=avatar.model))
+    person, apart = (
+        avatar.wearing(one, parts=True) for one in (figure, replace(figure, model=avatar.model))
+    )
     middle = mouth_of(person)
     closed = behind_lips(person, own, seen(person, middle, degrees))
     assert closed <= 20 and closed < 0.5 * behind_lips(apart, own, seen(apart, middle, degrees))
@@ -62,7 +64,7 @@ def test_lips_meet_at_rest_and_show_teeth_when_they_open(avatar: Avatar, figure:
 
 
 def test_a_worn_figure_has_its_parts_in_one_picture(avatar: Avatar, figure: Figure) -> None:
-    person, (teeth,) = avatar.wearing(figure), figure.parts
+    person, (teeth,) = avatar.wearing(figure, parts=True), figure.parts
     own = len(avatar.model.template)
     assert len(person.model.template) == own + len(teeth.model.template) == len(person.model.layer)
     assert len(person.layout.faces) == len(person.model.faces) == len(figure.mesh.faces) + len(teeth.mesh.faces)

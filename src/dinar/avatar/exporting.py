@@ -55,12 +55,12 @@ def figure(
     return figure if triangles is None else simplify.simplified(figure, triangles)
 
 
-def wearing(avatar: Avatar, figure: Figure) -> Avatar:
-    """The person as other programs show a figure of them: its mesh and parts in their colours, drawn plainly."""
+def wearing(avatar: Avatar, figure: Figure, *, parts: bool) -> Avatar:
+    """`Avatar.wearing`, which says what each of these is."""
     model, layout = copy.deepcopy(figure.model), replace(figure.layout, faces=figure.mesh.uv_faces)
     model.faces = figure.mesh.faces
     colours = figure.extended()
-    for part in figure.parts:
+    for part in figure.parts if parts else ():
         layout, colours = _beside(layout, colours, part)
         model = _with_part(model, part)
     all_of_it = torch.ones(1, 1, *colours.shape[1:])

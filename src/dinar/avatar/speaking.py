@@ -28,7 +28,7 @@ _SAMPLES = 2                                # a pixel along each axis
 
 
 def film(
-    person: Avatar,                        # as `Avatar.wearing` makes them, for the teeth
+    person: Avatar,                        # as `Avatar.wearing` makes them, with parts
     performance: Performance,
     path: Path | str,                      # what `export.video.write` writes
     *,

@@ -76,7 +76,7 @@ def speak(
                 gltf.write(out, figure, faces={sound.stem: performance}, profile=profile)
         else:
             speaking.film(
-                person.wearing(figure), performance, out, sound=said, shot=shot, size=pixels or (768, 768),
+                person.wearing(figure, parts=True), performance, out, sound=said, shot=shot, size=pixels or (768, 768),
                 azimuth=angle, background=colour, progress=progress,
             )  # fmt: skip
     report_files([out], progress, as_json, frames=len(performance), fps=fps)

@@ -99,7 +99,8 @@ class Workshop:
         said = sounds.read(self._below(sound))
         person = self._load(avatar)
         performance = perform(hearing.heard(said), person.model.expression_names, 30.0)
-        speaking.film(person.wearing(person.figure()), performance, self._below(video), sound=said)
+        shown = person.wearing(person.figure(), parts=True)
+        speaking.film(shown, performance, self._below(video), sound=said)
         return f"{video} shows {avatar} speaking for {said.seconds:.1f} s"
 
     @one_at_a_time
