@@ -19,8 +19,9 @@ FLOORS = (
     ("raster", "body", "camera", "gltf", "images", "pictures", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
+    ("speech",),
     ("avatar", "dressing", "texturing", "painting", "pipeline", "merge", "export", "doctor", "terminal"),
-    ("batch", "data", "train", "synth", "evaluate", "viewer", "scene"),
+    ("batch", "data", "train", "synth", "evaluate", "viewer", "service", "scene"),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -39,6 +40,7 @@ NEIGHBOURS = {
     ("merge", "painting"),     # what nobody saw is painted as there
     ("train", "data"),
     ("data", "synth"),
+    ("service", "viewer"),     # its door, and what may come through it
     ("train", "synth"),
     ("evaluate", "data"),
     ("evaluate", "synth"),
@@ -46,7 +48,7 @@ NEIGHBOURS = {
     ("texture", "networks"),   # a network draws the texture: its type alone
     ("texture", "perceptual"), # what refinement minimises
 }
-ONLY_COMMANDS = ("batch", "train", "synth", "evaluate", "viewer", "data", "doctor", "terminal", "commands")
+ONLY_COMMANDS = ("batch", "train", "synth", "evaluate", "viewer", "service", "data", "doctor", "terminal", "commands")
 
 
 def floor(part: str) -> int:

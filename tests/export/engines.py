@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 ADDRESS = "http://localhost/"
 PATIENCE = 120_000        # milliseconds; a browser without a graphics card beside other work
 PACKAGES = {
+    "@google/model-viewer": "4.4.0",
     "@met4citizen/talkinghead": "1.7.0",
     "@pixiv/three-vrm": "3.5.5",
+    "babylonjs": "9.35.0",
+    "babylonjs-loaders": "9.28.0",
+    "meshoptimizer": "1.3.0",
 }
-_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".html": "text/html", ".json": "application/json"}
+_SCRIPT = "text/javascript"
+_TYPES = {".js": _SCRIPT, ".mjs": _SCRIPT, ".cjs": _SCRIPT, ".html": "text/html", ".json": "application/json"}
 
 
 def packages(name: str, folder: Path) -> Path:

@@ -142,10 +142,16 @@ def same_but_for_the_mouth(colours: torch.Tensor, painted: torch.Tensor) -> bool
     return colours.shape == painted.shape and bool(changed < 0.05)
 
 
+def same_but_for_the_lips(figure: Figure, avatar: Avatar) -> bool:
+    """Lips are brought together for other programs."""
+    moved = (figure.model.template - avatar.model.template).norm(dim=1)
+    return bool(moved.max() < 0.006) and bool((moved > 0).float().mean() < 0.2)
+
+
 def test_an_avatar_of_plain_colours_is_exported_as_it_is(avatar: Avatar) -> None:
     figure = avatar.figure()
     assert same_but_for_the_mouth(figure.colours, avatar.painted)
-    assert torch.equal(figure.model.template, avatar.model.template)
+    assert same_but_for_the_lips(figure, avatar)
     for wanted in ({"texture": "baked"}, {"outline": True}):
         with pytest.raises(InputError, match="nothing to bake"):
             avatar.figure(**wanted)
@@ -164,8 +170,8 @@ def test_an_avatar_that_networks_draw_is_baked(
     assert baked.colours.shape == (3, 96, 96)
     plain = neural.figure(texture="plain", outline=False)
     assert same_but_for_the_mouth(plain.colours, avatar.painted)
-    assert torch.equal(plain.model.template, avatar.model.template)
+    assert same_but_for_the_lips(plain, avatar)
     assert same_but_for_the_mouth(neural.figure(texture="plain").colours, avatar.painted)
-    assert neural.figure(outline=False, texture_size=96).model.template.equal(avatar.model.template)
+    assert same_but_for_the_lips(neural.figure(outline=False, texture_size=96), avatar)
     own = torch.rand(3, 32, 32)
     assert torch.equal(neural.figure(colours=own, outline=False).colours, own)

@@ -16,7 +16,7 @@ from export.khronos import problems
 from dinar.avatar import Avatar
 from dinar.body.model import DATA
 from dinar.errors import InputError
-from dinar.export import gltf, speech, vrm, vrm0
+from dinar.export import gltf, vrm, vrm0
 from dinar.export.figure import Figure, standing
 from dinar.export.mouth import pieces, with_mouth
 from dinar.export.profiles import PLAIN, PROFILES, Profile, profile
@@ -24,6 +24,7 @@ from dinar.export.skinned import rig, skinned
 from dinar.gltf import GltfFile
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
+from dinar.speech import actions as speech
 
 CHECK = Path(__file__).parents[3] / "shared" / "cases" / "check_export.py"
 LICENCE = vrm.Licence("Somebody", ("Ann",))

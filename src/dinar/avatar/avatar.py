@@ -346,8 +346,11 @@ class Avatar:
             progress=progress,
         )  # fmt: skip
 
-    def wearing(self, figure: Figure) -> Self:
-        """The person as other programs show a figure of them: its mesh in its colours, drawn by the plain renderer."""
+    def wearing(self, figure: Figure, *, parts: bool = False) -> Self:
+        """The person as other programs show a figure of them: its mesh in its colours, drawn by the plain renderer.
+
+        parts  its teeth as well, for faces that speak; such a person is to be drawn, not to be saved
+        """
         from dinar.avatar import exporting
 
-        return exporting.wearing(self, figure)
+        return exporting.wearing(self, figure, parts=parts)

@@ -50,6 +50,9 @@ def export(
     parts: Annotated[bool | None, option("eyes and tongue as nodes of their own (default: no)")] = None,
     packed: Annotated[bool | None, option("numbers of 8 and 16 bits, packed by meshopt (default: no)")] = None,
     lit: Annotated[bool, option("let lamps shade it, once more")] = False,
+    levels: Annotated[
+        int, option("of a .glb: so many files, each with half the triangles of the one before", "N", name="lods")
+    ] = 1,
     vrm_version: Annotated[
         Literal[0, 1], option("of a .vrm: 1.0 (default), or 0.x for older programs", name="vrm")
     ] = 1,
@@ -79,7 +82,7 @@ def export(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.export import profiles, vrm, writing
+        from dinar.export import lods, profiles, vrm, writing
         from dinar.export.webpage import CLIPS
         from dinar.files import check_file
         from dinar.motion.motion import Motion, name_of
@@ -116,6 +119,7 @@ def export(
             report_notes(note for clip in motions.values() for note in clip.notes)
             person = load_avatar(avatar, None)
         writing.check(out, motions=motions, licence=terms, profile=profile)
+        lods.check(out, levels)
         with progress.stage("export"):
             figure = person.figure(
                 texture=None if texture == "auto" else texture,
@@ -124,9 +128,12 @@ def export(
                 texture_size=profile.texture_size,
                 progress=progress,
             )
-            files = writing.write(
-                out, figure, motions=motions, profile=profile, licence=terms, version=vrm_version
-            )
+            if levels > 1:
+                files = lods.write(out, figure, levels, motions=motions, profile=profile)
+            else:
+                files = writing.write(
+                    out, figure, motions=motions, profile=profile, licence=terms, version=vrm_version
+                )
     if not preview:
         return report_files(list(files), progress, as_json)
     page = viewer.Viewer(person.wearing(figure), out.name)

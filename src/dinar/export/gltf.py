@@ -22,6 +22,7 @@ from dinar.export.profiles import PLAIN, PictureKind, Profile
 from dinar.export.skinned import Rig, SkinnedMesh, moving, rig, skinned
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
+from dinar.speech.acting import Performance
 
 MESH_NODE = 0
 FIRST_JOINT_NODE = 1
@@ -36,6 +37,7 @@ def write(
     figure: Figure,
     *,
     motions: Mapping[str, Motion] | None = None,   # by the names that the animations get
+    faces: Mapping[str, Performance] | None = None,   # speech: animations that move the morph targets as well
     profile: Profile = PLAIN,                      # how it is written
 ) -> None:
     """Writes a .glb, whole or not at all.
@@ -55,6 +57,8 @@ def write(
     document, joints = composed(figure, profile, name=path.stem)
     for name, motion in (motions or {}).items():
         animate(document, figure, joints, name, motion)
+    for name, performance in (faces or {}).items():
+        animate(document, figure, joints, name, performance.motion, performance)
     save(path, document)
 
 
@@ -97,8 +101,10 @@ def composed(
     return document, joints
 
 
-def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: Motion) -> None:
-    """Adds a motion as an animation: rotations of all joints that move, and the way of the hips."""
+def animate(
+    document: Document, figure: Figure, joints: Rig, name: str, motion: Motion, face: Performance | None = None
+) -> None:
+    """Adds a motion as an animation: rotations of all joints that move, the way of the hips, and what a face does."""
     turns, way = moving(figure, motion, joints)
     still = _local_turns(joints)
     time = np.arange(len(motion)) / motion.fps
@@ -123,7 +129,29 @@ def animate(document: Document, figure: Figure, joints: Rig, name: str, motion: 
             channel(joint, "rotation", turns[:, joint])
         if parent < 0:
             channel(joint, "translation", way)
+    if face is not None:
+        _express(document, animation, whole, face)
     document.add("animations", animation)
+
+
+def _express(document: Document, animation: dict, times: int, face: Performance) -> None:
+    """Adds the strengths of all meshes' morph targets over time."""
+    samplers: dict[tuple[str, ...], int] = {}           # of meshes with the same targets
+    for number, node in enumerate(document.tree["nodes"]):
+        mesh = document.tree["meshes"][node["mesh"]] if "mesh" in node else {}
+        targets = tuple(mesh.get("extras", {}).get("targetNames", ()))
+        if not targets:
+            continue
+        if targets not in samplers:
+            rows = np.zeros((len(face), len(targets)), np.float32)
+            for action, column in zip(face.actions, face.strengths.numpy().T, strict=True):
+                if action in targets:
+                    rows[:, targets.index(action)] = column
+            animation["samplers"].append({"input": times, "output": document.numbers(rows.ravel(), "f4")})
+            samplers[targets] = len(animation["samplers"]) - 1
+        animation["channels"].append(
+            {"sampler": samplers[targets], "target": {"node": number, "path": "weights"}}
+        )  # fmt: skip
 
 
 def _local_turns(joints: Rig) -> Tensor:
@@ -212,17 +240,12 @@ def _mesh(document: Document, mesh: SkinnedMesh, material: int, joints: Rig) -> 
         "attributes": attributes_of(document, mesh, grid),
         "indices": document.numbers(mesh.faces.ravel(), kind, target=INDICES),
         "material": material,
-        "targets": targets_of(document, mesh, grid),
     }
-    number = document.add(
-        "meshes",
-        {
-            "name": mesh.name,
-            "primitives": [primitive],
-            "weights": [0.0] * len(mesh.morphs),
-            "extras": {"targetNames": list(mesh.actions)},
-        },
-    )
+    entry: dict = {"name": mesh.name, "primitives": [primitive]}
+    if mesh.actions:
+        primitive["targets"] = targets_of(document, mesh, grid)
+        entry |= {"weights": [0.0] * len(mesh.morphs), "extras": {"targetNames": list(mesh.actions)}}
+    number = document.add("meshes", entry)
     skin = _skin(document, joints, grid) if document.packed or not number else 0
     if number:
         node = document.add("nodes", {"name": mesh.name, "mesh": number, "skin": skin})

@@ -23,7 +23,8 @@ class Profile:
     axes          "world": joints' frames lie along the world's axes at rest; "bones": y along the bone, as Mixamo's
     root          name of a node above the hips; None: the hips are the root
     rest          "a": the body's own A-pose; "t": a T-pose, which is baked into mesh, joints and facial actions
-    speech        morph targets for speech beside ARKit's 52 (`speech.py`)
+    speech        morph targets for speech beside ARKit's 52 (`speech/actions.py`)
+    targets       names of the morph targets that are written; None: all
     shading       morph targets change normals as well, for faces that lamps shade
     parts         eyes and tongue are nodes of their own
     influences    joints that a vertex follows, 4 or 8
@@ -39,6 +40,7 @@ class Profile:
     root: str | None = None
     rest: Rest = "a"
     speech: bool = True
+    targets: tuple[str, ...] | None = None
     shading: bool = True
     parts: bool = False
     influences: int = 4

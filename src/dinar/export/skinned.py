@@ -15,10 +15,10 @@ from dinar.errors import InputError
 from dinar.export.figure import Figure, standing
 from dinar.export.frames import along_bones
 from dinar.export.profiles import PLAIN, Profile
-from dinar.export.speech import mixing
 from dinar.motion import retarget
 from dinar.motion.joint_names import mixamo_name
 from dinar.motion.motion import Motion
+from dinar.speech.actions import mixing
 
 INFLUENCES = (4, 8)
 _SAME = 1e-3        # what a normal moves less by stays as it is
@@ -128,6 +128,10 @@ def skinned(figure: Figure, profile: Profile = PLAIN, body: Body | None = None) 
     actions, mixture = tuple(model.expression_names), None
     if profile.speech:
         actions, mixture = mixing(actions)
+    if profile.targets is not None:
+        kept = [k for k, name in enumerate(actions) if name in profile.targets]
+        mixture = (np.eye(len(actions), dtype=np.float32) if mixture is None else mixture)[kept]
+        actions = tuple(actions[k] for k in kept)
     with torch.no_grad():
         posed = model(body)
         turn = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
@@ -163,7 +167,7 @@ def _bends(vertices: Tensor, morphs: Tensor, faces: Tensor, normals: np.ndarray)
     for morph in morphs:
         change = _unit(vertex_normals(vertices + morph, faces)[0].numpy().astype(np.float64)) - normals
         rows.append(np.where(np.abs(change).max(1, keepdims=True) > _SAME, change, 0).astype(np.float32))
-    return np.stack(rows)
+    return np.stack(rows) if rows else np.zeros((0, *normals.shape), np.float32)
 
 
 def joint_names(model: BodyModel) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,11 +16,15 @@ from torch import Tensor
 
 from dinar.errors import InputError
 from dinar.files import atomic_file, atomic_folder
+from dinar.speech.sound import Sound
 
 MARKER = "frames.txt"
 """Stands in a folder of frames, so that the next export knows that it may replace it."""
 
 CRF = {".mp4": "18", ".webm": "24"}
+SPOKEN = {".mp4": "aac", ".webm": "libopus"}
+_BITS = 128_000         # a second of sound
+_PIECE = 960            # samples that are handed to an encoder at once: 20 ms
 LOOKAHEAD = 64 << 20    # bytes of frames that an encoder keeps to decide how to spend its bits
 
 
@@ -30,6 +34,7 @@ def write(
     fps: float,
     *,
     progress: Callable[[int], None] | None = None,     # called with the number of frames written so far
+    sound: Sound | None = None,                        # of a video, begins with the first frame and ends with the last
 ) -> None:
     """Write frames as a video or as pictures; the suffix of `path` says which.
 
@@ -42,17 +47,19 @@ def write(
     a%04d.png   PNG files beside each other, counted from 0
     a folder    (no suffix) 00000.png, 00001.png, ... in it
 
-    Raises InputError for another suffix, for no frames, and where nothing can be written; an interrupted export leaves
-    nothing behind.
+    Raises InputError for another suffix, for sound where pictures are written, for no frames, and where nothing can be
+    written; an interrupted export leaves nothing behind.
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if sound is not None and suffix not in CRF:
+        raise InputError(f"{path} has no place for sound; write a .mp4 or .webm")
     images = _checked(frames, path, progress)
     if suffix in CRF:
         if not fps > 0:
             raise InputError(f"a frame rate of {fps} is not possible; give a positive number")
         with atomic_file(path) as temporary:
-            _encode(temporary, images, fps, suffix)
+            _encode(temporary, images, fps, suffix, sound)
     elif suffix == ".png" and re.search(r"%0?\d*d", path.name):
         _write_pattern(path, images)
     elif suffix == "":
@@ -104,7 +111,7 @@ def _write_pattern(path: Path, images: Iterator[np.ndarray]) -> None:
             file.replace(path.parent / file.name)
 
 
-def _encode(path: Path, images: Iterator[np.ndarray], fps: float, suffix: str) -> None:
+def _encode(path: Path, images: Iterator[np.ndarray], fps: float, suffix: str, sound: Sound | None) -> None:
     rate = Fraction(fps).limit_denominator(1001)
     first = next(images)
     alpha = suffix == ".webm" and first.shape[2] == 4
@@ -122,11 +129,38 @@ def _encode(path: Path, images: Iterator[np.ndarray], fps: float, suffix: str) -
         context.colorspace = Colorspace.ITU709
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
-        for image in _chain(first, images):
-            for packet in stream.encode(_frame(image, alpha)):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
+        voice = None if sound is None else _Voice(container, SPOKEN[suffix], sound)
+        for count, image in enumerate(_chain(first, images), start=1):
+            container.mux(stream.encode(_frame(image, alpha)))
+            if voice is not None:
+                container.mux(voice.until(count / rate))
+        container.mux(stream.encode())
+        if voice is not None:
+            container.mux(voice.end())
+
+
+class _Voice:
+    """Sound that is encoded beside pictures, no further than these are."""
+
+    def __init__(self, container: av.container.OutputContainer, codec: str, sound: Sound) -> None:
+        self._layout = "mono" if len(sound.samples) == 1 else "stereo"
+        self._stream = container.add_stream(codec, rate=sound.rate, layout=self._layout, bit_rate=_BITS)
+        self._sound, self._done = sound, 0
+
+    def until(self, seconds: Fraction) -> Sequence[av.Packet]:
+        """The packets of what is heard up to a time."""
+        packets: list[av.Packet] = []
+        end = min(round(seconds * self._sound.rate), self._sound.samples.shape[1])
+        while self._done + _PIECE <= end or self._done < end == self._sound.samples.shape[1]:
+            piece = np.ascontiguousarray(self._sound.samples[:, self._done : min(self._done + _PIECE, end)])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=self._layout)
+            frame.sample_rate, frame.pts, frame.time_base = self._sound.rate, self._done, Fraction(1, self._sound.rate)
+            self._done += piece.shape[1]
+            packets += self._stream.encode(frame)
+        return packets
+
+    def end(self) -> Sequence[av.Packet]:
+        return self._stream.encode()
 
 
 def _chain(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -15,10 +15,10 @@ from dinar.errors import InputError
 from dinar.export import gltf
 from dinar.export.figure import Figure
 from dinar.export.profiles import PAGE, PAGES, Profile
-from dinar.export.speech import VISEMES
 from dinar.export.vrm import EXPRESSIONS
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
+from dinar.speech.actions import VISEMES
 
 CLIPS = ("walk", "wave", "dance", "turn")
 """What a page's person can do where nobody says what."""

@@ -45,6 +45,8 @@ def check(
             from dinar.export import usd  # noqa: F401
     if kind not in (".glb", *PAGES) and (profile.packed or profile.picture == "webp"):
         raise InputError(f"{path} can neither be packed nor hold WebP pictures; export a .glb")
+    if kind != ".glb" and profile.targets is not None:
+        raise InputError(f"{path} needs all morph targets; export a .glb")
     if profile.packed:
         check_packing()
 

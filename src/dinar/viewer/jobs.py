@@ -72,7 +72,7 @@ class Jobs:
 
         error = None
         try:
-            work(_Told(change))
+            work(Told(change))
         except Exception as reason:
             error = sentence(reason)
         change(running=False, error=error)
@@ -83,7 +83,7 @@ class Jobs:
             traceback.print_exc(file=sys.stderr)
 
 
-class _Told(Progress):
+class Told(Progress):
     """Passes stages on."""
 
     def __init__(self, change: Callable[..., None]) -> None:

@@ -1,0 +1,1 @@
+"""Speech: what a face does while a sound is heard."""
