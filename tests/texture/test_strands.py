@@ -74,9 +74,11 @@ def test_a_line_is_mirrored_at_its_ends() -> None:
     colour = np.tile(np.arange(10.0)[:, None], (1, 3))
     good = np.zeros(10, bool)
     good[2:5] = True
-    found = strands._repeated(colour, good)[:, 0]
+    found = strands._repeated(colour[None], good[None])[0, :, 0]
     assert found[[2, 3, 4]].tolist() == [2, 3, 4]
     assert found[5] == 4 and found[6] == 3 and found[1] == 2 and found[0] == 3
+    places = strands.mirrored(good[None])[0]
+    assert places.tolist() == [3, 2, 2, 3, 4, 4, 3, 2, 2, 4]  # the nearest end's, once round
 
 
 def test_hair_goes_on_in_the_shade_that_is_seen_beside() -> None:
