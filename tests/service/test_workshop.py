@@ -37,7 +37,7 @@ def test_tools_write_what_they_tell(workshop: Workshop, tmp_path: Path) -> None:
     with Image.open(here / "me.png") as picture:
         assert picture.size == (768, 768) and np.asarray(picture)[0, 0].tolist() == [255, 255, 255]
     assert "0.1 s" in workshop.animate("me", "wave", "wave.mp4", seconds=0.1)
-    assert "me.glb" in workshop.export("me", "me.glb", program="web", motions=("wave",))
+    assert "me.glb" in workshop.export("me", "me.glb", program="unity", motions=("wave",))
     assert [a["name"] for a in Scene.read(here / "me.glb").tree["animations"]] == ["wave"]
     write(here / "said.wav", vowel("aa", 0.1))
     assert "0.1 s" in workshop.speak("me", "said.wav", "said.mp4")

@@ -10,6 +10,7 @@ from torch import Tensor
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, load_layout, part_labels
+from dinar.texture import fabric
 from dinar.texture.fabric import FINER, gone_round
 from dinar.texture.filling import Filler
 from dinar.texture.neural_texture import NeuralTexture
@@ -144,3 +145,15 @@ def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
     assert torch.equal(found[..., 160:190], values[..., 130:160].flip(-1))
     assert torch.equal(found[..., 30:60], values[..., 60:90].flip(-1))
     assert torch.equal(gone_round(values, known * 0, [about]), values), "nothing is known"
+
+
+def test_an_arm_that_is_not_seen_has_the_other_s_colour(worn: Worn) -> None:
+    hidden = worn.on("left upper arm", "left lower arm", "left hand")
+    filled = worn.filled(GREEN.expand(3, SIZE, SIZE), (worn.front > 0.3) & ~hidden)
+    assert filled.isfinite().all()
+    assert (filled - GREEN).abs().amax(0)[worn.on("left lower arm")].quantile(0.95) < 0.1
+
+
+def test_a_limb_of_which_nothing_is_seen_has_no_detail() -> None:
+    nothing = np.zeros((9, CELLS), np.float32)
+    assert (fabric._typical(nothing + 1, nothing) == 0).all()

@@ -326,6 +326,8 @@ def _typical(differ: np.ndarray, seen: np.ndarray) -> np.ndarray:
     the whole limb has: a pattern is everywhere, a print is not.
     """
     known = seen > 0.05
+    if not known.any():
+        return np.zeros(len(seen), np.float32)
     middle = np.where(known.any(1), np.nanmedian(np.where(known | ~known.any(1, keepdims=True), differ, np.nan), 1), 0)
     sums = [gaussian_filter1d(of, 0.04 / ROW, mode="nearest") for of in (middle * known.sum(1), known.sum(1) + 1e-6)]
     row = sums[0] / sums[1]
