@@ -38,7 +38,6 @@ ENOUGH = 3.0           # seen cells that tell a row's colour
 REACH = 0.08           # metres along a limb that a row's colour goes on where none is seen
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
-COMMON = 1.0            # multiples of the whole limb's detail that a row may have
 HUE = 0.25             # difference of colours, over their brightness, of two hues
 FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
@@ -331,7 +330,7 @@ def _typical(differ: np.ndarray, seen: np.ndarray) -> np.ndarray:
     middle = np.where(known.any(1), np.nanmedian(np.where(known | ~known.any(1, keepdims=True), differ, np.nan), 1), 0)
     sums = [gaussian_filter1d(of, 0.04 / ROW, mode="nearest") for of in (middle * known.sum(1), known.sum(1) + 1e-6)]
     row = sums[0] / sums[1]
-    return (1.5 * np.minimum(row, COMMON * np.median(row[known.any(1)]))).astype(np.float32)
+    return (1.5 * np.minimum(row, np.median(row[known.any(1)]))).astype(np.float32)
 
 
 def _shifted(plain: np.ndarray, slant: np.ndarray) -> np.ndarray:
