@@ -27,7 +27,7 @@ def draw(path, shots, *, background=(1.0, 1.0, 1.0)):
     import numpy as np
     from PIL import Image
 
-    from dinar.export import fbx
+    from dinar.export.blender import command
 
     with tempfile.TemporaryDirectory() as folder:
         job = {
@@ -37,7 +37,7 @@ def draw(path, shots, *, background=(1.0, 1.0, 1.0)):
         }
         task = Path(folder) / "job.json"
         task.write_text(json.dumps(job), encoding="utf-8")
-        subprocess.run([*fbx.blender(__file__), str(task)], check=True, capture_output=True, timeout=600)
+        subprocess.run([*command(script=__file__), str(task)], check=True, capture_output=True, timeout=600)
         pictures = []
         for picture in job["pictures"]:
             with Image.open(picture) as opened:

@@ -33,7 +33,7 @@ def test_export_writes_every_kind_of_file(dinar: Callable[..., Run], made: Path)
 
 
 def test_exports_that_make_no_sense(dinar: Callable[..., Run], made: Path) -> None:
-    refused(dinar("export", made, "-o", "a.dae"), ".glb, .html, .vrm, .fbx, .usdz, .obj, .ply")
+    refused(dinar("export", made, "-o", "a.dae"), ".glb, .html, .vrm, .fbx, .blend, .usdz, .obj, .ply")
     refused(dinar("export", made, "-o", "a.glb", "--triangles", "999"), "give 1000 or more")
     refused(dinar("export", made, "-o", "a.vrm"), "--author")
     refused(dinar("export", made, "-o", "a.vrm", "--author", "Ann", "--motion", "walk"), "no place for motions")

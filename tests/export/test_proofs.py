@@ -6,8 +6,6 @@ Each proof runs where its program is installed; docs/export.md says how.
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 import roma
 import torch
+from export import blender_reader
 from export.glb_reader import Scene
 
 from dinar import images
@@ -40,7 +39,6 @@ _spec.loader.exec_module(three)
 SIZE = (480, 360)
 KEYS = (0, 9, 21)
 BACKGROUND = (1.0, 1.0, 1.0)        # no colour of the person's
-BLENDER = os.environ.get("DINAR_BLENDER", str(Path(__file__).parents[2] / ".venv-bpy" / "bin" / "python"))
 
 in_three = pytest.mark.skipif(three.missing() is not None, reason=str(three.missing()))
 
@@ -154,11 +152,7 @@ def test_three_vrm_moves_an_arm_and_a_smile(figure: Figure, tmp_path: Path) -> N
 
 
 _IN_BLENDER = """
-import sys
-import bpy
-import numpy as np
-
-path, out, *times = sys.argv[1:]
+out, path, *times = ARGUMENTS
 bpy.ops.wm.read_factory_settings(use_empty=True)
 bpy.ops.import_scene.gltf(filepath=path)
 mesh = next(thing for thing in bpy.data.objects if thing.type == "MESH" and thing.modifiers)
@@ -166,34 +160,22 @@ scene, found = bpy.context.scene, []
 for time in times:
     frame = float(time) * scene.render.fps / scene.render.fps_base
     scene.frame_set(int(frame), subframe=frame - int(frame))
-    evaluated = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    vertices = np.empty(3 * len(evaluated.data.vertices))
-    evaluated.data.vertices.foreach_get("co", vertices)
-    place = np.array(evaluated.matrix_world)
-    found.append(vertices.reshape(-1, 3) @ place[:3, :3].T + place[:3, 3])
+    found.append(vertices_of(mesh))
 np.savez(out, vertices=np.stack(found), keys=len(mesh.data.shape_keys.key_blocks) - 1)
 """
 
 
-@pytest.mark.skipif(not Path(BLENDER).is_file(), reason="needs a Python with `bpy`, DINAR_BLENDER at it")
 @pytest.mark.parametrize(("influences", "most"), [(4, 0.02), (8, 0.001)])
 def test_blender_has_our_vertices(
     figure: Figure, walk: Motion, bodies: Body, vertex: np.ndarray, tmp_path: Path, influences: int, most: float
 ) -> None:
     """Within 0.1 mm of the file's figure; of the body itself within 1 mm with 8 joints a vertex, 20 mm with 4."""
-    path, out = tmp_path / "person.glb", tmp_path / "vertices.npz"
+    path = tmp_path / "person.glb"
     gltf.write(path, figure, motions={"walk": walk}, profile=Profile(influences=influences))
-    times = [str(k / walk.fps) for k in KEYS]
-    run = subprocess.run(
-        [BLENDER, "-c", _IN_BLENDER, path, out, *times], capture_output=True, text=True, timeout=300, cwd=tmp_path
-    )
-    if "No module named 'bpy'" in run.stderr:
-        pytest.skip("the Python at DINAR_BLENDER has no bpy")
-    assert run.returncode == 0, run.stderr
-    found = np.load(out)
-    assert found["keys"] == 72
+    read = blender_reader.found(_IN_BLENDER, tmp_path, path, *(k / walk.fps for k in KEYS))
+    assert read["keys"] == 72
     scene = Scene.read(path)
-    for k, vertices in zip(KEYS, found["vertices"], strict=True):
+    for k, vertices in zip(KEYS, read["vertices"], strict=True):
         ours = vertices[:, [0, 2, 1]] * [1, 1, -1]                        # z up -> y up
         assert np.abs(ours - scene.posed(scene.frame("walk", k))).max() < 1e-4
         off = np.linalg.norm(ours - posed(figure, bodies[k : k + 1])[0].numpy()[vertex], axis=1)

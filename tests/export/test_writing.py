@@ -19,7 +19,7 @@ WALK = {"walk": Motion.load("walk").clipped(0, 0.2)}
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("a.stl", {}, ".glb, .html, .vrm, .fbx, .usdz, .obj, .ply"),
+        ("a.stl", {}, ".glb, .html, .vrm, .fbx, .blend, .usdz, .obj, .ply"),
         ("a.obj", {"motions": WALK}, "no place for motions"),
         ("a.vrm", {"licence": Licence("A", ("Ann",)), "motions": WALK}, "no place for motions"),
         ("a.glb", {"licence": Licence("A", ("Ann",))}, "no place for a licence"),

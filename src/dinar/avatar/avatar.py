@@ -285,9 +285,9 @@ class Avatar:
 
     def export(
         self,
-        path: Path | str,                               # .glb, .html, .vrm, .fbx, .usdz, .obj or .ply
+        path: Path | str,                               # .glb, .html, .vrm, .fbx, .blend, .usdz, .obj or .ply
         *,
-        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .html, .fbx or .usdz
+        motions: Mapping[str, Motion] | None = None,    # animations of a .glb, .html, .fbx, .blend or .usdz
         colours: Tensor | None = None,                  # [3, R, R] in the layout of the texture, in place of any
         texture: Wear | None = None,                    # what the person wears; default: "baked" where it can be
         outline: bool | None = None,                    # clothes and hair as geometry; default: where it can be

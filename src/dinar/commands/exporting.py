@@ -15,7 +15,7 @@ from dinar.errors import InputError
 
 def export(
     avatar: AvatarPath,
-    out: Annotated[Path, out_option("the person for other programs (.glb, .html, .vrm, .fbx, .usdz, .obj, .ply)")],
+    out: Annotated[Path, out_option("the person (.glb, .html, .vrm, .fbx, .blend, .usdz, .obj, .ply)")],
     motion: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,

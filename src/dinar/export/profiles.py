@@ -99,12 +99,13 @@ mixamo       what its auto-rigger and its clips call joints; faces are not its b
 
 
 def profile(name: str | None, path: Path | None = None) -> Profile:
-    """A profile of the table; for None `PLAIN`, or `PAGE` where it is for a page at `path`.
+    """A profile of the table; for None `PLAIN`, or what a page or a .blend at `path` wants: `PAGE`, "blender".
 
     Raises InputError for an unknown name.
     """
     if name is None:
-        return PAGE if path is not None and path.suffix.lower() in PAGES else PLAIN
+        kind = path.suffix.lower() if path is not None else None
+        return PAGE if kind in PAGES else PROFILES["blender"] if kind == ".blend" else PLAIN
     if name not in PROFILES:
         raise InputError(f"no program is called {name}; give one of {', '.join(PROFILES)}")
     return PROFILES[name]

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dinar.errors import InputError
-from dinar.export import fbx, gltf, plain, vrm, webpage
+from dinar.export import blender, gltf, plain, vrm, webpage
 from dinar.export.figure import Figure
 from dinar.export.glb import check_packing
 from dinar.export.profiles import PAGES, PLAIN, Profile
 from dinar.export.vrm import Licence, Version
 from dinar.motion.motion import Motion
 
-ANIMATED = (".glb", *PAGES, ".fbx", ".usdz")
-KINDS = (".glb", ".html", ".vrm", ".fbx", ".usdz", ".obj", ".ply")
+ANIMATED = (".glb", *PAGES, *blender.KINDS, ".usdz")
+KINDS = (".glb", ".html", ".vrm", *blender.KINDS, ".usdz", ".obj", ".ply")
 
 
 def check(
@@ -31,7 +31,7 @@ def check(
     if kind not in (*KINDS, *PAGES):
         raise InputError(f"{path} is no kind of file that people are exported to: {', '.join(KINDS)}")
     if motions and kind not in ANIMATED:
-        raise InputError(f"{path} has no place for motions; export a .glb, .html, .fbx or .usdz")
+        raise InputError(f"{path} has no place for motions; export a .glb, .html, .fbx, .blend or .usdz")
     if licence is not None and kind != ".vrm":
         raise InputError(f"{path} has no place for a licence; export a .vrm")
     match kind:
@@ -39,8 +39,8 @@ def check(
             raise InputError("a VRM file says who made it and what others may do with it; give --author")
         case ".vrm":
             vrm.check(profile)
-        case ".fbx":
-            fbx.blender()
+        case ".fbx" | ".blend":
+            blender.command(kind)
         case ".usdz":
             from dinar.export import usd  # noqa: F401
     if kind not in (".glb", *PAGES) and (profile.packed or profile.picture == "webp"):
@@ -73,8 +73,8 @@ def write(
             webpage.write(path, figure, motions=motions, profile=profile)
         case ".vrm":
             vrm.write(path, figure, licence, profile=profile, version=version)
-        case ".fbx":
-            fbx.write(path, figure, motions=motions, profile=profile)
+        case ".fbx" | ".blend":
+            blender.write(path, figure, motions=motions, profile=profile)
         case ".usdz":
             from dinar.export import usd
 

@@ -109,8 +109,8 @@ class Workshop:
     ) -> str:
         """Write an avatar for other programs, rigged and with facial morph targets.
 
-        file: the .glb, .html, .fbx, .usdz, .obj or .ply that is written. program: what it is for. motions: animations
-        of the file, as for animate.
+        file: the .glb, .html, .fbx, .blend, .usdz, .obj or .ply that is written. program: what it is for.
+        motions: animations of the file, as for animate.
         """
         from dinar.motion.motion import Motion, name_of
 

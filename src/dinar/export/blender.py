@@ -1,4 +1,4 @@
-"""A rigged, animated FBX of a person: the GLB, turned by Blender, which runs beside this program."""
+"""A rigged, animated person as .fbx or .blend: the GLB, turned by Blender, which runs beside this program."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from dinar.motion.motion import Motion
 VARIABLE = "DINAR_BLENDER"
 """Names Blender's program, or a Python that has `bpy`."""
 
+KINDS = (".fbx", ".blend")
+
 _SCRIPT = Path(__file__).with_name("in_blender.py")
 
 
@@ -32,30 +34,35 @@ def write(
     motions: Mapping[str, Motion] | None = None,   # by the names that the animations get
     profile: Profile = PLAIN,                      # how it is written
 ) -> None:
-    """Writes a .fbx, whole or not at all: what `gltf.write` writes, its texture inside.
+    """Writes a .fbx or .blend, whole or not at all: what `gltf.write` writes, its texture inside.
 
-    FBX has no unlit material, so lamps shade it. All motions get the frame rate of the finest.
+    FBX has no unlit material, so lamps shade it. All motions get the frame rate of the finest. In a .blend each is an
+    action, of which the first is the rig's; bones keep the axes of the profile, so that with axes "bones" they have
+    the rolls of Mixamo's.
 
-    Raises InputError where there is no Blender, `path` cannot be written or is no .fbx, or numbers are out of range.
+    Raises InputError where there is no Blender, `path` cannot be written or is neither, or numbers are out of range.
     """
     path = Path(path)
-    if path.suffix.lower() != ".fbx":
-        raise InputError(f"{path} is no .fbx")
-    command = blender()
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise InputError(f"{path} is neither .fbx nor .blend")
+    called = command(kind)
+    if kind == ".fbx":
+        profile = replace(profile, lit=True)
     with tempfile.TemporaryDirectory() as folder, atomic_file(path) as temporary:
         source = Path(folder) / f"{path.stem}.glb"
-        gltf.write(source, figure, motions=motions, profile=replace(profile, lit=True))
+        gltf.write(source, figure, motions=motions, profile=profile)
         told = {"encoding": "utf-8", "errors": "replace"}
-        run = subprocess.run([*command, source, temporary], capture_output=True, cwd=folder, **told)
+        run = subprocess.run([*called, source, temporary], capture_output=True, cwd=folder, **told)
         if "No module named 'bpy'" in run.stderr:
-            raise InputError(f"the Python at {command[0]} has no bpy; {VARIABLE} should name one that has, or Blender")
+            raise InputError(f"the Python at {called[0]} has no bpy; {VARIABLE} should name one that has, or Blender")
         if run.returncode or not temporary.is_file():
             said = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
             raise InputError(f"Blender could not write {path}: {said[-1]}")
 
 
-def blender(script: Path | str = _SCRIPT) -> list[str]:
-    """The command that runs a script in Blender, its arguments still to come.
+def command(kind: str = ".fbx", script: Path | str = _SCRIPT) -> list[str]:
+    """The command that runs a script in Blender, its arguments still to come; `kind` is told to whoever has none.
 
     Blender is what the variable DINAR_BLENDER names, else this Python where it has `bpy`, else `blender` on the path.
 
@@ -65,7 +72,7 @@ def blender(script: Path | str = _SCRIPT) -> list[str]:
     program = named or (sys.executable if importlib.util.find_spec("bpy") else shutil.which("blender"))
     if program is None:
         raise InputError(
-            f"a .fbx is written by Blender, which is not here; let {VARIABLE} name it, or a Python that has bpy"
+            f"a {kind} is written by Blender, which is not here; let {VARIABLE} name it, or a Python that has bpy"
         )
     if shutil.which(program) is None:
         raise InputError(f"{VARIABLE} names {program}, which is no program")
