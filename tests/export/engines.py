@@ -26,6 +26,7 @@ PACKAGES = {
     "babylonjs": "9.35.0",
     "babylonjs-loaders": "9.28.0",
     "meshoptimizer": "1.3.0",
+    "three": "0.187.0",
 }
 _SCRIPT = "text/javascript"
 _TYPES = {".js": _SCRIPT, ".mjs": _SCRIPT, ".cjs": _SCRIPT, ".html": "text/html", ".json": "application/json"}
