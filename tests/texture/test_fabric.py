@@ -76,6 +76,24 @@ def test_figures_stay_in_front(worn: Worn, figure: Tensor) -> None:
     assert torch.equal(filled[:, shown], figure.expand(3, SIZE, SIZE)[:, shown])
 
 
+def test_a_hem_on_the_hips_is_one_line_behind(worn: Worn) -> None:
+    """Where trunk and thighs pass into each other, of a shirt that hangs lower at its sides."""
+    x, y = worn.place[:2]
+    light = worn.filled(torch.where(y > 0.88 - 0.4 * x.abs(), WHITE, 0.05 * WHITE)).mean(0)
+    behind = worn.on("torso", "left thigh", "right thigh") & (worn.front < -0.3) & (y > 0.78) & (y < 0.95)
+    assert ((light > 0.2) & (light < 0.7))[behind].float().mean() < 0.03
+    assert light[behind & (y > 0.9)].mean() > 0.75 and light[behind & (y < 0.8)].mean() < 0.15
+
+
+def test_a_narrow_hole_in_front_has_the_colour_beside_it(worn: Worn) -> None:
+    """Not that of the flanks, which is the fabric's behind."""
+    x, y = worn.place[:2]
+    front = worn.on("torso") & (worn.front > 0) & (y > 1.0) & (y < 1.12) & (x.abs() < 0.1)
+    hole = front & (x.abs() < 0.03) & (y > 1.03) & (y < 1.09)
+    filled = worn.filled(torch.where(front, GREEN, WHITE), (worn.front > 0.3) & ~hole)
+    assert (filled - GREEN).abs().amax(0)[hole & (worn.front > 0.3)].quantile(0.9) < 0.1
+
+
 def test_a_badge_round_one_leg_is_not_the_trousers_colour(worn: Worn) -> None:
     """It takes most of what is seen of that leg; the other one tells."""
     x, y = worn.place[:2]

@@ -39,6 +39,7 @@ REACH = 0.08           # metres along a limb that a row's colour goes on where n
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
 HUE = 0.25             # difference of colours, over their brightness, of two hues
+GAP = 14               # cells: a narrower hole has the colour of both its sides, where they are of one
 FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
@@ -190,6 +191,7 @@ class _Rows:
     detail  float32 [L]         how strong its own detail is
     slant   float32 [L, CELLS]  by how many rows a place's colour lies off its own
     light   float32 [L, CELLS]  how bright it is there beside the fabric's colour
+    across  float32 [L, CELLS, 4]  colours of narrow holes, times how far they are known, and that
     """
 
     plain: np.ndarray
@@ -197,6 +199,7 @@ class _Rows:
     detail: np.ndarray
     slant: np.ndarray
     light: np.ndarray
+    across: np.ndarray
 
     @classmethod
     def of(cls, grid: _Grid, other: _Grid | None) -> Self:
@@ -205,21 +208,24 @@ class _Rows:
         slants = [np.zeros(g.seen.shape, np.float32) for g in grids]
         if sum(g.seen.sum() for g in grids) < ENOUGH:
             nothing = np.zeros(len(grid.seen), np.float32)
-            return cls(np.zeros((len(nothing), 3), np.float32), nothing, nothing, slants[0], slants[0] + 1)
+            colours = np.zeros((len(nothing), 3), np.float32)
+            return cls(colours, nothing, nothing, slants[0], slants[0] + 1, np.zeros((*grid.seen.shape, 4), np.float32))
         plain, _ = _plain(grids, slants)
         slants = [_slant(g, plain) for g in grids]
         plain, sure = _plain(grids, slants)
         base = _shifted(plain, slants[0])
         light = _light(grid, base)
         differ = np.abs(grid.cells - base * light[..., None]).max(2)
-        return cls(plain, sure, _typical(differ, grid.seen), slants[0], light)
+        return cls(plain, sure, _typical(differ, grid.seen), slants[0], light, _across(grid))
 
     def at(self, about: Round) -> np.ndarray:
         """Colour, how far it is known and detail of each of its texels, [N, 5]."""
         row = about.row + _sampled(self.slant, about.row, about.cell)
         table = np.concatenate([self.plain, self.sure[:, None], self.detail[:, None]], axis=1)
         found = _between(table, row)
-        found[:, :3] *= _sampled(self.light, about.row, about.cell)[:, None]
+        across = np.stack([_sampled(self.across[..., k], about.row, about.cell) for k in range(4)], axis=1)
+        light = _sampled(self.light, about.row, about.cell)[:, None]
+        found[:, :3] = across[:, :3] + found[:, :3] * light * (1 - across[:, 3:])
         return found
 
 
@@ -318,6 +324,28 @@ def _light(grid: _Grid, base: np.ndarray) -> np.ndarray:
     hues = np.abs(grid.cells / own[..., None] - base / plain[..., None]).max(2)
     alike = grid.seen * np.clip(2 - 2 * hues / HUE, 0, 1) * np.clip(2 - np.abs(own - plain) / LIT, 0, 1)
     return np.exp(ROUND * _carried(np.log(own / plain), alike * (grid.seen > 0.05)))
+
+
+def _across(grid: _Grid) -> np.ndarray:
+    """What both sides of narrow holes in a row agree on, [L, CELLS, 4]: colours times how far that goes, and that."""
+    seen = grid.seen > 0.05
+    count = seen.shape[1]
+    places, turns = np.arange(3 * count), np.tile(seen, 3)
+    before = np.maximum.accumulate(np.where(turns, places, -count), axis=1)[:, count : 2 * count]
+    behind = np.minimum.accumulate(np.where(turns, places, 4 * count)[:, ::-1], axis=1)[:, ::-1][:, count : 2 * count]
+    gap = behind - before
+    both = np.concatenate([grid.cells * seen[..., None], seen[..., None]], axis=-1)
+    soft = _closed(both, lambda of: cv2.blur(of, (3, 3)), 1)
+    soft = soft[..., :3] / np.maximum(soft[..., 3:], 1e-6)
+    rows = np.arange(len(seen))[:, None]
+    first, last = soft[rows, before % count], soft[rows, behind % count]
+    hues = [of - SHADED * of.mean(2, keepdims=True) for of in (first, last)]
+    agree = np.clip(2 - 2 * np.abs(hues[0] - hues[1]).max(2) / ALIKE, 0, 1) * (~seen & (gap <= GAP))
+    share = ((places[count : 2 * count] - before) / np.maximum(gap, 1))[..., None]
+    colours = np.where(seen[..., None], soft, first * (1 - share) + last * share)
+    rim = _closed(agree[..., None], lambda of: cv2.dilate(of, np.ones((3, 3))), 1)       # texels lie between cells
+    agree = np.where(seen, rim, agree)[..., None]
+    return np.concatenate([colours * agree, agree], axis=-1).astype(np.float32)
 
 
 def _typical(differ: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
 COLLAR = 0.05, 0.09    # metres below the neck's joint: above, fronts are open and backs are not
+CROTCH = 0.06          # metres: so far above the crotch thighs are the trunk's, so that a hem lies in one of them
 SIDES = ("left", "right")
 
 _ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
@@ -70,13 +71,18 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
 
     middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
     collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
-    made = {"trunk": upright(part("torso") * collar, middle, 1.4)}
+    torso, height = part("torso"), vertices[:, 1]
+    crotch = height[(torso > 0.5) & (vertices[:, 0].abs() < 0.01)].min()
+    above = ((height - crotch) / CROTCH).clamp(0, 1)
+    thighs = part("left thigh", "right thigh")
+    made = {"trunk": upright((torso + thighs * above) * collar, middle, 1.4)}
     if "skirt" in model.layers:
         number = list(model.layers).index("skirt") + 1
         made["skirt"] = upright((layer == number).float(), middle, 1.0)
     for side in SIDES:
         knots = torch.stack([at(side + bone) for bone in _LEG])
-        made[f"{side} leg"] = upright(part(f"{side} thigh", f"{side} calf"), _along(vertices[:, 1], knots), 1.0)
+        leg = part(f"{side} thigh", f"{side} calf") * (1 - above)
+        made[f"{side} leg"] = upright(leg, _along(height, knots), 1.0)
         foot = part(f"{side} foot")
         made[f"{side} foot"] = upright(foot, vertices[foot > 0.5][:, [0, 2]].mean(0), 0.5)
         share = part(f"{side} upper arm", f"{side} lower arm")
