@@ -231,6 +231,15 @@ def test_the_weights_of_its_name_draw_it(
         found.drawn_by("neural")
 
 
+def test_a_renderer_that_follows_draws_it_as_well(
+    neural: Avatar, appearance: Appearance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neural.save(tmp_path / "me")
+    later = replace(appearance, name="later", follows=(appearance.name,))
+    monkeypatch.setattr("dinar.avatar.known.shipped", lambda: later)
+    assert Avatar.load(tmp_path / "me").renderer is later.renderer
+
+
 def test_no_weights_in_the_package(neural: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Appearance:
         raise InputError("no weights")

@@ -248,6 +248,8 @@ def _pack_slim(run: Path, out: Path, machine: str, learnt_from: str, preset: str
     card = cards.of_slim(found, had.name, presets.PRESETS[preset], machine, learnt_from, remark, lines)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        facts = {"name": found.name, "follows": " ".join(dict.fromkeys([had.name, *had.follows]))}
+        (fresh / "appearance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
         (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "taught", "lpips", "l2")), encoding="utf-8")
         (fresh / "README.md").write_text(card, encoding="utf-8")

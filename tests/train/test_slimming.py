@@ -154,3 +154,11 @@ def test_weights_of_another_preset_are_refused(sittings) -> None:
         SlimStage(other, sittings)
     with pytest.raises(InputError, match="map of the head"):
         SlimStage(replace(TINY, slim=replace(TINY.slim, identity=8)), sittings)
+
+
+def test_what_follows_is_kept_with_the_networks(tmp_path) -> None:
+    parts = ("encoder", "generator", "renderer")
+    configs = {part: getattr(TINY, part) for part in parts}
+    for k, follows in enumerate([(), ("small-1", "small-2")]):
+        replace(appearance(), follows=follows).save(tmp_path / str(k), configs)
+        assert Appearance.load(tmp_path / str(k)).follows == follows

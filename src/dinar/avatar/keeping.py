@@ -154,7 +154,7 @@ def check_output(path: Path) -> None:
 
 
 def _renderer(weights: str | None) -> Renderer | None:
-    """The renderer of the weights of that name, None where this version has others."""
+    """The renderer that draws textures of the weights of that name, None where this version has none."""
     try:
         return None if weights is None else renderer_of(weights)
     except InputError:

@@ -45,9 +45,9 @@ def open_body() -> BodyModel:
 
 
 def renderer_of(weights: str) -> Renderer:
-    """The renderer of the weights of that name. Raises InputError where this version has others."""
+    """The renderer that draws textures of the weights of that name. Raises InputError where this version has none."""
     found = shipped()
-    if found.name != weights:
+    if weights not in (found.name, *found.follows):
         raise InputError(
             f"this avatar was made with the weights {weights}, but this version of dinar has {found.name}; "
             "make it again to draw it neurally"

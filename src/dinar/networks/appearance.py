@@ -33,13 +33,15 @@ _PARTS = {"encoder": Encoder, "generator": TextureGenerator, "renderer": Rendere
 class Appearance:
     """Encoder, generator and renderer of one training.
 
-    name  what an avatar remembers its weights by: the preset and a digest of the weights
+    name      what an avatar remembers its weights by: the preset and a digest of the weights
+    follows   earlier ones with the same encoder and generator, whose avatars the renderer draws as well
     """
 
     name: str
     encoder: Encoder
     generator: TextureGenerator
     renderer: Renderer
+    follows: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -47,8 +49,8 @@ class Appearance:
 
         Raises InputError where one is missing, damaged or of another kind.
         """
-        (name,), parts = pretrained.load_family(folder, MARKER, ("name",), _PARTS)
-        return cls(name, **parts)
+        (name, earlier), parts = pretrained.load_family(folder, MARKER, ("name",), _PARTS, optional=("follows",))
+        return cls(name, **parts, follows=tuple(earlier.split()))
 
     def save(self, folder: Path, configs: Mapping[str, DataclassInstance]) -> None:
         """Writes a folder that `load` reads, whole or not at all; `configs` are the constructors' arguments by part.
@@ -57,7 +59,8 @@ class Appearance:
         written.
         """
         parts = {part: getattr(self, part) for part in _PARTS}
-        pretrained.save_family(folder, MARKER, {"name": self.name}, parts, configs)
+        facts = {"name": self.name} | ({"follows": " ".join(self.follows)} if self.follows else {})
+        pretrained.save_family(folder, MARKER, facts, parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
         """On a device; networks that are there are not copied."""

@@ -116,22 +116,27 @@ def save_family(
 
 
 def load_family(
-    folder: Path, marker: str, facts: Sequence[str], kinds: Mapping[str, type[nn.Module]]
+    folder: Path,
+    marker: str,
+    facts: Sequence[str],
+    kinds: Mapping[str, type[nn.Module]],
+    *,
+    optional: Sequence[str] = (),          # facts that may be missing, and are empty then
 ) -> tuple[list[str], dict[str, nn.Module]]:
-    """What `save_family` wrote: the facts, and the networks, on the CPU, ready for use.
+    """What `save_family` wrote: the facts, then those that are optional, and the networks, on the CPU, ready for use.
 
     Raises InputError where one is missing, damaged or of another kind.
     """
     path = Path(folder) / marker
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        values = [found[name] for name in facts]
+        values = [found[name] for name in facts] + [found.get(name, "") for name in optional]
     except FileNotFoundError as error:
         raise InputError(f"{folder} holds no trained weights: it has no {marker}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({error})") from error
     if not all(isinstance(value, str) for value in values):
-        raise InputError(f"{path} is damaged ({' or '.join(facts)} is no text)")
+        raise InputError(f"{path} is damaged ({' or '.join([*facts, *optional])} is no text)")
     return values, {name: load(Path(folder) / name, kind) for name, kind in kinds.items()}
 
 
