@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from dinar.body.layers import BOXES
@@ -68,17 +67,6 @@ def test_heights_of_which_nothing_is_seen_take_the_nearest() -> None:
 def test_without_hair_in_sight_nothing_changes() -> None:
     filled, rgb, seen, trust = atlas()
     assert torch.equal(strands.around(filled, rgb, seen * 0, trust * 0), filled)
-
-
-def test_a_line_is_mirrored_at_its_ends() -> None:
-    colour = np.tile(np.arange(10.0)[:, None], (1, 3))
-    good = np.zeros(10, bool)
-    good[2:5] = True
-    found = strands._repeated(colour[None], good[None])[0, :, 0]
-    assert found[[2, 3, 4]].tolist() == [2, 3, 4]
-    assert found[5] == 4 and found[6] == 3 and found[1] == 2 and found[0] == 3
-    places = strands.mirrored(good[None])[0]
-    assert places.tolist() == [3, 2, 2, 3, 4, 4, 3, 2, 2, 4]  # the nearest end's, once round
 
 
 def test_hair_goes_on_in_the_shade_that_is_seen_beside() -> None:

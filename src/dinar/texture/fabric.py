@@ -19,8 +19,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter1d, median_filt
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.texture.lines import ends, mirrored
 from dinar.texture.rounds import CELLS, ROW, SIDES, Round
-from dinar.texture.strands import mirrored
 
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
 SHADED = 0.55          # of a difference in brightness that is light rather than colour
@@ -330,9 +330,7 @@ def _across(grid: _Grid) -> np.ndarray:
     """What both sides of narrow holes in a row agree on, [L, CELLS, 4]: colours times how far that goes, and that."""
     seen = grid.seen > 0.05
     count = seen.shape[1]
-    places, turns = np.arange(3 * count), np.tile(seen, 3)
-    before = np.maximum.accumulate(np.where(turns, places, -count), axis=1)[:, count : 2 * count]
-    behind = np.minimum.accumulate(np.where(turns, places, 4 * count)[:, ::-1], axis=1)[:, ::-1][:, count : 2 * count]
+    before, behind = ends(seen)
     gap = behind - before
     both = np.concatenate([grid.cells * seen[..., None], seen[..., None]], axis=-1)
     soft = _closed(both, lambda of: cv2.blur(of, (3, 3)), 1)
@@ -341,7 +339,7 @@ def _across(grid: _Grid) -> np.ndarray:
     first, last = soft[rows, before % count], soft[rows, behind % count]
     hues = [of - SHADED * of.mean(2, keepdims=True) for of in (first, last)]
     agree = np.clip(2 - 2 * np.abs(hues[0] - hues[1]).max(2) / ALIKE, 0, 1) * (~seen & (gap <= GAP))
-    share = ((places[count : 2 * count] - before) / np.maximum(gap, 1))[..., None]
+    share = ((np.arange(count) - before) / np.maximum(gap, 1))[..., None]
     colours = np.where(seen[..., None], soft, first * (1 - share) + last * share)
     rim = _closed(agree[..., None], lambda of: cv2.dilate(of, np.ones((3, 3))), 1)       # texels lie between cells
     agree = np.where(seen, rim, agree)[..., None]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dinar.body.layers import BOXES
+from dinar.texture.lines import repeated
 
 SOUND = 0.6     # trust in a texel from which it is a source
 EDGE = 2        # texels at either end of what is seen that are none: background shines through
@@ -81,7 +82,7 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     )
     slow = weight @ shade / weight.sum(1, keepdims=True)
     slow = own + SWING * (slow - (shade * share).sum(0) / share.sum())
-    strands = _repeated(colours[known], sound[known]) - shade[:, None]
+    strands = repeated(colours[known], sound[known]) - shade[:, None]
     enough = np.minimum(share / (ROUND * colours.shape[1]), 1)
     nearest = np.abs(np.arange(len(colours))[:, None] - known).argmin(1)
     strong = float(np.sqrt((strands[sound[known]] ** 2).mean()) / max(float(own.mean()), 0.02))
@@ -117,44 +118,3 @@ def _grain(shape: tuple[int, int]) -> np.ndarray:
 def _closeness(count: int, known: np.ndarray) -> np.ndarray:
     """Weights [H, K] of known heights that rule where no other is near."""
     return 1.0 / (1 + np.abs(np.arange(count)[:, None] - known)) ** 4
-
-
-def mirrored(good: np.ndarray) -> np.ndarray:
-    """For places of closed lines the place of each line whose value they take: int [L, N]. Good ones, bool [L, N], take
-    their own, others what lies as far within the nearest good piece, which is mirrored again and again.
-    """
-    share, before, after = _between_ends(good)
-    return np.where(good, np.arange(good.shape[1]), np.where(share <= 0.5, before, after))
-
-
-def _repeated(colours: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Closed lines of colours [L, N, 3] with what is not good mirrored, again and again, from good pieces beside it."""
-    share, *places = _between_ends(good)
-    before, after = (np.take_along_axis(colours, place[..., None], 1) for place in places)
-    blend = np.clip((share - 0.35) / 0.3, 0, 1)[..., None]                   # each end rules its half
-    return np.where(good[..., None], colours, before * (1 - blend) + after * blend)
-
-
-def _between_ends(good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How far each place of closed lines, bool [L, N], is on its way from the good piece before it to the next, [0, 1],
-    and the places in either that are its mirror images.
-    """
-    count = good.shape[1]
-    place = np.arange(count)
-    three = np.concatenate([place - count, place, place + count])            # once round in both directions
-    there = np.tile(good, 3)
-
-    def latest(where: np.ndarray) -> np.ndarray:
-        return np.maximum.accumulate(np.where(where, three, -2 * count), axis=1)
-
-    def following(where: np.ndarray) -> np.ndarray:
-        return np.minimum.accumulate(np.where(where, three, 3 * count)[:, ::-1], axis=1)[:, ::-1]
-
-    before, after = (found[:, count : 2 * count] for found in (latest(there), following(there)))
-    images = []
-    for end, way, far in ((before, -1, latest(~there) + 1), (after, 1, following(~there) - 1)):
-        own = end % count + count                                            # the same place the second time round
-        length = np.minimum(np.abs(own - count - np.take_along_axis(far, own, 1)) + 1, count)
-        away = (np.abs(place - end) - 1) % (2 * length)
-        images.append((end + way * np.where(away < length, away, 2 * length - 1 - away)) % count)
-    return (place - before) / np.maximum(after - before, 1), *images
