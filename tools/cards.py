@@ -197,7 +197,7 @@ Each row: the photo, then for each window plain, neural and true.
 
 def of_slim(
     found: Appearance, teacher: str, sizes: presets.Preset, machine: str, learnt_from: str, remark: str,
-    lines: list[dict],
+    lines: list[dict], textures: str,
 ) -> str:  # fmt: skip
     how, last = sizes.slimming, lines[-1]
     hours = sum(line["seconds"] for line in lines) / 3600
@@ -219,8 +219,8 @@ What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR 
 
 | | |
 |---|---|
-| encoder, generator | those of {teacher}, whose renderer taught this one |
-| learnt from | {learnt_from} |
+| encoder, generator | those of {teacher}, whose renderer taught this one{textures} |
+| the renderer learnt from | {learnt_from} |
 | steps | {last["step"]} of {how.batch} people with {how.windows} windows of {sizes.appearance.window} pixels each |
 | time | {hours:.1f} h on {machine} |
 | losses at the end | total {last["total"]:.4f}, distance from the large one {last["taught"]:.5f}, \

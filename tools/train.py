@@ -20,7 +20,8 @@ The small renderer, which ships in the large one's place, learns from it (docs/t
     python tools/train.py sittings --data state/small/people --cache state/sittings --seconds 540
     dinar train slim --data state/small/people --after src/dinar/weights/appearance \
         --painter src/dinar/weights/inpainting --textures state/sittings --examples state/small/heldout --out state/slim
-    python tools/train.py pack --stage slim --state state/slim --out src/dinar/weights --machine "2 CPU cores"
+    python tools/train.py pack --stage slim --state state/slim --out src/dinar/weights --machine "2 CPU cores" \
+        --learnt-from "..." --textures "..."
 
 `--keep`, for CPUs, makes each texture's generated channels once instead of for every lesson, without colour shifts.
 """
@@ -187,6 +188,7 @@ def pack(
     preset: str = "small",
     remark: str = "",                     # what else the card should say of the training
     learnt_from: str = "",                # the parser's and the small renderer's data with their licences
+    textures: str = "",                   # what its encoder and generator learnt from, with how many steps and hours
     measured: str = "",                   # what benchmarks/parser.py printed
 ) -> None:
     """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with.
@@ -194,7 +196,7 @@ def pack(
     Of the parser and the small renderer `state` is the run itself.
     """
     if stage == "slim":
-        _pack_slim(state, out, machine, learnt_from, preset, remark)
+        _pack_slim(state, out, machine, learnt_from, textures, preset, remark)
         return
     if stage == "parser":
         _pack_parser(state, out, machine, learnt_from, measured, remark)
@@ -237,15 +239,18 @@ def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured:
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
-def _pack_slim(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
+def _pack_slim(
+    run: Path, out: Path, machine: str, learnt_from: str, textures: str, preset: str, remark: str
+) -> None:
     """The small renderer takes the large one's place. Textures stay as they were, so what paints them goes on to."""
-    if not learnt_from:
-        raise InputError("a small renderer ships with what it learnt from; give --learnt-from")
+    if not learnt_from or not textures:
+        raise InputError("a small renderer ships with what it and its textures learnt from; give both")
     had, found = (Appearance.load(folder) for folder in (out / "appearance", run / loop.WEIGHTS))
     if digest(had.encoder, had.generator) != digest(found.encoder, found.generator):
         raise InputError(f"{run} learnt from other textures than those of {had.name}")
     lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
-    card = cards.of_slim(found, had.name, presets.PRESETS[preset], machine, learnt_from, remark, lines)
+    sizes, theirs = presets.PRESETS[preset], f"; they learnt from {textures}"
+    card = cards.of_slim(found, had.name, sizes, machine, learnt_from, remark, lines, theirs)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
         facts = {"name": found.name, "follows": " ".join(dict.fromkeys([had.name, *had.follows]))}
