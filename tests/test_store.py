@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
+import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -123,7 +125,7 @@ def test_table_tells_what_is_present(tmp_path: Path) -> None:
 def test_failing_program_becomes_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(message: str) -> None:
         script = f"import sys; sys.stderr.write({message!r}); sys.exit(1)"
-        monkeypatch.setattr(Package, "command", property(lambda self: [store.sys.executable, "-c", script]))
+        monkeypatch.setattr(Package, "command", property(lambda self: [sys.executable, "-c", script]))
 
     fails("ERROR: No matching distribution found for somewheel==1.0")
     with pytest.raises(InputError, match=r"pip cannot reach somewheel==1\.0 \(no network"):
@@ -210,7 +212,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
     (page / "index.html").write_text("<!DOCTYPE html><html><body>" + "".join(links) + "</body></html>")
     for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", store.os.devnull)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", page.parent.as_uri())
     return Package("sdist", "some_source", "1.0", 1000, "MIT", hashlib.sha256(archive.read_bytes()).hexdigest())
 

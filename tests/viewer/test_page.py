@@ -180,9 +180,9 @@ def test_a_hand_is_dragged(open_viewer: Callable[..., Any], visit: Any, avatar: 
 def test_files_are_saved(
     open_viewer: Callable[..., Any], visit: Any, avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dinar.viewer import panel
+    from dinar.viewer import saving
 
-    monkeypatch.setattr(panel, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(saving, "TURN_SECONDS", 0.1)
     viewer = open_viewer(avatar, "Grandma")
     page = visit(viewer)
     until(page, red)
