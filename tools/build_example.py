@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from dinar import images
+from dinar.synth.lens import Lens
 from dinar.synth.people import Person, dress
+from dinar.synth.places import Background, Light
 from dinar.synth.sets import random_background, views
-from dinar.synth.studio import Background, Lens, Light, arrange, contact_sheet, expose, frame_camera
+from dinar.synth.studio import arrange, contact_sheet, expose, frame_camera
 from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
 

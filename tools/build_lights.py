@@ -5,7 +5,7 @@
     .venv-exr/bin/python tools/build_lights.py pmndrs-assets-1.7.0.tgz
 
 Of each panorama the brightest spot becomes the lamp that casts shadows; what is left becomes a gradient from the ground
-to the sky and soft lamps, as `dinar.synth.studio.Light` has them. All are as bright: white paper turned every way gets
+to the sky and soft lamps, as `dinar.synth.places.Light` has them. All are as bright: white paper turned every way gets
 MEAN on average. The table that is printed tells how far the light on such paper is from the panorama's, in per cent of
 the mean, and what a uniform grey sky would miss.
 """

@@ -27,9 +27,10 @@ from dinar.evaluate.protocols import SHIPPED
 from dinar.evaluate.rigged import Rigged
 from dinar.evaluate.studies import Sitting, studies
 from dinar.files import atomic_file
+from dinar.synth.places import studio
 from dinar.synth.poses import random_body
 from dinar.synth.shards import Plan, light_and_lens, made_up, write_shards
-from dinar.synth.studio import arrange, illuminate, studio
+from dinar.synth.studio import arrange, illuminate
 from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
 

@@ -16,8 +16,9 @@ from dinar.synth.garments.cutting import cut, rim, strip, tidy, uncut
 from dinar.synth.garments.sewing import hung, layered, sewn
 from dinar.synth.garments.surfaces import sheet, surface
 from dinar.synth.people import random_person
+from dinar.synth.places import daylight, studio
 from dinar.synth.poses import random_body
-from dinar.synth.studio import arrange, daylight, expose, frame_camera, studio
+from dinar.synth.studio import arrange, expose, frame_camera
 from dinar.synth.truth import surface_parts
 from dinar.synth.wardrobe import Wardrobe
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from dinar.synth.kernels import shading
 from dinar.synth.lights import measured, measured_light
-from dinar.synth.studio import Light, _directions
+from dinar.synth.places import Light
+from dinar.synth.studio import _directions
 
 
 def on_paper(light: Light, normals: np.ndarray) -> np.ndarray:

@@ -10,9 +10,10 @@ import torch
 from dinar.raster.rasterize import rasterize
 from dinar.synth.kernels import meshes, openness, visible
 from dinar.synth.people import random_person
+from dinar.synth.places import daylight, studio
 from dinar.synth.poses import random_body
 from dinar.synth.sets import random_background, random_light, views
-from dinar.synth.studio import arrange, contact_sheet, daylight, expose, frame_camera, illuminate, studio, take
+from dinar.synth.studio import arrange, contact_sheet, expose, frame_camera, illuminate, take
 from dinar.synth.wardrobe import Wardrobe
 
 ASSETS = Path(__file__).parents[3] / "shared/assets"

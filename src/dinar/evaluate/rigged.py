@@ -14,9 +14,10 @@ from dinar.avatar import open_body
 from dinar.errors import InputError
 from dinar.evaluate.cases import MOTION, PHOTO_SIDE, Case, Cases, Target, azimuth_of, digest_of
 from dinar.evaluate.studies import Sitting, studies
+from dinar.synth.places import daylight, studio
 from dinar.synth.poses import random_body
 from dinar.synth.rigged import load_person
-from dinar.synth.studio import arrange, daylight, frame_camera, illuminate, studio, take
+from dinar.synth.studio import arrange, frame_camera, illuminate, take
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,8 +17,10 @@ from dinar.synth.studio import arrange, frame_camera, illuminate, take
 
 if TYPE_CHECKING:
     from dinar.body.model import Body
+    from dinar.synth.lens import Lens
     from dinar.synth.people import Person
-    from dinar.synth.studio import Background, Lens, Light, LitScene
+    from dinar.synth.places import Background, Light
+    from dinar.synth.studio import LitScene
     from dinar.synth.view import View
 
 HEAD_SIDE, LIMB_SIDE, MOTION_SIDE = 256, 128, 256      # pixels

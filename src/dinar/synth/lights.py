@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dinar.synth.kernels import shading
-from dinar.synth.studio import Light
+from dinar.synth.places import Light
 
 DATA = Path(__file__).parent / "data"
 _FACED = 0.6  # of them, the share whose lamp is on the camera's side

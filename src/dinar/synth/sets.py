@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dinar.synth.lens import Lens
 from dinar.synth.lights import measured_light
 from dinar.synth.people import random_person
+from dinar.synth.places import Background, Light
 from dinar.synth.poses import random_body
-from dinar.synth.studio import Background, Lens, Light, arrange, expose, frame_camera
+from dinar.synth.studio import arrange, expose, frame_camera
 from dinar.synth.view import View
 from dinar.synth.wardrobe import Wardrobe
 

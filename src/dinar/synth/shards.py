@@ -30,11 +30,13 @@ from dinar.files import atomic_file, check_file
 from dinar.parallel import one_thread_processes
 from dinar.parts import coloured
 from dinar.progress import Progress
+from dinar.synth.lens import Lens
 from dinar.synth.people import Person, random_person
+from dinar.synth.places import Light
 from dinar.synth.poses import random_body
 from dinar.synth.rigged import load_person, rigged_files
 from dinar.synth.sets import random_background, random_lens, random_light
-from dinar.synth.studio import Lens, Light, arrange, frame_camera, illuminate, take
+from dinar.synth.studio import arrange, frame_camera, illuminate, take
 from dinar.synth.truth import surface_parts
 from dinar.synth.wardrobe import Wardrobe
 

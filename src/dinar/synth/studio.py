@@ -15,8 +15,10 @@ from torch import Tensor
 
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
-from dinar.synth.kernels import colours, meshes, openness, shading, surroundings, visible
+from dinar.synth.kernels import meshes, openness, shading, surroundings, visible
+from dinar.synth.lens import Lens, developed
 from dinar.synth.people import Person
+from dinar.synth.places import Background, Light
 from dinar.synth.view import View
 
 SUPERSAMPLING = 2
@@ -27,77 +29,8 @@ SKY_MAP = 88  # pixels a side of what each of them sees: 2 to 3 cm, as large as 
 SHADOW_MAP = 768  # pixels a side of what a lamp sees; half as many do where shadows are soft
 FLOOR = 48  # points a side of the lit patch of floor
 FLOOR_REACH = 1.4  # metres from the person to the patch's edges
-_TONES = 1536  # steps of the tone curve
 _PLACE_STEP = 2  # pixels: the place behind is drawn this coarsely, but for the floor where it is in focus
 _FAR = 100.0  # metres: farther than anything is from a scene's middle
-
-
-@dataclass(frozen=True)
-class Light:
-    """What lights a scene; all light is linear RGB, 1 = white paper lit head-on.
-
-    sky, ground  float32 [3]     light from above and from below
-    lobes        float32 [L, 7]  soft lamps: direction towards them, colour, focus
-    lamp         float32 [3]     direction towards the one lamp that casts sharp shadows
-    colour       float32 [3]     its light
-    softness     metres          its shadows' blur
-    """
-
-    sky: np.ndarray
-    ground: np.ndarray
-    lobes: np.ndarray
-    lamp: np.ndarray
-    colour: np.ndarray
-    softness: float
-
-
-@dataclass(frozen=True)
-class Background:
-    """A room or a place: a floor and a far wall.
-
-    floor    float32 [s, s, 3]  a floor's tile, linear light, repeated every `tile` metres
-    wall     float32 [h, w, 3]  what stands behind, linear light, lit already
-    tile     metres
-    distance metres from the person to the wall
-    wide     metres, the wall's picture's width
-    turn     radians, the wall's and the floor's turn about the vertical
-    blur     share of the picture's height that the far wall is blurred by
-    seamless whether the floor runs into the wall without an edge (a studio's paper)
-    """
-
-    floor: np.ndarray
-    wall: np.ndarray
-    tile: float
-    distance: float
-    wide: float
-    turn: float
-    blur: float
-    seamless: bool
-
-    @cached_property
-    def floor_mean(self) -> np.ndarray:
-        """The floor's colour from afar, float32 [3]."""
-        return self.floor.mean((0, 1))
-
-
-@dataclass(frozen=True)
-class Lens:
-    """What a camera does to light.
-
-    exposure  times what the meter says
-    balance   gains of red, green and blue
-    blur      standard deviation, pixels
-    noise     standard deviation in full light
-    vignette  share of the light that the corners lose
-    contrast  0 = none added, 1 = a full S-curve
-    """
-
-    exposure: float = 1.0
-    balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    blur: float = 0.45
-    noise: float = 0.006
-    vignette: float = 0.1
-    contrast: float = 0.35
 
 
 @dataclass(frozen=True)
@@ -243,7 +176,7 @@ def take(
     mask = np.zeros((h, w), np.float32)
     mask[y0:y1, x0:x1] = np.clip(person[..., 3], 0, 1)
     return View(
-        image=torch.from_numpy(_developed(_composed(lit, camera, background, person, y0, x0), lens, seed, meter)),
+        image=torch.from_numpy(developed(_composed(lit, camera, background, person, y0, x0), lens, seed, meter)),
         mask=torch.from_numpy(mask)[None],
         camera=camera,
         body=scene.body,
@@ -410,44 +343,6 @@ def _place(lit: LitScene, camera: Camera, background: Background) -> tuple[surro
     return rays, place
 
 
-def _developed(light: np.ndarray, lens: Lens, seed: int, meter: float | None = None) -> np.ndarray:
-    """Linear light [H, W, 3] as a camera's sRGB picture float32 [3, H, W]; in memory a pixel's colours are together."""
-    rng = np.random.default_rng([seed, 7])
-    h, w = light.shape[:2]
-    if meter is None:
-        meter = float(np.exp(np.log(light[::3, ::3].mean(2) + 0.01).mean()))
-    gain = np.float32(lens.exposure * (0.27 / meter) ** 0.8 * np.array(lens.balance))
-    if lens.blur > 0:
-        light = cv2.GaussianBlur(light, (5, 5), lens.blur)
-    normal = _grain()
-    starts = rng.integers(0, len(normal) - 3 * w, h)
-    loss = np.float32(lens.vignette * 4 / (w * w + h * h))  # per square pixel from the middle
-    across = np.repeat((np.arange(w, dtype=np.float32) - np.float32(w / 2)) ** 2 * loss, 3)
-    above = (np.arange(h, dtype=np.float32) - np.float32(h / 2)) ** 2 * loss
-    out = np.empty((h, w, 3), np.float32)
-    colours.develop(
-        light.reshape(h, -1), np.tile(gain, w), across, above, np.float32(lens.noise), normal, starts,
-        _tone(lens.contrast), np.float32(_TONES), np.empty(3 * w, np.float32), out.reshape(h, -1),
-    )  # fmt: skip
-    return out.transpose(2, 0, 1)
-
-
-@lru_cache(maxsize=1)
-def _grain() -> np.ndarray:
-    """Normally distributed numbers, far more than a picture has pixels in a row."""
-    return np.random.default_rng(0).standard_normal(1 << 19, np.float32)
-
-
-@lru_cache(maxsize=8)
-def _tone(contrast: float) -> np.ndarray:
-    """sRGB values for the square roots 0, 1 / _TONES, ... 1.5 of linear light."""
-    light = (np.arange(_TONES * 3 // 2 + 2) / _TONES) ** 2
-    light = light * (1 + light / 4.0) / (1 + light * 0.85)  # a shoulder, as films and cameras have
-    srgb = np.where(light < 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-8) ** (1 / 2.4) - 0.055)
-    srgb = np.clip(srgb, 0, 1)
-    return (srgb + contrast * (srgb * srgb * (3 - 2 * srgb) - srgb)).astype(np.float32)
-
-
 def frame_camera(
     scene: Scene,
     size: tuple[int, int],  # (H, W)
@@ -488,26 +383,6 @@ def _aimed(eye: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
     down = np.cross(forward, right)
     c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
     return np.stack([c * right + s * down, c * down - s * right, forward]).astype(np.float32)
-
-
-def daylight() -> Light:
-    """A bright room: a large window to the front left, white walls."""
-    return Light(
-        sky=np.float32([0.42, 0.43, 0.45]),
-        ground=np.float32([0.22, 0.20, 0.18]),
-        lobes=np.float32([[-0.6, 0.45, 0.66, 0.75, 0.74, 0.72, 3.0], [0.85, 0.3, -0.4, 0.35, 0.36, 0.4, 5.0]]),
-        lamp=np.float32([-0.45, 0.65, 0.61]),
-        colour=np.float32([0.62, 0.59, 0.54]),
-        softness=0.03,
-    )
-
-
-def studio() -> Background:
-    """A photographer's seamless grey paper."""
-    y, x = np.mgrid[0:192, 0:256].astype(np.float32)
-    glow = np.exp(-(((x - 128) / 110) ** 2 + ((y - 90) / 100) ** 2))
-    wall = (0.30 + 0.32 * glow)[..., None] * np.float32([0.98, 1.0, 1.03])
-    return Background(np.full((4, 4, 3), 0.5, np.float32), wall.astype(np.float32), 1.0, 1.8, 6.0, 0.0, 0.0, True)
 
 
 def contact_sheet(views: Sequence[View], *, columns: int = 8, height: int = 256) -> Tensor:
