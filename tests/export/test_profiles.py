@@ -18,6 +18,7 @@ from dinar.body.model import DATA
 from dinar.errors import InputError
 from dinar.export import gltf, vrm, vrm0
 from dinar.export.figure import Figure, standing
+from dinar.export.licence import Licence
 from dinar.export.mouth import pieces, with_mouth
 from dinar.export.profiles import PLAIN, PROFILES, Profile, profile
 from dinar.export.skinned import rig, skinned
@@ -27,7 +28,7 @@ from dinar.motion.motion import Motion
 from dinar.speech import actions as speech
 
 CHECK = Path(__file__).parents[3] / "shared" / "cases" / "check_export.py"
-LICENCE = vrm.Licence("Somebody", ("Ann",))
+LICENCE = Licence("Somebody", ("Ann",))
 
 
 @pytest.fixture(scope="module")

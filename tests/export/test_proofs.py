@@ -23,7 +23,9 @@ from dinar.body.model import Body
 from dinar.body.uv import texel_map
 from dinar.camera import framing
 from dinar.export import gltf, vrm
+from dinar.export.expressions import EXPRESSIONS
 from dinar.export.figure import Figure, standing
+from dinar.export.licence import Licence
 from dinar.export.profiles import Profile
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
@@ -123,7 +125,7 @@ def test_three_js_plays_the_clip_as_we_do(
 @in_three
 def test_three_vrm_moves_an_arm_and_a_smile(figure: Figure, tmp_path: Path) -> None:
     path = tmp_path / "person.vrm"
-    vrm.write(path, figure, vrm.Licence("Somebody", ("Ann",)))
+    vrm.write(path, figure, Licence("Somebody", ("Ann",)))
     scene = Scene.read(path)
     model = figure.model
     straight = posed(figure, standing(figure, t_pose=True))
@@ -139,7 +141,7 @@ def test_three_vrm_moves_an_arm_and_a_smile(figure: Figure, tmp_path: Path) -> N
     assert np.abs(rest - scene.posed()).max() < 2e-5
     node = gltf.FIRST_JOINT_NODE + model.humanoid["leftUpperArm"]
     assert np.abs(arm - scene.posed({node: {"rotation": np.array(turn)}})).max() < 2e-5
-    assert np.abs(smile - scene.posed(None, dict(vrm.EXPRESSIONS["happy"]))).max() < 2e-5
+    assert np.abs(smile - scene.posed(None, dict(EXPRESSIONS["happy"]))).max() < 2e-5
     hand = scene.attribute("POSITION")[:, 0] > 0.6
     assert (arm - rest)[hand][:, 1].min() > 0.3                           # it is raised
     moved = np.linalg.norm(smile - rest, axis=1) > 1e-3

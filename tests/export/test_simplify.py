@@ -16,6 +16,7 @@ from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import gltf, vrm
 from dinar.export.figure import Figure, standing
+from dinar.export.licence import Licence
 from dinar.export.plain import write_obj, write_ply
 from dinar.export.profiles import Profile
 from dinar.export.simplify import seams, simplified
@@ -114,7 +115,7 @@ def test_the_file_is_rigged_like_the_full_one(figure: Figure, tmp_path: Path, ki
     if kind == "glb":
         gltf.write(path, fewer, motions={"walk": Motion.load("walk").clipped(0, 0.3)})
     else:
-        vrm.write(path, fewer, vrm.Licence("Somebody", ("Ann",)))
+        vrm.write(path, fewer, Licence("Somebody", ("Ann",)))
     assert problems(path) == []
     scene, mesh = Scene.read(path), skinned(fewer, Profile(rest="t" if kind == "vrm" else "a"))
     assert len(scene.faces) <= 3000 and len(mesh.vertices) < 2000

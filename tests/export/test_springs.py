@@ -17,11 +17,12 @@ from dinar.body.layers import RISE, Layer, wearing
 from dinar.body.uv import load_layout
 from dinar.export import gltf, springs, vrm
 from dinar.export.figure import Figure
+from dinar.export.licence import Licence
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-LICENCE = vrm.Licence("Ann", ("Ann",))
+LICENCE = Licence("Ann", ("Ann",))
 
 
 def dressed(**layers: torch.Tensor) -> Figure:

@@ -16,11 +16,12 @@ from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import gltf, vrm
 from dinar.export.figure import Figure, standing
+from dinar.export.licence import Licence
 from dinar.motion import retarget
 from dinar.motion.humanoid import PARENT, nearest_parent
 from dinar.motion.motion import Motion
 
-ACTORS = vrm.Licence(
+ACTORS = Licence(
     "Somebody", ("Ann", "Bob"), avatar="everyone", url="https://example.org/terms", redistribution=True
 )
 
@@ -157,7 +158,7 @@ def test_licence(scene: Scene) -> None:
 @pytest.mark.parametrize("authors", [(), ("Ann", " ")])
 def test_without_an_author_there_is_none(authors: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="--author"):
-        vrm.Licence("Somebody", authors)
+        Licence("Somebody", authors)
 
 
 def test_another_kind_of_file_is_refused(figure: Figure, tmp_path: Path) -> None:

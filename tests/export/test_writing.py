@@ -10,7 +10,7 @@ import torch
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.export import writing
-from dinar.export.vrm import Licence
+from dinar.export.licence import Licence
 from dinar.motion.motion import Motion
 
 WALK = {"walk": Motion.load("walk").clipped(0, 0.2)}

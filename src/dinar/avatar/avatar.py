@@ -28,8 +28,9 @@ from dinar.texture.neural_texture import NeuralTexture
 
 if TYPE_CHECKING:
     from dinar.export.figure import Figure
+    from dinar.export.licence import Licence
     from dinar.export.profiles import PictureKind, Profile
-    from dinar.export.vrm import Licence, Version
+    from dinar.export.vrm import Version
     from dinar.motion.motion import Motion
 
 Frame = TypeVar("Frame")

@@ -82,7 +82,8 @@ def export(
     from dinar.terminal import Bars
 
     with Bars() as progress:
-        from dinar.export import lods, profiles, vrm, writing
+        from dinar.export import licence as licences
+        from dinar.export import lods, profiles, writing
         from dinar.export.webpage import CLIPS
         from dinar.files import check_file
         from dinar.motion.motion import Motion, name_of
@@ -93,11 +94,11 @@ def export(
         terms = None
         if out.suffix.lower() == ".vrm":
             allowed = "allowModificationRedistribution" if modify and redistribute else "allowModification"
-            terms = vrm.Licence(
+            terms = licences.Licence(
                 title=title or out.stem,
                 authors=author,
-                avatar=vrm.WHO[who],
-                commerce=vrm.COMMERCE[commerce],
+                avatar=licences.WHO[who],
+                commerce=licences.COMMERCE[commerce],
                 modification=allowed if modify else "prohibited",
                 redistribution=redistribute,
                 url=licence,

@@ -11,12 +11,13 @@ import numpy as np
 
 from dinar.body.model import BodyModel
 from dinar.export import springs
+from dinar.export.expressions import EXPRESSIONS, FULL_GAZE, between_eyes, targets
 from dinar.export.figure import Figure, encoded
 from dinar.export.glb import Document
 from dinar.export.gltf import FIRST_JOINT_NODE, composed, save
+from dinar.export.licence import Licence
 from dinar.export.portrait import portrait
 from dinar.export.profiles import Profile
-from dinar.export.vrm import EXPRESSIONS, FULL_GAZE, Licence, between_eyes, targets
 
 PRESETS: Mapping[str, str] = {
     "neutral": "neutral", "aa": "a", "ih": "i", "ou": "u", "ee": "e", "oh": "o", "blink": "blink",

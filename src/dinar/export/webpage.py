@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dinar.errors import InputError
 from dinar.export import gltf
+from dinar.export.expressions import EXPRESSIONS
 from dinar.export.figure import Figure
 from dinar.export.profiles import PAGE, PAGES, Profile
-from dinar.export.vrm import EXPRESSIONS
 from dinar.files import atomic_file
 from dinar.motion.motion import Motion
 from dinar.speech.actions import VISEMES

@@ -9,8 +9,9 @@ from dinar.errors import InputError
 from dinar.export import blender, gltf, plain, vrm, webpage
 from dinar.export.figure import Figure
 from dinar.export.glb import check_packing
+from dinar.export.licence import Licence
 from dinar.export.profiles import PAGES, PLAIN, Profile
-from dinar.export.vrm import Licence, Version
+from dinar.export.vrm import Version
 from dinar.motion.motion import Motion
 
 ANIMATED = (".glb", *PAGES, *blender.KINDS, ".usdz")

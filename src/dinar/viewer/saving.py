@@ -19,7 +19,7 @@ from dinar.avatar import composed
 from dinar.camera import Camera
 from dinar.errors import InputError
 from dinar.export import video
-from dinar.export.vrm import Licence
+from dinar.export.licence import Licence
 from dinar.parallel import in_order
 from dinar.progress import Progress
 from dinar.viewer import pictures
