@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dinar import presets
+from dinar.configs import RendererConfig
 from dinar.networks.renderer import Renderer, continued
 
 PLAIN = replace(presets.PAPER.renderer, width=8, levels=1, blocks=1)    # the paper's structure: stems and heads
@@ -14,7 +15,7 @@ FOLDED = replace(presets.TINY.renderer, levels=1)                       # the sm
 LEAN = replace(presets.TINY.slim, fold=2)                     # as the second, with fewer products
 
 
-def build(config: presets.RendererConfig) -> Renderer:
+def build(config: RendererConfig) -> Renderer:
     """Random weights, but statistics of the picture below: in evaluation, too, every layer has unit variance."""
     torch.manual_seed(0)
     renderer = Renderer(**asdict(config))

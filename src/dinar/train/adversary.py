@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dinar.perceptual.adversarial import discriminator_loss
-from dinar.presets import AppearanceTraining
+from dinar.configs import AppearanceTraining
 from dinar.train.loop import Stage
 from dinar.train.losses import numbers
 
