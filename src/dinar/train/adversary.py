@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dinar.perceptual.adversarial import discriminator_loss
 from dinar.configs import AppearanceTraining
+from dinar.perceptual.adversarial import discriminator_loss
 from dinar.train.loop import Stage
 from dinar.train.losses import numbers
 

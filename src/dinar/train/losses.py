@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from dinar.configs import AppearanceTraining
 from dinar.fit.objective import dice
 from dinar.networks.renderer import NeuralRendering
 from dinar.perceptual.adversarial import DiscriminatorTerms, adversarial
 from dinar.perceptual.lpips import LPIPS
-from dinar.configs import AppearanceTraining
 
 FACE_SIDE = 128
 """Pixels a side that a face is resampled to: faces of all sizes fit one batch, and LPIPS gets the 64 it needs."""
