@@ -14,8 +14,8 @@ import dinar
 PACKAGE = Path(dinar.__file__).parent
 
 FLOORS = (
-    ("errors", "parts", "threads"),
-    ("files", "parallel", "progress", "sdist", "unpickling"),
+    ("configs", "errors", "parts", "threads"),
+    ("download", "files", "parallel", "progress", "sdist", "unpickling"),
     ("raster", "body", "camera", "gltf", "images", "pictures", "store"),
     ("texture", "networks", "perceptual", "photo"),
     ("fit", "motion", "inpainting", "presets"),
