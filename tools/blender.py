@@ -49,8 +49,11 @@ def draw(path, shots, *, background=(1.0, 1.0, 1.0)):
 
 def _in_blender(job):
     import bpy
+    import numpy as np
     from mathutils import Matrix
 
+    if not hasattr(np, "bool"):
+        np.bool = bool                                                         # as in dinar/export/in_blender.py
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     bpy.ops.import_scene.gltf(filepath=job["path"])
