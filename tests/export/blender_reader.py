@@ -28,7 +28,8 @@ def vertices_of(mesh):
     vertices = np.empty(3 * len(evaluated.data.vertices))
     evaluated.data.vertices.foreach_get("co", vertices)
     place = np.array(evaluated.matrix_world)
-    return vertices.reshape(-1, 3) @ place[:3, :3].T + place[:3, 3]
+    vertices = vertices.reshape(-1, 3) @ place[:3, :3].T + place[:3, 3]
+    return vertices[:, [0, 2, 1]] * [1, 1, -1]                            # z up -> y up
 
 def act(thing, action):
     thing.animation_data.action = action

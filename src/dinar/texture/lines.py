@@ -14,8 +14,8 @@ def ends(good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Both int [L, N], counted on beyond the line's ends: -1 is N - 1 and N is 0. Far below 0 and above N where a line
     has no good place.
     """
-    count = good.shape[1]
-    return _latest(np.tile(good, 3))[:, count : 2 * count], _following(np.tile(good, 3))[:, count : 2 * count]
+    count, there = good.shape[1], np.tile(good, 3)
+    return _latest(there)[:, count : 2 * count], _following(there)[:, count : 2 * count]
 
 
 def mirrored(good: np.ndarray) -> np.ndarray:
