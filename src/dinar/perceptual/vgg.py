@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dinar.perceptual.alexnet import load_convolutions
 
-_PER_STAGE = (2, 2, 3, 3, 3)
+PER_STAGE = (2, 2, 3, 3, 3)   # convolutions
 
 
 def max_pool(x: Tensor) -> Tensor:   # [B, C, H, W] -> [B, C, H / 2, W / 2]
@@ -29,7 +29,7 @@ class VGG16(nn.Module):
         self.pool = pool
         inputs = 3
         self.convolutions = nn.ModuleList()
-        for channels, count in zip(self.channels, _PER_STAGE, strict=True):
+        for channels, count in zip(self.channels, PER_STAGE, strict=True):
             for _ in range(count):
                 self.convolutions.append(nn.Conv2d(inputs, channels, 3, padding=1))
                 inputs = channels
@@ -40,7 +40,7 @@ class VGG16(nn.Module):
         if self.convolutions[0].weight.is_contiguous(memory_format=torch.channels_last):
             x = x.contiguous(memory_format=torch.channels_last)
         convolutions = iter(self.convolutions)
-        for stage, count in enumerate(_PER_STAGE):
+        for stage, count in enumerate(PER_STAGE):
             if stage:
                 x = self.pool(x)
             for _ in range(count):
