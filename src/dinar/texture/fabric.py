@@ -305,7 +305,7 @@ def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     total = np.zeros((*values.shape, 2), np.float32)
     both = np.stack([values * weight, weight], axis=-1).astype(np.float32)
     for reach, share in CARRIED:
-        size = 2 * round(2.5 * reach) + 1, 2 * round(5 * min(reach, 4.0)) + 1
+        size = 2 * min(round(5 * reach), 40) + 1, 2 * round(5 * min(reach, 4.0)) + 1      # cut off nowhere that shows
         total += share * _closed(
             both, lambda of, s=size, r=reach: cv2.GaussianBlur(of, s, r, sigmaY=2 * min(r, 4.0)), size[0] // 2
         )

@@ -1,4 +1,4 @@
-"""Trunk, arms, legs, feet and skirts unrolled: where round which of them each texel lies."""
+"""Trunk, neck, arms, legs, feet and skirts unrolled: where round which of them each texel lies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
-COLLAR = 0.05, 0.09    # metres below the neck's joint: above, fronts are open and backs are not
+COLLAR = 0.03, 0.13    # metres below the neck's joint: from here up rows lean as collars do, up to there they are level
+NAPE = 0.03, 0.06      # metres along the neck's bone, between which rows that go round it end: hair and jaw follow
 CROTCH = 0.06          # metres: so far above the crotch thighs are the trunk's, so that a hem lies in one of them
 SIDES = ("left", "right")
 
@@ -53,7 +54,7 @@ class Round:
 
 
 def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
-    """Trunk, arms, legs, feet and a skirt of the body at rest."""
+    """Trunk, neck, arms, legs, feet and a skirt of the body at rest."""
     vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
     parts = part_weights(model)
     layer = model.layer
@@ -70,12 +71,15 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
         return share, vertices[:, 1], torch.stack([off[:, 0], off[:, 1] * depth], dim=1)
 
     middle = (at("hips")[[0, 2]] + at("neck")[[0, 2]]) / 2
-    collar = ((at("neck")[1] - vertices[:, 1] - COLLAR[0]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
     torso, height = part("torso"), vertices[:, 1]
     crotch = height[(torso > 0.5) & (vertices[:, 0].abs() < 0.01)].min()
     above = ((height - crotch) / CROTCH).clamp(0, 1)
     thighs = part("left thigh", "right thigh")
-    made = {"trunk": upright((torso + thighs * above) * collar, middle, 1.4)}
+    neck, bone = at("neck"), functional.normalize(at("head") - at("neck"), dim=0)
+    below = ((NAPE[1] - (vertices - neck) @ bone) / (NAPE[1] - NAPE[0])).clamp(0, 1)
+    leaning = ((height - neck[1] + COLLAR[1]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1) * bone[2] / bone[1]
+    share, along, off = upright((torso + part("head")) * below + thighs * above, middle, 1.4)
+    made = {"trunk": (share, along + leaning * (vertices[:, 2] - neck[2]), off)}
     if "skirt" in model.layers:
         number = list(model.layers).index("skirt") + 1
         made["skirt"] = upright((layer == number).float(), middle, 1.0)
