@@ -35,6 +35,8 @@ ROUNDS = 3           # of evening heights out among neighbours
 COLUMNS = 64
 CAP = 18             # rows above the head's middle
 ROW = 0.024          # metres from one row below it to the next
+LOW = 3              # rows below those to which hair reaches at the nape at least, as the mean hair does,
+BEHIND = -0.5, -0.75     # between these cosines to straight ahead on the way to there
 NAPE = 12            # row from which hair may end behind; its hem
 HEM = 7              # is evened out over so many columns
 FREE = 0.03          # metres: what components leave at the sides, one standard deviation,
@@ -144,8 +146,11 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     Where a photo would see it before skin, cloth or background, it lies no higher than it may.
     """
     skin = sum(one.weight * (one.kind < 0) for one in told) > sum(one.weight * (one.kind >= 0) for one in told)
-    scalp = (layer.height(torch.zeros(len(layer.basis))) > RISE) & ~torch.from_numpy(skin)
-    scalp &= torch.arange(len(height)) < CAP * COLUMNS                     # nobody with hair is bald behind
+    row = torch.arange(len(height)) // COLUMNS
+    ahead = layer.outwards[:, 2] / layer.outwards[:, [0, 2]].norm(dim=1).clamp(min=1e-6)
+    low = CAP + LOW * ((BEHIND[0] - ahead) / (BEHIND[0] - BEHIND[1])).clamp(0, 1)
+    scalp = (layer.height(torch.zeros(len(layer.basis))) > RISE) & (row < CAP) | (row >= CAP) & (row < low)
+    scalp &= ~torch.from_numpy(skin)                                       # nobody with hair is bald behind
     scalp[-1] = True
     height = torch.minimum(height, _allowed(height, told))
     height = torch.where(scalp, height.clamp(min=AT_LEAST), height)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
 COLLAR = 0.03, 0.13    # metres below the neck's joint: from here up rows lean as collars do, up to there they are level
+LEAN = 0.5             # metres that a collar lies higher than level, by those that it lies farther behind
 NAPE = 0.03, 0.06      # metres along the neck's bone, between which rows that go round it end: hair and jaw follow
 CROTCH = 0.06          # metres: so far above the crotch thighs are the trunk's, so that a hem lies in one of them
 SIDES = ("left", "right")
@@ -77,7 +78,7 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
     thighs = part("left thigh", "right thigh")
     neck, bone = at("neck"), functional.normalize(at("head") - at("neck"), dim=0)
     below = ((NAPE[1] - (vertices - neck) @ bone) / (NAPE[1] - NAPE[0])).clamp(0, 1)
-    leaning = ((height - neck[1] + COLLAR[1]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1) * bone[2] / bone[1]
+    leaning = LEAN * ((height - neck[1] + COLLAR[1]) / (COLLAR[1] - COLLAR[0])).clamp(0, 1)
     share, along, off = upright((torso + part("head")) * below + thighs * above, middle, 1.4)
     made = {"trunk": (share, along + leaning * (vertices[:, 2] - neck[2]), off)}
     if "skirt" in model.layers:
