@@ -85,6 +85,21 @@ def test_a_hem_on_the_hips_is_one_line_behind(worn: Worn) -> None:
     assert light[behind & (y > 0.9)].mean() > 0.75 and light[behind & (y < 0.8)].mean() < 0.15
 
 
+@pytest.mark.parametrize("deep", [0.0, 0.08], ids=["round", "V"])
+def test_a_collar_is_one_line_behind_higher_than_in_front(worn: Worn, deep: float) -> None:
+    """White cloth, dark skin; its neckline may fall to the middle of the front."""
+    x, y, z = worn.place
+    neck = worn.filler.model.rest(worn.filler.model.neutral().shape)[1][0, worn.filler.model.humanoid["neck"]]
+    bottom = worn.filler.model.rest(worn.filler.model.neutral().shape)[0][0].amin(0)[1]
+    line = neck[1] - bottom - 0.02 - 0.5 * (z - neck[2])
+    opened = line - (deep - 1.5 * x.abs()).clamp(min=0) * (z > neck[2])
+    light = worn.filled(torch.where(y < opened, WHITE, 0.1 * WHITE)).mean(0)
+    behind = worn.on("torso", "head") & (worn.front < -0.3) & (x.abs() < 0.08) & ((y - line).abs() < 0.05)
+    assert behind.sum() > 300
+    assert ((light > 0.25) & (light < 0.7))[behind].float().mean() < 0.1
+    assert light[behind & (y < line - 0.02)].mean() > 0.75 and light[behind & (y > line + 0.02)].mean() < 0.2
+
+
 def test_a_narrow_hole_in_front_has_the_colour_beside_it(worn: Worn) -> None:
     """Not that of the flanks, which is the fabric's behind."""
     x, y = worn.place[:2]
