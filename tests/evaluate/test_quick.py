@@ -10,15 +10,20 @@ from dinar.perceptual.dists import DISTS
 from dinar.perceptual.lpips import LPIPS
 
 
-@pytest.mark.parametrize("make", [DISTS, lambda: LPIPS(AlexNet())], ids=["DISTS", "LPIPS"])
-def test_quicker_is_the_same(make) -> None:
+def both(make):
+    """A judge with random weights, as trained ones, whose layers keep the size of what they see; and quickened."""
     torch.manual_seed(0)
     plain, quick = make(), make()
-    for conv in plain.backbone.convolutions:          # as trained ones, whose layers keep the size of what they see
+    for conv in plain.backbone.convolutions:
         nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
         nn.init.normal_(conv.bias, std=0.1)
     quick.load_state_dict(plain.state_dict())
-    quickened(quick)
+    return plain, quickened(quick)
+
+
+@pytest.mark.parametrize("make", [DISTS, lambda: LPIPS(AlexNet())], ids=["DISTS", "LPIPS"])
+def test_quicker_is_the_same(make) -> None:
+    plain, quick = both(make)
     assert sum(isinstance(conv, nn.Conv2d) for conv in quick.backbone.convolutions) < 3
     image = torch.rand(1, 3, 100, 130)
     other = (image + 0.1 * torch.randn(image.shape)).clamp(0, 1)
@@ -36,13 +41,7 @@ def test_quicker_is_the_same(make) -> None:
     ids=["middle", "corner", "pixel", "whole", "nothing"],
 )  # fmt: skip
 def test_before_a_plain_background_it_is_the_same_too(make, box) -> None:
-    torch.manual_seed(0)
-    plain, quick = make(), make()
-    for conv in plain.backbone.convolutions:
-        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-        nn.init.normal_(conv.bias, std=0.1)
-    quick.load_state_dict(plain.state_dict())
-    quickened(quick)
+    plain, quick = both(make)
     top, bottom, left, right = box
     image = torch.full((1, 3, 99, 131), 0.5)
     image[:, :, top:bottom, left:right] = torch.rand(1, 3, bottom - top, right - left)

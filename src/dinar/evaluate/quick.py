@@ -1,4 +1,4 @@
-"""The networks that judge, made ready for a CPU: the same numbers in half the time. Import it late: numba."""
+"""The networks that judge, made ready for a CPU: the same numbers in less time. Import it late: numba."""
 
 from __future__ import annotations
 

@@ -149,8 +149,8 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     row = torch.arange(len(height)) // COLUMNS
     ahead = layer.outwards[:, 2] / layer.outwards[:, [0, 2]].norm(dim=1).clamp(min=1e-6)
     low = CAP + LOW * ((BEHIND[0] - ahead) / (BEHIND[0] - BEHIND[1])).clamp(0, 1)
-    scalp = (layer.height(torch.zeros(len(layer.basis))) > RISE) & (row < CAP) | (row >= CAP) & (row < low)
-    scalp &= ~torch.from_numpy(skin)                                       # nobody with hair is bald behind
+    haired = (layer.height(torch.zeros(len(layer.basis))) > RISE) | (row >= CAP)
+    scalp = haired & (row < low) & ~torch.from_numpy(skin)                 # nobody with hair is bald behind
     scalp[-1] = True
     height = torch.minimum(height, _allowed(height, told))
     height = torch.where(scalp, height.clamp(min=AT_LEAST), height)

@@ -20,8 +20,7 @@ EDGE = 2        # texels at either end of what is seen that are none: background
 OWN = 0.2, 0.5  # quantiles of seen hair's brightness that its own shade lies between: brighter is gloss, darker a gap
 ALIKE = 0.2     # distance in RGB from that shade up to which a texel is a source,
 OTHER = 0.5     # and from which it is no hair
-RELIEF = 1.0    # how much of the strands' contrast is repeated,
-ROUND = 0.2     # and of the head's round what has to be seen for it: a few strands again and again are a comb
+ROUND = 0.2     # of the head's round that has to be seen to be repeated: a few strands again and again are a comb
 PLAIN = 0.04    # contrast of strands, as a share of the shade, where nothing tells it, and the least;
 STRONG = 0.15   # the most
 CROWN = 0.35    # of all heights, the highest ones, on which strands meet and fade
@@ -86,8 +85,8 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     enough = np.minimum(share / (ROUND * colours.shape[1]), 1)
     nearest = np.abs(np.arange(len(colours))[:, None] - known).argmin(1)
     strong = float(np.sqrt((strands[sound[known]] ** 2).mean()) / max(float(own.mean()), 0.02))
-    grain = RELIEF * float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)
-    seen = RELIEF * (enough[..., None] * strands)[nearest]
+    grain = float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)
+    seen = (enough[..., None] * strands)[nearest]
     return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
 
 
