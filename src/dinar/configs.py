@@ -84,6 +84,8 @@ class SlimTraining:
     """
 
     taught: float                  # of the mean distance of colours and masks from the large renderer's, beside eq. 4
+    taught_means: float            # of that of colours' means over blocks
+    taught_lpips: float            # of LPIPS to the large renderer's drawing
     windows: int                   # parts of views that are drawn, a person
     learning_rate: float           # Adam
     batch: int                     # people

@@ -150,7 +150,16 @@ PAPER = Preset(
         steps=100_000,                 # section 4.1
         ema_half_life=10_000,          # not in the paper: StyleGAN2's
     ),
-    slimming=SlimTraining(taught=4.0, windows=2, learning_rate=1e-3, batch=4, steps=100_000, ema_half_life=10_000),
+    slimming=SlimTraining(
+        taught=4.0,
+        taught_means=8.0,
+        taught_lpips=1.0,
+        windows=2,
+        learning_rate=1e-3,
+        batch=4,
+        steps=100_000,
+        ema_half_life=10_000,
+    ),
     autoencoding=AutoencoderTraining(
         texture=1.0,                   # not in the paper
         lpips=0.0,

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 from train.sets import write_set
 
 from dinar import presets
+from dinar.body.layers import SCALE
+from dinar.body.model import BodyModel
+from dinar.body.uv import PARTS, load_layout, part_weights, texel_map
 from dinar.data.dataset import Augmentation
 from dinar.errors import InputError
 from dinar.networks.appearance import Appearance
@@ -74,17 +78,37 @@ def test_a_window_is_what_the_large_renderer_was_given_and_made_of_it(sittings) 
 def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
     """A whole picture of the cache, put through the renderer, is the cached one; and bodies stand where people do."""
     tensors = load_file(sittings.prepare(0))
-    assert {"generated", "faces", "0/pixels", "3/uv"} <= tensors.keys() and "4/uv" not in tensors
-    for k in range(4):
+    assert {"generated", "faces", "0/pixels", "3/uv"} <= tensors.keys()
+    assert "6/uv" in tensors and "7/uv" not in tensors     # four views, three close-ups
+    for k in range(7):
         pixels, uv = tensors[f"{k}/pixels"].float()[None] / 255, tensors[f"{k}/uv"].float()[None] / 65535
         colours, body, taught, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
         with torch.no_grad():
             features = Surface(colours, uv, body).features(tensors["generated"].float()[None])
             drawn = sittings.appearance.renderer(features, uv, body)
         assert (torch.cat([drawn.rgb, drawn.mask], dim=1) - taught).abs().mean() < 5e-3
-        both, either = torch.minimum(body, person).sum(), torch.maximum(body, person).sum()
-        assert both / either > 0.85
+        if k < 4:
+            both, either = torch.minimum(body, person).sum(), torch.maximum(body, person).sum()
+            assert both / either > 0.85
+        else:
+            assert torch.equal(torch.cat([truth, person], dim=1), taught)
         assert truth.min() >= 0 and truth.max() <= 1
+
+
+def test_close_ups_show_hands_and_feet_large(sittings) -> None:
+    tensors, model = load_file(sittings.prepare(0)), BodyModel.open()
+    names = ("left hand", "right hand", "left foot")
+    weights = part_weights(model)[:, [PARTS.index(name) for name in names]]
+    layout = load_layout("front", model)
+    texels = texel_map(layout, 128).interpolate(weights, model.faces)
+    shares = []
+    for k in range(7):
+        uv = tensors[f"{k}/uv"].float() / 65535 / SCALE       # layers lie beyond 1
+        seen = functional.grid_sample(texels, uv.permute(1, 2, 0)[None] * 2 - 1, align_corners=False)
+        shares.append(seen[0].mean((1, 2)))
+    most = torch.stack(shares[:4]).amax(0)
+    large = [bool(close_up[k] > 0.04 and close_up[k] > 4 * most[k]) for k, close_up in enumerate(shares[4:])]
+    assert large == [True, False, True]                       # the right hand is behind the body there
 
 
 def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from dinar.avatar import Avatar
-from dinar.body.uv import load_layout
+from dinar.body.uv import PARTS, load_layout, part_weights
 from dinar.camera import Camera
 from dinar.data.dataset import Augmentation, Pair, augmented
 from dinar.dressing import dressed
@@ -36,6 +37,9 @@ from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, ON_FACE, Batch, zoomed
 from dinar.train.losses import Truth
 
+CLOSE_UPS = ("left hand", "right hand", "left foot")   # what is drawn large once more, in one of a person's views
+LARGE = (0.3, 0.7)   # how much of a window's side it takes
+ON_CLOSE_UP = 0.25   # share of the windows that show one
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 FINE = 65535     # steps of a UV coordinate
 
@@ -82,6 +86,9 @@ class Sittings(CachedPeople, Dataset):
     is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it. Some 2.5
     MB a view.
 
+    Photos of whole people show hands and feet small. So these are drawn large as well (CLOSE_UPS), and since no true
+    picture shows them so sharp, what the large renderer makes of them counts as the truth.
+
     Raises InputError where the folder holds other sittings.
     """
 
@@ -111,6 +118,7 @@ class Sittings(CachedPeople, Dataset):
             "sizes": [preset.colour_size, preset.appearance.window, *preset.appearance.zoom],
             "seed": seed,
             "augmentation": repr(augmentation),
+            "close-ups": [*CLOSE_UPS, *LARGE],
         }
         self.claim(facts)
         self._paths: dict[int, Path] = {}
@@ -129,10 +137,18 @@ class Sittings(CachedPeople, Dataset):
         rng = np.random.default_rng([self.seed, position, 9])
         views = rng.permutation(self.people.views(number))
         count = self.preset.slimming.windows
-        return Drawn.stacked([self.window(number, int(views[k % len(views)]), rng) for k in range(count)])
+        shown = np.where(
+            rng.uniform(size=count) < ON_CLOSE_UP,
+            len(views) + rng.integers(len(CLOSE_UPS), size=count),
+            np.resize(views, count),
+        )
+        return Drawn.stacked([self.window(number, int(k), rng) for k in shown])
 
     def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
-        """A window of a view of person `number`, which `rng` places: every third one about the face, if it is seen."""
+        """A window of a view of person `number`, which `rng` places: every third one about the face, if it is seen.
+
+        Close-ups follow the views.
+        """
         side, path = self.preset.appearance.window, self.prepare(number)
         try:
             with safe_open(path, framework="np") as file:
@@ -168,6 +184,7 @@ class Sittings(CachedPeople, Dataset):
         if not path.exists():
             with torch.no_grad():
                 found = self._made(number)
+            found = {name: np.ascontiguousarray(array) for name, array in found.items()}   # others are written garbled
             with atomic_file(path) as temporary:
                 save_file(found, temporary)
         return path
@@ -180,21 +197,43 @@ class Sittings(CachedPeople, Dataset):
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
         avatar = self._avatar(photo, rng)
         views[first] = replace(views[first], body=photo.body)      # it is drawn as it was fitted
-        body, texture, renderer = self.tailor.model, avatar.texture, self.appearance.renderer
-        found, faces = {"generated": texture.generated[0].half().numpy()}, []
+        body, window = self.tailor.model, self.preset.appearance.window
+        found, faces = {"generated": avatar.texture.generated[0].half().numpy()}, []
         for k, view in enumerate(views):
             zoom = float(np.exp(rng.uniform(*np.log(self.preset.appearance.zoom))))
-            target = zoomed(view, zoom, self.preset.appearance.window)
+            target = zoomed(view, zoom, window)
             vertices = avatar.model(target.body).vertices
             camera, corner = self._framed(vertices, target.camera)
-            seen = surface(texture, avatar.painted[None], vertices, avatar.model.faces, avatar.layout, camera)
-            drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
             true = _cut(torch.cat([target.image, target.mask]), corner, camera.size)
-            pixels = torch.cat([seen.colours[0], seen.mask[0], drawn.rgb[0], drawn.mask[0], true])
-            found[f"{k}/pixels"] = (pixels * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-            found[f"{k}/uv"] = (seen.uv[0] * FINE).round().clamp(0, FINE).numpy().astype(np.uint16)
+            found |= self._drawn(k, avatar, vertices, camera, true)
             faces.append(self.tailor.face(vertices[:, : len(body.template)], camera).numpy())
+        for k, part in enumerate(CLOSE_UPS, start=len(views)):
+            view = views[rng.integers(len(views))]
+            vertices = avatar.model(view.body).vertices
+            points = vertices[0, : len(self.parts)][self.parts == PARTS.index(part)]
+            camera = _close_up(points, view.camera, window, rng)
+            found |= self._drawn(k, avatar, vertices, camera)
+            faces.append(np.full(4, np.nan, np.float32))
         return found | {"faces": np.stack(faces)}
+
+    def _drawn(
+        self, k: int, avatar: Avatar, vertices: Tensor, camera: Camera, true: Tensor | None = None
+    ) -> dict[str, np.ndarray]:
+        """What is kept of one picture; `true` [4, H, W] is the drawing itself where there is no other."""
+        texture = avatar.texture
+        seen = surface(texture, avatar.painted[None], vertices, avatar.model.faces, avatar.layout, camera)
+        drawn = self.appearance.renderer(seen.features(texture.generated), seen.uv, seen.mask)
+        taught = torch.cat([drawn.rgb[0], drawn.mask[0]])
+        pixels = torch.cat([seen.colours[0], seen.mask[0], taught, taught if true is None else true])
+        return {
+            f"{k}/pixels": (pixels * 255).round().clamp(0, 255).to(torch.uint8).numpy(),
+            f"{k}/uv": (seen.uv[0] * FINE).round().clamp(0, FINE).numpy().astype(np.uint16),
+        }
+
+    @cached_property
+    def parts(self) -> Tensor:
+        """Of which of PARTS each of the body's vertices is most."""
+        return part_weights(self.tailor.model).argmax(1)
 
     def _views(self, number: int, rng: np.random.Generator) -> tuple[list[View], int]:
         """All views of a person in the same new colours, and which of them is the photo."""
@@ -229,6 +268,16 @@ class Sittings(CachedPeople, Dataset):
         size = tuple(max(side, self.preset.appearance.window) for side in there.size)
         x, y = left - (size[1] - there.size[1]) // 2, top - (size[0] - there.size[0]) // 2
         return camera.cropped(x, y, size), (x, y)
+
+
+def _close_up(points: Tensor, camera: Camera, side: int, rng: np.random.Generator) -> Camera:
+    """A view of points [N, 3] alone, LARGE in a window which `rng` places."""
+    xy = camera.project(points[None])[0, :, :2]
+    low, high = xy.amin(0), xy.amax(0)
+    zoom = side * float(rng.uniform(*LARGE)) / float((high - low).amax())
+    large = camera.resized((round(camera.size[0] * zoom), round(camera.size[1] * zoom)))
+    x, y = ((low + high) / 2 * zoom - side / 2 + torch.from_numpy(rng.uniform(-0.2, 0.2, 2)) * side).tolist()
+    return large.cropped(x, y, (side, side))
 
 
 def _cut(image: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:

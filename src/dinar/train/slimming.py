@@ -18,9 +18,10 @@ from dinar.perceptual.lpips import load_lpips
 from dinar.presets import Preset, build_encoder, build_generator, build_slim
 from dinar.store import Store
 from dinar.train.loop import Stage, Turn
-from dinar.train.losses import before, generator_loss, numbers
+from dinar.train.losses import before, generator_loss, numbers, random_crops
 from dinar.train.sittings import Drawn, Sittings
 
+BLOCK = 8        # pixels a side
 LOOKED_AT = 24   # people whose windows every examination draws
 SHOWN = 8        # of them, that its picture shows
 
@@ -28,8 +29,10 @@ SHOWN = 8        # of them, that its picture shows
 class SlimStage(Stage):
     """The small renderer's training. Encoder and generator stay, so textures that they made can be drawn by it.
 
-    Eq. 4 compares with the true view, without an adversary, and `SlimTraining.taught` times the mean distance of
-    colours, before the same background, and of masks with the large renderer's drawing.
+    Eq. 4 compares with the true view, without an adversary. Its noise, since no body stands where the person did, is
+    many times what two renderers differ by, so the large renderer's drawing before the same background is learnt from
+    as well: the mean distance of colours and masks, that of means over blocks of BLOCK pixels (the colours of cloth),
+    and LPIPS of windows.
 
     precision  torch.bfloat16 or torch.float32 of the network's convolutions
 
@@ -77,11 +80,21 @@ class SlimStage(Stage):
             terms = generator_loss(
                 drawn, batch.target(backgrounds), None, self.lpips, self.preset.appearance, turn.rng
             )
-        taught = before(_taught(batch), backgrounds)
-        apart = functional.l1_loss(drawn.rgb.float(), taught.rgb) + functional.l1_loss(drawn.mask.float(), taught.mask)
-        total = terms.total + self.how.taught * apart
+        apart = self._apart(drawn, before(_taught(batch), backgrounds), turn.rng)
+        total = terms.total + sum(getattr(self.how, name) * value for name, value in apart.items())
         self.update("renderer", total)
-        return numbers(terms) | {"total": float(total.detach()), "taught": float(apart.detach())}
+        return numbers(terms) | {name: float(value.detach()) for name, value in {"total": total, **apart}.items()}
+
+    def _apart(self, drawn: NeuralRendering, taught: NeuralRendering, rng: torch.Generator) -> dict[str, Tensor]:
+        """How far from the large renderer's drawing, by the fields of `SlimTraining` that weigh it."""
+        rgb, mask = drawn.rgb.float(), drawn.mask.float()
+        blocks = (functional.avg_pool2d(image, BLOCK) for image in (rgb, taught.rgb))
+        crops = random_crops(torch.cat([rgb, taught.rgb], dim=1), self.preset.appearance.lpips_crop, rng)
+        return {
+            "taught": functional.l1_loss(rgb, taught.rgb) + functional.l1_loss(mask, taught.mask),
+            "taught_means": functional.l1_loss(*blocks),
+            "taught_lpips": self.lpips(*crops.split(3, dim=1)).mean(),
+        }
 
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
         """PSNR and LPIPS before grey of both renderers in windows of people at the start of `examples`, and PSNR of
