@@ -46,6 +46,7 @@ from dinar.texturing import (
     TEXTURE_SIZE,
     doubtful_in,
     foreign_in,
+    headwear_in,
     pictures,
     refined,
     settled,
@@ -158,8 +159,9 @@ def create_several(
             for v, f, g, out in zip(views, fits, generated, doubtful, strict=True)
         ]
         texture = merge(parts)                                                              # eqs 2 and 5
+        hat = headwear_in(views, fits, there, wear)
     with progress.stage("fill"):
-        filler = filling.result()
+        filler = replace(filling.result(), hat=hat)
         painted = filler(texture)[0]
     avatar = Avatar(texture, painted, fits[0].body.shape[0].to(device), there, wear)
     if neural is not None:

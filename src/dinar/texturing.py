@@ -16,6 +16,7 @@ from dinar.body.uv import UVLayout
 from dinar.camera import Camera
 from dinar.fit.fit import Fit
 from dinar.perceptual.lpips import LPIPS
+from dinar.parts import BodyPart
 from dinar.photo.photo import Photo
 from dinar.texture import generated_tuning, refinement, residuals
 from dinar.texture.drawing import Rendering
@@ -52,6 +53,24 @@ def texture_of(
     if generated is not None and model.layers:
         generated = on_layers(generated, model, layout)
     return replace(texture, generated=generated)
+
+
+def headwear_in(
+    photos: Sequence[Photo], fits: Sequence[Fit], model: BodyModel, layout: UVLayout, size: int | None = None
+) -> Tensor | None:
+    """Share of headwear in each texel that photos show, float32 [1, 1, S, S]; None where they show none, or the body
+    wears no hair that could be a hat.
+
+    size  texels a side; default: `side_of`
+    """
+    found = None
+    for photo, fitted in zip(photos, fits, strict=True):
+        if "hair" not in model.layers or photo.parts is None or not bool((photo.parts == BodyPart.HEADWEAR).any()):
+            continue
+        worn = (photo.parts == BodyPart.HEADWEAR).float().expand(3, -1, -1)
+        shown = texture_of(replace(photo, image=worn), fitted, model, layout, size=size).rgb[:, :1]
+        found = shown if found is None else torch.maximum(found, shown)
+    return found
 
 
 def side_of(model: BodyModel) -> int:

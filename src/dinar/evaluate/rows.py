@@ -110,7 +110,9 @@ class Material:
     @cached_property
     def filler(self) -> Filler:
         """What fills unseen texels as the pipeline does without diffusion."""
-        return Filler.of(self.model, self.layout, self.side)
+        seen = [self.known]
+        hat = texturing.headwear_in(seen, seen, self.model, self.layout, self.side)
+        return replace(Filler.of(self.model, self.layout, self.side), hat=hat)
 
     @cached_property
     def painted(self) -> Tensor:   # [1, 3, R, R]

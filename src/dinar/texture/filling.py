@@ -17,7 +17,7 @@ from torch.nn import functional
 from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
-from dinar.texture import strands
+from dinar.texture import hats, strands
 from dinar.texture.fabric import Fabric, gone_round
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.rounds import Round, rounds
@@ -111,6 +111,7 @@ class Filler:
     opposite                     what lies before and behind each texel
     guide                        how colours spread
     rounds                       what cloth runs round
+    hat       float32 [1, 1, R, R]  share of headwear in what is seen of the layer `hair`; None where nobody knows of any
     """
 
     model: BodyModel
@@ -120,6 +121,7 @@ class Filler:
     opposite: Opposite
     guide: Guide
     rounds: list[Round]
+    hat: Tensor | None = None
 
     @classmethod
     def of(cls, model: BodyModel, layout: UVLayout, size: int) -> Self:
@@ -140,7 +142,11 @@ class Filler:
         if "hair" not in self.model.layers:
             return filled
         sound = trust(texture, self.texels.mask, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
-        return strands.around(filled, texture.rgb, texture.filled, sound)
+        seen = texture.rgb, texture.filled, sound
+        if self.hat is None:
+            return strands.around(filled, *seen)
+        hat = self.hat.expand_as(sound)
+        return hats.around(strands.around(filled, *seen, hat), *seen, hat)
 
 
 def fill(

@@ -7,6 +7,8 @@ each other; where too few are seen for that, strands of no one's are as strong a
 
 from __future__ import annotations
 
+from types import EllipsisType
+
 import cv2
 import numpy as np
 import torch
@@ -29,35 +31,43 @@ LENGTH = 24.0          # texels along which a strand stays the same
 SWING = 0.5     # how much of what heights differ by goes on behind
 LEAST = 12      # texels of a height that have to be seen, else the nearest height is taken
 SLOW = 12.0     # texels of height in which the shade may change
+HATLESS = 0.1   # share of headwear in a texel of hair, at most
 FADE = 8.0      # texels from what is seen in which its shade goes over into the strands'
 
 
-def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor) -> Tensor:
+def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor, hat: Tensor | None = None) -> Tensor:
     """Colours [B, 3, R, R] of the atlas `clothed` with unseen hair made of seen hair.
 
     filled  [B, 3, R, R]  without holes
     rgb     [B, 3, R, R]  as photos show it
     seen    [B, 1, R, R]  1 where they do; that stays
     trust   [B, 1, R, R]  how far a texel may be a source, [0, 1]
+    hat     [B, 1, R, R]  share of headwear in what is seen, which is no hair
     """
-    side = filled.shape[-1]
-    left, top, right, bottom = (round(edge * side) for edge in BOXES["hair"])
-    box = (..., slice(top, bottom), slice(left, right))
-    out = filled.clone()
+    box, out = boxed(filled), filled.clone()
     for k in range(len(filled)):
         colours = rgb[k][box].permute(2, 1, 0).cpu().numpy()                 # [heights, azimuths, 3]
         shown = (seen[k, 0][box] > 0).T.cpu().numpy()
+        if hat is not None:
+            bare = shown & (hat[k, 0][box] < HATLESS).T.cpu().numpy()
+            shown = bare if bare.sum() >= LEAST else shown
         if not shown.any():
             continue
         own = _own(colours[shown])
         sound = (trust[k, 0][box] > SOUND).T.cpu().numpy()
         sound = sound & np.roll(sound, EDGE, axis=1) & np.roll(sound, -EDGE, axis=1)
-        sound &= np.abs(colours - own).max(2) < ALIKE                        # no beads, cheeks, backgrounds, gloss
+        sound &= shown & (np.abs(colours - own).max(2) < ALIKE)                        # no beads, cheeks, backgrounds, gloss
         made = _heights(colours, sound, own)
         shown &= np.abs(colours - own).max(2) < OTHER
-        new = torch.from_numpy(_faded(made, colours, shown)).permute(2, 1, 0).to(out)
+        new = torch.from_numpy(faded(made, colours, shown)).permute(2, 1, 0).to(out)
         out[k][box] = torch.where(seen[k][box] > 0, out[k][box], new)
     return out
+
+
+def boxed(texture: Tensor) -> tuple[slice | EllipsisType, ...]:
+    """The layer's island in textures [..., R, R]."""
+    left, top, right, bottom = (round(edge * texture.shape[-1]) for edge in BOXES["hair"])
+    return ..., slice(top, bottom), slice(left, right)
 
 
 def _own(colours: np.ndarray) -> np.ndarray:
@@ -90,7 +100,7 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
 
 
-def _faded(made: np.ndarray, colours: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def faded(made: np.ndarray, colours: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Strands [H, N, 3] that begin with the shade of what is seen beside them, bool [H, N], round the head."""
     reach = round(4 * FADE)
     weight = shown[..., None].astype(np.float32)
