@@ -63,6 +63,7 @@ def main() -> NoReturn:
     """Runs what was typed. Exit code 0; 2 for a user's mistake, with one line on stderr; 130 after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # an exception, so that half-written files are removed
     _open_streams()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")   # what NumPy is given is small: two wait for each other longest
     gc.set_threshold(200_000)   # else looking for cycles takes a fifth of what torch takes to load
     sys.setswitchinterval(5e-4)   # seconds; else a thread that computes waits long for one that runs Python
     try:
