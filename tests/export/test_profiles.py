@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -60,6 +62,24 @@ def test_what_engines_ask_for_is_there(figure: Figure, walk: Motion, tmp_path: P
     gltf.write(path, figure, motions={"walk": walk}, profile=replace(PROFILES[name], texture_size=64, triangles=None))
     run = subprocess.run([sys.executable, CHECK, path], capture_output=True, text=True, check=True)
     assert "  ok  " in run.stdout and [line for line in run.stdout.splitlines() if "  NO  " in line] == []
+
+
+@pytest.mark.skipif(shutil.which("assimp") is None, reason="needs assimp: apt-get install assimp-utils")
+@pytest.mark.parametrize("name", ["unity", "unreal", "godot", "vrchat"])
+def test_assimp_reads_the_whole_of_it(figure: Figure, walk: Motion, tmp_path: Path, name: str) -> None:
+    """Another reader of GLB than the engines' own, which many programs have inside."""
+    path = tmp_path / "person.glb"
+    gltf.write(path, figure, motions={"walk": walk}, profile=replace(PROFILES[name], texture_size=64, triangles=None))
+    run = subprocess.run(["assimp", "info", path], capture_output=True, text=True, check=True)
+    facts = dict(re.findall(r"^([A-Z][A-Za-z ]+?):? +(\(.*\)|\d+)$", run.stdout, re.MULTILINE))
+    tree = Scene.read(path).tree
+    pieces = [piece for mesh in tree["meshes"] for piece in mesh["primitives"]]
+    assert int(facts["Meshes"]) == len(pieces) and int(facts["Animations"]) == 1
+    assert int(facts["Nodes"]) >= len(tree["nodes"])
+    places = [tree["accessors"][piece["attributes"]["POSITION"]] for piece in pieces]
+    for end, bound in (("Minimum", min), ("Maximum", max)):
+        there = np.array(facts[f"{end} point"].strip("()").split(), float)
+        assert np.abs(there - [bound(of[bound.__name__][k] for of in places) for k in range(3)]).max() < 1e-4
 
 
 @pytest.mark.parametrize("axes", ["world", "bones"])
