@@ -111,7 +111,7 @@ class Filler:
     opposite                     what lies before and behind each texel
     guide                        how colours spread
     rounds                       what cloth runs round
-    hat       float32 [1, 1, R, R]  share of headwear in what is seen of the layer `hair`; None where nobody knows of any
+    hat       float32 [1, 1, R, R]  share of headwear in what is seen of the layer `hair`; None: of none
     """
 
     model: BodyModel

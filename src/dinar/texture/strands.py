@@ -56,7 +56,7 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor, hat: Tensor
         own = _own(colours[shown])
         sound = (trust[k, 0][box] > SOUND).T.cpu().numpy()
         sound = sound & np.roll(sound, EDGE, axis=1) & np.roll(sound, -EDGE, axis=1)
-        sound &= shown & (np.abs(colours - own).max(2) < ALIKE)                        # no beads, cheeks, backgrounds, gloss
+        sound &= shown & (np.abs(colours - own).max(2) < ALIKE)        # no beads, cheeks, backgrounds, gloss
         made = _heights(colours, sound, own)
         shown &= np.abs(colours - own).max(2) < OTHER
         new = torch.from_numpy(faded(made, colours, shown)).permute(2, 1, 0).to(out)

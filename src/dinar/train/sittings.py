@@ -132,13 +132,17 @@ class Sittings(CachedPeople, Dataset):
         return len(self.numbers)
 
     def __getitem__(self, position: int) -> Drawn:
+        return self.windows(position)
+
+    def windows(self, position: int, close_ups: float = ON_CLOSE_UP) -> Drawn:
+        """`sittings[position]` with another share of close-ups."""
         turn, place = divmod(position, len(self))
         number = self.numbers[int(np.random.default_rng([self.seed, turn, 8]).permutation(len(self))[place])]
         rng = np.random.default_rng([self.seed, position, 9])
         views = rng.permutation(self.people.views(number))
         count = self.preset.slimming.windows
         shown = np.where(
-            rng.uniform(size=count) < ON_CLOSE_UP,
+            rng.uniform(size=count) < close_ups,
             len(views) + rng.integers(len(CLOSE_UPS), size=count),
             np.resize(views, count),
         )

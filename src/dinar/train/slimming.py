@@ -97,7 +97,7 @@ class SlimStage(Stage):
         }
 
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
-        """PSNR and LPIPS before grey of both renderers in windows of people at the start of `examples`, and PSNR of
+        """PSNR and LPIPS before grey of both renderers in windows of views of people in `examples`, and PSNR of
         the small one to the large one. The picture has a row a person: for each window the large renderer's drawing,
         the small one's, the truth.
         """
@@ -126,7 +126,8 @@ class SlimStage(Stage):
 
     @cached_property
     def _looked_at(self) -> list[Drawn]:
-        return [self.examples[position] for position in range(min(LOOKED_AT, len(self.examples)))]
+        count = min(LOOKED_AT, len(self.examples))
+        return [self.examples.windows(position, close_ups=0.0) for position in range(count)]
 
 
 def _draw(renderer: nn.Module, batch: Drawn) -> NeuralRendering:
