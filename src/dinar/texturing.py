@@ -15,8 +15,8 @@ from dinar.body.model import Body, BodyModel
 from dinar.body.uv import UVLayout
 from dinar.camera import Camera
 from dinar.fit.fit import Fit
-from dinar.perceptual.lpips import LPIPS
 from dinar.parts import BodyPart
+from dinar.perceptual.lpips import LPIPS
 from dinar.photo.photo import Photo
 from dinar.texture import generated_tuning, refinement, residuals
 from dinar.texture.drawing import Rendering
