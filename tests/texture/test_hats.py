@@ -57,8 +57,8 @@ def front() -> torch.Tensor:
 
 
 def test_a_plain_hat_goes_round_and_ends_where_it_does_in_front() -> None:
-    colours, worn = truth(6.0, stripes=False)
-    found, edge = made(colours, worn, front()), torch.from_numpy(plane(6.0))
+    colours, worn = truth(2.0, stripes=False)
+    found, edge = made(colours, worn, front()), torch.from_numpy(plane(2.0))
     height = torch.arange(HEIGHTS)[:, None]
     within, below = height > edge + 4, ~front() & (height < edge - 4)
     assert (found - colours).abs()[:, within].max() < 0.02

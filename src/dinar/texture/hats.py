@@ -20,7 +20,7 @@ WORN = 0.5      # share of headwear in a texel that is a hat's
 ENOUGH = 0.15   # share of what is seen of the layer that is a hat's where there is one
 COLUMN = 4      # texels of a hat, one above the other, that tell where it ends
 EDGE = 0.03     # quantile of their heights where it does
-LEVEL = 0.002   # weight of a level edge, for one column's
+LEVEL = 0.02    # weight of a level edge, for one column's
 ROW = 8         # texels of a row that are seen, from which it is known
 TILTS = np.arange(-24.0, 25.0, 3.0)   # texels by which rows may be tilted to where the hat ends,
 UNLIKELY = 5e-4 # and what a texel of it costs, squared, as a share of what rows differ by in themselves
@@ -48,7 +48,7 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor, hat: Tensor
         sound = worn & (trust[k, 0][box] > WORN).T.cpu().numpy()
         sound = sound if sound.any() else worn
         end = _end(sound)
-        made = faded(_rows(colours, sound, end), colours, worn)
+        made = faded(_rows(colours, sound & (np.arange(len(worn))[:, None] >= end), end), colours, worn)
         covered = np.clip((np.arange(len(worn))[:, None] - end) / SOFT + 0.5, 0, 1)[..., None]
         before = out[k][box].permute(2, 1, 0).cpu().numpy()
         new = torch.from_numpy(before + covered * (made - before)).permute(2, 1, 0).to(out)
@@ -99,8 +99,8 @@ def _levelled(colours: np.ndarray, sound: np.ndarray, end: np.ndarray) -> np.nda
 
 
 def _rows(colours: np.ndarray, sound: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Colours [H, N, 3] of a hat that `sound`, bool [H, N], shows, all round the head; below its end those of its
-    lowest row, and above the highest one that is known the same once more, downwards.
+    """Colours [H, N, 3] of a hat that `sound`, bool [H, N], shows, all round the head; above the highest row that is
+    known and below the lowest one the same ones once more, in the other order.
     """
     end = _levelled(colours, sound, end)
     count, azimuths = sound.shape
@@ -114,11 +114,12 @@ def _rows(colours: np.ndarray, sound: np.ndarray, end: np.ndarray) -> np.ndarray
     usual = np.median(np.abs(pattern), axis=(1, 2), keepdims=True)
     pattern = pattern.clip(-FIGURE * usual, FIGURE * usual)
     pattern *= np.minimum(good[known].mean(1) / ROUND, 1)[:, None, None]
-    level = np.arange(count)
-    level = np.where(level > known[-1], np.maximum(2 * known[-1] - level, known[0]), level)      # stripes go on upwards
+    first, last, level = known[0], known[-1], np.arange(count)
+    level = np.where(level > last, np.maximum(2 * last - level, first), level)               # stripes go on upwards
+    level = np.where(level < first, np.minimum(2 * first - level, last), level)              # and downwards
     nearest = np.abs(level[:, None] - known).argmin(1)
     base = np.stack([np.interp(level, known, middle[:, c]) for c in range(3)], axis=1)
     made = base[:, None] + pattern[nearest]
-    places = np.stack([_row(np.arange(count)[:, None], end, count).clip(0), places[1]])
+    places = np.stack([np.abs(_row(np.arange(count)[:, None], end, count)), places[1]])
     found = [map_coordinates(c, places, order=1, mode="nearest") for c in np.moveaxis(made, 2, 0)]
     return np.stack(found, axis=2).clip(0, 1).astype(np.float32)

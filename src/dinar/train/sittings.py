@@ -34,12 +34,13 @@ from dinar.texture.layered import whole_side
 from dinar.texture.neural_drawing import Surface, surface, surroundings
 from dinar.texturing import doubtful_in, foreign_in, texture_of
 from dinar.train.cached import CachedPeople
-from dinar.train.lessons import FRONTAL, ON_FACE, Batch, zoomed
+from dinar.train.lessons import FRONTAL, Batch, zoomed
 from dinar.train.losses import Truth
 
 CLOSE_UPS = ("left hand", "right hand", "left foot")   # what is drawn large once more, in one of a person's views
 LARGE = (0.3, 0.7)   # how much of a window's side it takes
 ON_CLOSE_UP = 0.25   # share of the windows that show one
+ON_HEAD = 0.5    # share of the others that are placed about the face, if it is seen
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 FINE = 65535     # steps of a UV coordinate
 
@@ -149,7 +150,7 @@ class Sittings(CachedPeople, Dataset):
         return Drawn.stacked([self.window(number, int(k), rng) for k in shown])
 
     def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
-        """A window of a view of person `number`, which `rng` places: every third one about the face, if it is seen.
+        """A window of a view of person `number`, which `rng` places: every second one about the face, if it is seen.
 
         Close-ups follow the views.
         """
@@ -160,7 +161,7 @@ class Sittings(CachedPeople, Dataset):
                 pixels, uv = file.get_slice(f"{view}/pixels"), file.get_slice(f"{view}/uv")
                 h, w = uv.get_shape()[1:]
                 x, y = rng.integers(w - side + 1), rng.integers(h - side + 1)
-                if rng.uniform() < ON_FACE and np.isfinite(face).all():
+                if rng.uniform() < ON_HEAD and np.isfinite(face).all():
                     middle = (face[:2] + face[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
                     x, y = (int(np.clip(m - side / 2, 0, most - side)) for m, most in zip(middle, (w, h), strict=True))
                 cut = (slice(None), slice(y, y + side), slice(x, x + side))
