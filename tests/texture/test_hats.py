@@ -90,3 +90,10 @@ def test_a_hair_band_is_no_hat() -> None:
     shown, band = front(), torch.zeros(HEIGHTS, AZIMUTHS, dtype=torch.bool)
     band[round(HEIGHTS * 0.7) : round(HEIGHTS * 0.73)] = True
     assert (made(colours, band, shown)[:, ~shown] == 0.5).all()
+
+
+def test_gloss_that_looks_like_a_hat_is_none() -> None:
+    colours, _ = truth(0.0, stripes=False)
+    shown, gloss = front(), torch.zeros(HEIGHTS, AZIMUTHS, dtype=torch.bool)
+    gloss[round(HEIGHTS * 0.3) : round(HEIGHTS * 0.65)] = True                # hair is seen above it
+    assert (made(colours, gloss, shown)[:, ~shown] == 0.5).all()

@@ -17,7 +17,8 @@ from dinar.texture.lines import repeated
 from dinar.texture.strands import boxed, faded
 
 WORN = 0.5      # share of headwear in a texel that is a hat's
-ENOUGH = 0.15   # share of what is seen of the layer that is a hat's where there is one
+ENOUGH = 0.3    # share of what is seen of the layer that is a hat's where there is one,
+WHOLE = 0.85    # and of what is seen of it above the hat's end: gloss, bands and clips have hair above them
 COLUMN = 4      # texels of a hat, one above the other, that tell where it ends
 EDGE = 0.03     # quantile of their heights where it does
 LEVEL = 0.02    # weight of a level edge, for one column's
@@ -48,7 +49,10 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor, hat: Tensor
         sound = worn & (trust[k, 0][box] > WORN).T.cpu().numpy()
         sound = sound if sound.any() else worn
         end = _end(sound)
-        made = faded(_rows(colours, sound & (np.arange(len(worn))[:, None] >= end), end), colours, worn)
+        above = np.arange(len(worn))[:, None] >= end
+        if worn[above].sum() < WHOLE * shown[above].sum():
+            continue
+        made = faded(_rows(colours, sound & above, end), colours, worn)
         covered = np.clip((np.arange(len(worn))[:, None] - end) / SOFT + 0.5, 0, 1)[..., None]
         before = out[k][box].permute(2, 1, 0).cpu().numpy()
         new = torch.from_numpy(before + covered * (made - before)).permute(2, 1, 0).to(out)
