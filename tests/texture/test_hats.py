@@ -97,3 +97,10 @@ def test_gloss_that_looks_like_a_hat_is_none() -> None:
     shown, gloss = front(), torch.zeros(HEIGHTS, AZIMUTHS, dtype=torch.bool)
     gloss[round(HEIGHTS * 0.3) : round(HEIGHTS * 0.65)] = True                # hair is seen above it
     assert (made(colours, gloss, shown)[:, ~shown] == 0.5).all()
+
+
+def test_a_hat_of_single_texels_has_colours() -> None:
+    colours, worn = truth(0.0, stripes=False)
+    shown = torch.zeros(HEIGHTS, AZIMUTHS, dtype=torch.bool)
+    shown[round(HEIGHTS * 0.6) : round(HEIGHTS * 0.7) : 3, ::5] = True
+    assert made(colours, worn, shown).isfinite().all()

@@ -50,9 +50,10 @@ def around(filled: Tensor, rgb: Tensor, seen: Tensor, trust: Tensor, hat: Tensor
         sound = sound if sound.any() else worn
         end = _end(sound)
         above = np.arange(len(worn))[:, None] >= end
-        if worn[above].sum() < WHOLE * shown[above].sum():
+        sound &= above
+        if not sound.any() or worn[above].sum() < WHOLE * shown[above].sum():
             continue
-        made = faded(_rows(colours, sound & above, end), colours, worn)
+        made = faded(_rows(colours, sound, end), colours, worn)
         covered = np.clip((np.arange(len(worn))[:, None] - end) / SOFT + 0.5, 0, 1)[..., None]
         before = out[k][box].permute(2, 1, 0).cpu().numpy()
         new = torch.from_numpy(before + covered * (made - before)).permute(2, 1, 0).to(out)
@@ -111,7 +112,8 @@ def _rows(colours: np.ndarray, sound: np.ndarray, end: np.ndarray) -> np.ndarray
     step = np.arange(count)[:, None] / (count - 1)
     places = np.stack([end + step * (count - 1 - end), np.broadcast_to(np.arange(azimuths), sound.shape)])
     rows = np.stack([map_coordinates(c, places, order=1, mode="nearest") for c in np.moveaxis(colours, 2, 0)], axis=2)
-    good = map_coordinates(sound.astype(np.float32), places, order=1, mode="nearest") > 0.99
+    share = map_coordinates(sound.astype(np.float32), places, order=1, mode="nearest")
+    good = share > (0.99 if share.max() > 0.99 else share.max() / 2)      # single texels have no whole place
     known = np.flatnonzero(good.sum(1) >= min(ROW, good.sum(1).max()))
     middle = np.stack([np.median(rows[k][good[k]], axis=0) for k in known])
     pattern = repeated(rows[known], good[known]) - middle[:, None]
