@@ -36,13 +36,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sex", choices=("told", "unsure"), default="told", help="what the fit knows of it")
+    parser.add_argument("--children", action="store_true", help="of children, which the fit is told")
+    parser.add_argument("--age", choices=("told", "adult"), default="told", help="what the fit knows of children")
     parser.add_argument("--pictures", type=Path, help="a folder for the overlays, worst first")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model, store = BodyModel.open(), Store()
     rows, pictures, failed = [], [], 0
     with tempfile.TemporaryDirectory() as folder:
-        for view in views(args.assets, args.people, args.seed):
+        for view in views(args.assets, args.people, args.seed, children=args.children):
             path = Path(folder) / "view.png"
             images.save(path, view.image)
             try:
@@ -52,7 +54,8 @@ def main() -> None:
                 failed += 1
                 continue
             start = time.perf_counter()
-            found = fit([replace(photo, female=sex_of(view, model) if args.sex == "told" else 0.5)], model)[0]
+            female = sex_of(view, model) if args.sex == "told" else 0.5
+            found = fit([replace(photo, female=female, child=args.children and args.age == "told")], model)[0]
             seconds = time.perf_counter() - start
             rows.append((*vertex_errors(model, found, view), found.reprojection, found.mask_iou, seconds))
             pictures.append(torch.cat([photo.image, overlay(photo, found, model)], dim=2))

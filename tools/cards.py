@@ -10,6 +10,7 @@ from dinar import presets
 from dinar.data.dataset import MultiView
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
+from dinar.networks.lifter import LandmarkLifter
 from dinar.networks.parser import HumanParser
 from dinar.train import loop
 from dinar.train.appearance import LOOKED_AT
@@ -22,6 +23,7 @@ LIMITS = """\
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
+GOES = "It goes with the appearance weights"
 PAINTERS_LIMITS = """\
 - It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
   Strands of hair, seams and pockets are not invented.
@@ -67,6 +69,66 @@ Intersection over union on every 11th labelled photo of Clothing Co-Parsing (`be
 """
 
 
+def of_lifter(found: LandmarkLifter, lines: list[dict], machine: str, learnt_from: str, remark: str) -> str:
+    hours = sum(line["seconds"] for line in lines) / 3600
+    size = sum(p.numel() for p in found.network.parameters()) / 1e6
+    last = next(line for line in reversed(lines) if "examined/lifted_mm" in line)
+    rows = "\n".join(
+        f"| {name} | {last[f'examined/{key}_mm']:.1f} | {last[f'examined/{key}_depth_mm']:.1f} |"
+        for name, key in (("BlazePose", "blazepose"), ("lifted", "lifted"))
+    )
+    return f"""---
+license: apache-2.0
+library_name: dinar
+tags: [human-pose-estimation, 3d-pose-lifting]
+---
+
+# {found.name}: points of a person in depth
+
+Moves the 33 points in space that BlazePose guesses to where people of such a picture rather are
+(`networks/lifter.py`), so that bodies do not lean and limbs do not bend towards the camera.
+
+| | |
+|---|---|
+| parameters | {size:.1f} million |
+| learnt from | {learnt_from} |
+| steps | {lines[-1]["step"]} |
+| time | {hours:.1f} h on {machine} |
+| remark | {remark or "none"} |
+| format | float16 safetensors of the moving average, config.json |
+| licence | Apache-2.0 |
+
+## People that it was not trained on
+
+Millimetres from the truth in BlazePose's size, mean of the 33 points; BlazePose is asked nine times a picture (turned,
+closer, mirrored).
+
+| | distance | of it depth |
+|---|---|---|
+{rows}
+
+![loss](curves.svg)
+
+People that it was not trained on, from their side: true in black, BlazePose's in red, lifted in blue.
+
+![samples](samples.webp)
+
+## What it is bad at
+
+- How much a camera looks down or up at somebody: four degrees are left of BlazePose's five.
+- It knows poses of made-up people: most stand, some spread their arms, run, fight, jump or sit. Of who lies or does a
+  handstand it knows nothing.
+- Its people are adults; children's proportions are guessed by it as adults'.
+- Where BlazePose sees a limb on the wrong side, it believes so.
+"""
+
+
+def goes_with(appearance: str, textures: str | None = None) -> str:
+    """The line of a painter's card that names its appearance weights; `textures` are those whose networks they took."""
+    whose = f", whose encoder and generator are those of {textures}" if textures else ""
+    return f"{GOES} {appearance} alone{whose}."
+
+
 def of_painter(
     found: Inpainter, sizes: presets.Preset, machine: str, remark: str, logs: dict[str, list[dict]]
 ) -> str:
@@ -91,7 +153,7 @@ tags: [avatar, inpainting, latent-diffusion, neural-texture]
 # {found.name}: autoencoder and denoiser of textures
 
 What `dinar create` paints the unseen side with (sections 3.3 and 3.4 of the DINAR paper; preset `{sizes.name}`).
-It goes with the appearance weights {found.appearance} alone.
+{goes_with(found.appearance)}
 
 | | |
 |---|---|

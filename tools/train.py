@@ -47,6 +47,7 @@ from dinar.errors import InputError
 from dinar.files import atomic_file, atomic_folder
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
+from dinar.networks.lifter import LandmarkLifter
 from dinar.networks.parser import HumanParser
 from dinar.networks.pretrained import digest
 from dinar.parallel import one_thread_processes
@@ -183,20 +184,23 @@ def pack(
     state: Path,
     out: Path,
     machine: str,                         # that trained, for the model card
-    stage: Literal["appearance", "inpainting", "parser", "slim"] = "appearance",
+    stage: Literal["appearance", "inpainting", "lifter", "parser", "slim"] = "appearance",
     extra: tuple[Path, ...] = (),         # as of `run`
     preset: str = "small",
     remark: str = "",                     # what else the card should say of the training
-    learnt_from: str = "",                # the parser's and the small renderer's data with their licences
+    learnt_from: str = "",                # the lifter's, parser's and small renderer's data with their licences
     textures: str = "",                   # what its encoder and generator learnt from, with how many steps and hours
     measured: str = "",                   # what benchmarks/parser.py printed
 ) -> None:
     """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with.
 
-    Of the parser and the small renderer `state` is the run itself.
+    Of the lifter, the parser and the small renderer `state` is the run itself.
     """
     if stage == "slim":
         _pack_slim(state, out, machine, learnt_from, textures, preset, remark)
+        return
+    if stage == "lifter":
+        _pack_lifter(state, out, machine, learnt_from, remark)
         return
     if stage == "parser":
         _pack_parser(state, out, machine, learnt_from, measured, remark)
@@ -224,6 +228,19 @@ def pack(
             losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
             (fresh / f"{name}.svg").write_text(cards.curves(logs[name], losses), encoding="utf-8")
         card = cards.of_painter(found, presets.PRESETS[preset], machine, remark, logs)
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+
+
+def _pack_lifter(run: Path, out: Path, machine: str, learnt_from: str, remark: str) -> None:
+    if not learnt_from:
+        raise InputError("a lifter ships with what it learnt from; give --learnt-from")
+    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    found = LandmarkLifter.load(run / loop.WEIGHTS)
+    with atomic_folder(out / "lifter", marker="lifter.json") as fresh:
+        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
+        (fresh / "curves.svg").write_text(cards.curves(lines, ("apart_mm",)), encoding="utf-8")
+        card = cards.of_lifter(found, lines, machine, learnt_from, remark)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -263,6 +280,12 @@ def _pack_slim(
     if facts.get("appearance") == had.name:
         with atomic_file(marker) as temporary:
             temporary.write_text(json.dumps(facts | {"appearance": found.name}, indent=2) + "\n", encoding="utf-8")
+        card = marker.with_name("README.md")
+        lines = card.read_text(encoding="utf-8").splitlines()
+        first = (had.follows or (had.name,))[-1]
+        lines = [cards.goes_with(found.name, first) if line.startswith(cards.GOES) else line for line in lines]
+        with atomic_file(card) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _pack_appearance(

@@ -185,6 +185,29 @@ class ParserTraining:
 
 
 @dataclass(frozen=True)
+class LifterConfig:
+    """Arguments of `networks.lifter.Lifter`."""
+
+    points: int
+    width: int
+    depth: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class LifterTraining:
+    """Training of the lifter, which the paper does not have."""
+
+    turn: float                    # spread of a turn in the picture that people get, radians
+    noise: float                   # spread of what their points are moved by, shares of their size and metres
+    learning_rate: float           # AdamW
+    weight_decay: float
+    batch: int                     # people
+    steps: int
+    ema_half_life: int             # samples after which an old weight counts half in the average
+
+
+@dataclass(frozen=True)
 class Refinement:
     """Arguments of `texture.refinement.refine`: the texture's colours tuned for its photos (appendix B)."""
 

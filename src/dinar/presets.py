@@ -19,6 +19,8 @@ from dinar.configs import (
     EncoderConfig,
     GeneratorConfig,
     InpaintingTraining,
+    LifterConfig,
+    LifterTraining,
     ParserConfig,
     ParserTraining,
     Refinement,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from dinar.networks.denoiser import Denoiser
     from dinar.networks.discriminator import Discriminator
     from dinar.networks.encoder import Encoder
+    from dinar.networks.lifter import Lifter
     from dinar.networks.parser import Parser
     from dinar.networks.renderer import Renderer
     from dinar.networks.texture_generator import TextureGenerator
@@ -56,6 +59,8 @@ class Preset:
     inpainting: InpaintingTraining
     parser: ParserConfig
     parsing: ParserTraining
+    lifter: LifterConfig
+    lifting: LifterTraining
     refinement: Refinement
     residuals: Residuals
 
@@ -193,6 +198,16 @@ PAPER = Preset(
         batch=8,
         steps=12_000,
         ema_half_life=4_000,
+    ),
+    lifter=LifterConfig(points=33, width=384, depth=3, dropout=0.2),   # nor this; the same in all but `tiny`
+    lifting=LifterTraining(
+        turn=0.05,
+        noise=0.004,
+        learning_rate=1e-3,
+        weight_decay=0.05,
+        batch=256,
+        steps=6_000,
+        ema_half_life=100_000,
     ),
     refinement=Refinement(
         steps=64,                      # appendix B
@@ -336,6 +351,8 @@ TINY = Preset(
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
     parser=ParserConfig(parts=12, width=8, scale=0.25),
     parsing=replace(PAPER.parsing, canvas=(96, 64), batch=2, steps=8, ema_half_life=16),
+    lifter=LifterConfig(points=33, width=16, depth=1, dropout=0.0),
+    lifting=replace(PAPER.lifting, batch=8, steps=8, ema_half_life=16),
     refinement=replace(PAPER.refinement, steps=4, generated_learning_rate=0.01, sides=(80, 96), window=80, crop=64),
     residuals=replace(PAPER.residuals, steps=2),
 )
@@ -397,3 +414,10 @@ def build_parser(preset: Preset) -> Parser:
     from dinar.networks.parser import Parser
 
     return Parser(**asdict(preset.parser))
+
+
+def build_lifter(preset: Preset) -> Lifter:
+    """The lifter with random weights."""
+    from dinar.networks.lifter import Lifter
+
+    return Lifter(**asdict(preset.lifter))

@@ -35,7 +35,7 @@ _TYPES = {".js": _SCRIPT, ".mjs": _SCRIPT, ".cjs": _SCRIPT, ".html": "text/html"
 def packages(name: str, folder: Path) -> Path:
     """The `node_modules` folder that holds a package: one of NODE_PATH, else npm installs it below `folder`.
 
-    Skips where neither is possible.
+    Each has a place of its own there: npm removes what it did not just install. Skips where neither is possible.
     """
     for place in filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep)):
         if (Path(place) / name / "package.json").is_file():
@@ -43,12 +43,14 @@ def packages(name: str, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip(f"needs npm, or {name} in a folder that NODE_PATH names")
-    found = folder / "node_modules"
+    place = folder / name.replace("/", "+")
+    found = place / "node_modules"
     if not (found / name).is_dir():
+        place.mkdir(exist_ok=True)
         quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-save")
         command = [npm, "install", *quiet, f"{name}@{PACKAGES[name]}"]
         try:
-            run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+            run = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
         except subprocess.TimeoutExpired:
             pytest.skip(f"npm did not install {name} in five minutes")
         if run.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 
 from dinar.body.model import DATA, BodyModel
 from dinar.fit.shape_prior import ShapePrior
+
+PEOPLE = DATA.parents[1] / "synth/data/people.npz"
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,7 @@ def model() -> BodyModel:
 @pytest.fixture(scope="module")
 def people() -> tuple[torch.Tensor, np.ndarray]:
     """Shapes [N, S] of random adults, and who are women [N]."""
-    data = np.load(DATA.parents[1] / "synth/data/people.npz", allow_pickle=False)
+    data = np.load(PEOPLE, allow_pickle=False)
     return torch.from_numpy(data["shape"].astype(np.float64)), data["female"]
 
 
@@ -34,6 +37,21 @@ def test_women_and_men_are_told_apart(model, people) -> None:
     shapes, women = people
     found = surprise(ShapePrior.of(model, 1.0), shapes) < surprise(ShapePrior.of(model, 0.0), shapes)
     assert (found.numpy() == women).mean() > 0.98
+
+
+def test_children_are_no_small_adults(model, people) -> None:
+    """Who was not asked for the prior is as likely; heads are larger beside the body, statures vary more."""
+    children = torch.from_numpy(np.load(PEOPLE, allow_pickle=False)["child"].astype(np.float64))
+    child, adult = ShapePrior.of(model, child=True), ShapePrior.of(model)
+    assert (surprise(child, children) < surprise(adult, children)).double().mean() > 0.98
+    assert (surprise(adult, people[0]) < surprise(child, people[0])).double().mean() > 0.98
+    stature, head = [], []
+    for prior in (child, adult):
+        mesh = model(replace(model.neutral(), shape=prior.mean[None].float()))
+        top, sole = (float(getattr(mesh.vertices[0, :, 1], end)()) for end in ("max", "min"))
+        stature.append(top - sole)
+        head.append((top - float(mesh.joints[0, model.humanoid["head"], 1])) / (top - sole))
+    assert 1.1 < stature[0] < 1.4 < 1.6 < stature[1] and head[0] > 1.15 * head[1] and child.tall > adult.tall
 
 
 @pytest.mark.parametrize("female", [0.5, 0.8])

@@ -136,6 +136,11 @@ def test_somebody_tells_the_sex(photo) -> None:
     assert told == {"f": 1.0, "m": 0.0, "unsure": 0.5}
 
 
+def test_somebody_tells_that_it_is_a_child(photo) -> None:
+    assert understood(photo, Said(age="child"), None, None).child
+    assert not understood(photo, Said(), None, None).child
+
+
 def test_faces_are_brought_to_their_places() -> None:
     """A red dot at each corner of the eyes and at the nose lies where dlib's faces have them, turned or large."""
     turn, scale = 0.4, 150.0

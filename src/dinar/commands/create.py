@@ -12,6 +12,7 @@ import tyro
 
 from dinar.commands.loading import load_body
 from dinar.commands.options import (
+    Age,
     Device,
     Held,
     Inpaint,
@@ -47,6 +48,7 @@ def create(
     parts_kind: PartsKind = "dinar",
     held: Held = None,
     sex: Sex = None,
+    age: Age = "adult",
     renderer: Annotated[
         Literal["neural", "texture"], option("who draws it: the networks (default), or the plain texture", "NAME")
     ] = "neural",
@@ -70,7 +72,7 @@ def create(
     from dinar.terminal import Bars
 
     photos, mask, keypoints, parts = (expanded(paths) for paths in (photos, mask, keypoints, parts))
-    about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex}
+    about = {"label_maps": parts, "parts_kind": parts_kind, "held": held, "sex": sex, "age": age}
     if each:
         if seeds != 1 or same:
             raise InputError("--each makes an avatar of each photo; --seeds and --same are for one person")
@@ -115,6 +117,7 @@ def fit(
     parts_kind: PartsKind = "dinar",
     held: Held = None,
     sex: Sex = None,
+    age: Age = "adult",
     smplx: Smplx = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -123,7 +126,8 @@ def fit(
     from dinar.terminal import Bars
 
     check_picture(out)
-    source = Source(photo, person, mask, keypoints, Said(held, None if parts is None else (parts, parts_kind), sex))
+    said = Said(held, None if parts is None else (parts, parts_kind), sex, age)
+    source = Source(photo, person, mask, keypoints, said)
     with looking([source]) as seen, Bars() as progress:
         from dinar import images, pipeline
 
@@ -174,6 +178,7 @@ def sources_of(
     parts_kind: str = "dinar",
     held: Literal["keep", "cut"] | None = None,
     sex: Literal["f", "m", "unsure"] | None = None,
+    age: Literal["adult", "child"] = "adult",
 ) -> list[Source]:
     """Each photo with what belongs to it. Raises InputError where the numbers differ."""
     if not photos:
@@ -186,6 +191,6 @@ def sources_of(
             raise InputError(f"{name} needs one value a photo: there are {len(values)} for {len(photos)} photos")
     columns = ((values or [None] * len(photos)) for values in given.values())
     return [
-        Source(photo, person, mask, points, Said(held, None if labels is None else (labels, parts_kind), sex))
+        Source(photo, person, mask, points, Said(held, None if labels is None else (labels, parts_kind), sex, age))
         for photo, person, mask, points, labels in zip(photos, *columns, strict=True)
     ]

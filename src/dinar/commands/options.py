@@ -45,6 +45,7 @@ PartsKind = Annotated[
 Sex = Annotated[
     Literal["f", "m", "unsure"] | None, option("the person's sex, for the body's shape (default: by the face)")
 ]
+Age = Annotated[Literal["adult", "child"], option("whose proportions are likely: an adult's (default), or a child's")]
 Renderer = Annotated[
     Literal["neural", "texture"] | None,
     option("neural (default where the avatar's weights are at hand), or the plain texture", "NAME"),

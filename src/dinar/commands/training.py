@@ -50,11 +50,11 @@ def synth(
 
 def train(
     stage: Annotated[
-        Literal["appearance", "autoencoder", "finetune", "inpainting", "parser", "slim"],
+        Literal["appearance", "autoencoder", "finetune", "inpainting", "lifter", "parser", "slim"],
         Positional,
-        option("what to train; each but the parser starts from what another one has shipped", "STAGE"),
+        option("what to train; each but lifter and parser starts from what another one has shipped", "STAGE"),
     ],
-    data: Annotated[tuple[Path, ...], option("folders of shards (`dinar synth`)", "DIR...")],
+    data: Annotated[tuple[Path, ...], option("folders of shards (`dinar synth`); the lifter's of sightings", "DIR...")],
     out: Annotated[Path, option("the run: checkpoint, log, pictures, weights", "DIR", short="-o")],
     preset: Annotated[Literal["paper", "small", "tiny"], option("the networks' sizes (default: small)")] = "small",
     after: Annotated[Path | None, option("weights/ of the run of the stage before", "DIR")] = None,

@@ -24,7 +24,7 @@ MADE, VOTES = "data", "votes"          # in the output folder: data made for the
 FEATURES = "features.safetensors"
 UNUSED = {None, "none"}                # weights that no row asks for
 WEIGHTS = ("weights", "inpainting")    # settings that only rows which take such networks depend on
-RENEWED = (*WEIGHTS, "parser", "program")     # with others rows are measured anew, not refused
+RENEWED = (*WEIGHTS, "parser", "lifter", "program")     # with others rows are measured anew, not refused
 TRUTH = "truth"                        # what features and pictures of the true view are called in place of a row
 
 

@@ -18,13 +18,14 @@ from dinar.evaluate.rows import ROWS, Row, chosen, in_order
 from dinar.inpainting import inpainter
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance, shipped
+from dinar.networks.lifter import shipped as lifter
 from dinar.networks.parser import HumanParser
 from dinar.networks.parser import shipped as shipped_parser
 
 # The parts of the program that a row's numbers come from: all rows', those of neural ones, those of rows that paint
 _MEASURING = (
-    "body", "camera.py", "data", "dressing.py", "evaluate", "fit", "images.py", "motion", "networks/parser.py",
-    "parts.py", "perceptual", "photo", "raster", "synth", "texture", "texturing.py",
+    "body", "camera.py", "data", "dressing.py", "evaluate", "fit", "images.py", "motion", "networks/lifter.py",
+    "networks/parser.py", "parts.py", "perceptual", "photo", "raster", "synth", "texture", "texturing.py",
 )  # fmt: skip
 _SHOWING = ("journal", "markup", "paper", "plan", "protocols", "report", "run", "tables", "votes")
 _NEURAL = ("avatar", "networks", "presets.py")
@@ -72,6 +73,7 @@ class Plan:
         if self.paints:
             found["inpainting"] = painter(self.weights).name
         found["parser"] = parser().name if parser() else "nobody"
+        found["lifter"] = lifter().name if lifter() else "nobody"
         found |= self.cases.facts
         if self.reid:
             network = Reidentification(self.reid)
@@ -86,7 +88,7 @@ class Plan:
         Raises InputError for nobody's name.
         """
         found = next((known for known in ROWS if known.name == row), None)
-        parts = {name: settings.get(name) for name in ("protocol", "program", "parser", "reid", "inception")}
+        parts = {name: settings.get(name) for name in ("protocol", "program", "parser", "lifter", "reid", "inception")}
         parts |= {"row": row, "data": self.cases.digest(person), "face": self.face}
         if found and found.neural:
             parts["weights"] = settings.get("weights")

@@ -41,8 +41,6 @@ CONTACT = 0.05   # weight of two parts that are 1 cm inside one another
 EXPRESSION = 0.01   # of expressions' strengths
 ZOOM = 2.0          # of the focal length's spreads
 STATURE = 0.5       # of the stature's spreads: without it, what a wrong focal length asks for is a small person
-_TALL_SPREAD = 0.10     # metres, of adults of a sex about their mean
-
 _EVERY = 4              # rows and columns from one that the outline is followed on to the next
 _NEAR = 2.0             # pixels: an outline is not asked to be nearer to the mask's than that in one step
 
@@ -144,7 +142,8 @@ class Problem:
         top, sole = model.template[:, 1].argmax(), model.template[:, 1].argmin()
         self.growth = (model.shape_basis[:, top, 1] - model.shape_basis[:, sole, 1]).double()   # [S] of it, metres
         told = [photo.female for photo in photos if photo.female is not None]
-        self.shapes = ShapePrior.of(model, sum(told) / len(told) if told else 0.5)
+        child = any(photo.child for photo in photos)
+        self.shapes = ShapePrior.of(model, sum(told) / len(told) if told else 0.5, child=child)
         starts = [self._start(photo) for photo in photos]
         self.sights = [sight for sight, _, _ in starts]
         self.span = torch.tensor([sight.target.size / sight.focal for sight in self.sights], dtype=torch.float64)
@@ -196,7 +195,7 @@ class Problem:
 
     def shape_rows(self, unknowns: Unknowns, weights: Weights) -> Rows:
         """What is likely of a shape [S]."""
-        stiff, tall = math.sqrt(2 * weights.shape), math.sqrt(2 * STATURE) / _TALL_SPREAD
+        stiff, tall = math.sqrt(2 * weights.shape), math.sqrt(2 * STATURE) / self.shapes.tall
         taller = self.growth @ (unknowns.shape - self.shapes.mean)
         return Rows(
             torch.cat([stiff * self.shapes.departure(unknowns.shape), (tall * taller)[None]]),
@@ -328,7 +327,7 @@ class Problem:
             name: photo.landmarks.world[i] @ LEVEL for i, name in enumerate(photo.landmarks.names) if known[i]
         }
         pose = initial_pose(self.model, world)
-        guess = replace(self.model.neutral(), pose=pose[None]).to(torch.float64)
+        guess = replace(self.model.neutral(), pose=pose[None], shape=self.shapes.mean[None]).to(torch.float64)
         points = self.few.landmarks(self.few(guess))[0, target.index] @ self.level
         focal = torch.tensor(sight.focal, dtype=torch.float64)
         return sight, pose, initial_translation(points, target.xy, target.weight, focal, sight.middle).double()

@@ -9,16 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dinar.photo.detection import Detector, overlaps, sigmoid
-from dinar.photo.landmarks import BODY
+from dinar.photo.landmarks import BODY, MIRRORED
 from dinar.photo.regions import Region
 from dinar.photo.tflite import Network
 
 POINTS = len(BODY)
 FILLING = 0.6    # of the picture's longer side: the region of somebody beside whom small people do not count
-
-_SWAP = {"left": "right", "right": "left"}
-_OTHER_SIDE = [BODY.index("_".join(_SWAP.get(part, part) for part in name.split("_"))) for name in BODY]
-"""Each point's place in a mirrored picture."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +162,7 @@ class BlazePose:
         if mirrored:
             local[:, 0] = size - local[:, 0]
             world[:, 0] *= -1
-            local[:POINTS], raw[:POINTS], world = local[_OTHER_SIDE], raw[_OTHER_SIDE], world[_OTHER_SIDE]
+            local[:POINTS], raw[:POINTS], world = local[list(MIRRORED)], raw[list(MIRRORED)], world[list(MIRRORED)]
         xy = region.to_picture(local, size)
         h, w = shape
         inside = (xy[:POINTS] >= 0).all(axis=1) & (xy[:POINTS] <= (w, h)).all(axis=1)

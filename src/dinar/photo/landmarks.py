@@ -21,6 +21,10 @@ BODY = (
 )  # fmt: skip
 """BlazePose's 33 points in its order."""
 
+_SWAP = {"left": "right", "right": "left"}
+MIRRORED = tuple(BODY.index("_".join(_SWAP.get(word, word) for word in name.split("_"))) for name in BODY)
+"""Of each of them the one on the other side of the body."""
+
 HAND = ("wrist", *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in range(1, 5)))
 """The 21 points of a hand, 1 at the knuckle and 4 at the tip; names in `Landmarks` are {left,right}_hand_{...}."""
 
@@ -94,8 +98,7 @@ class Landmarks:
 
     def other_sides(self) -> Self:
         """The same points with the names of the person's left and right exchanged."""
-        swap = {"left": "right", "right": "left"}
-        names = ("_".join(swap.get(word, word) for word in name.split("_")) for name in self.names)
+        names = ("_".join(_SWAP.get(word, word) for word in name.split("_")) for name in self.names)
         return replace(self, names=tuple(names))
 
     def seen(self, name: str, threshold: float = 0.5) -> bool:

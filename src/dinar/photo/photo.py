@@ -12,13 +12,15 @@ from torch import Tensor
 
 from dinar import images
 from dinar.errors import InputError
+from dinar.networks import lifter
 from dinar.photo import cutout, given_mask, openpose
 from dinar.photo.blazepose import Person
 from dinar.photo.given_mask import GivenMask
 from dinar.photo.landmarks import BODY, Landmarks
+from dinar.photo.lifting import lifted
 from dinar.photo.masks import person_mask
 from dinar.photo.segmentation import segment
-from dinar.photo.sighting import Perception, Sighting, box_of, chosen, framed, require_whole, sight
+from dinar.photo.sighting import Perception, Sighting, body_of, box_of, chosen, framed, require_whole, sight
 from dinar.pictures import Picture, read
 from dinar.store import Store
 
@@ -31,12 +33,13 @@ class Photo:
 
     image        float32 [3, S, S]  sRGB; beyond the picture's edge its border pixels are repeated
     mask         float32 [1, S, S]  the person's share of each pixel; 0 beyond the picture's edge
-    landmarks    Landmarks          in pixels of this crop
+    landmarks    Landmarks          in pixels of this crop; 3D points as the lifter moved them (`lifting.lifted`)
     focal        float or None      focal length in pixels of this crop, where EXIF tells it
     source_size  (H, W)             of the upright picture
     window       (x, y, scale)      crop pixel p = (picture pixel - (x, y)) * scale
     parts        uint8 [S, S] or None   what each pixel shows of the person (`parts.BodyPart`), where something tells it
     female       float or None      the probability that the person is a woman, where a face is seen or somebody tells
+    child        whether somebody tells that the person is a child
     notes        sentences about what the files lacked, and how it was read
     own_mask     whether the photo's owner said who is the person: by a mask, or as a cut-out
     """
@@ -49,6 +52,7 @@ class Photo:
     window: tuple[float, float, float]
     parts: Tensor | None = None
     female: float | None = None
+    child: bool = False
     notes: tuple[str, ...] = ()
     own_mask: bool = False
 
@@ -111,7 +115,7 @@ def look(
     return Photo(
         pixels,
         (soft * inside).clamp(0, 1),
-        seen.landmarks.moved(x, y, scale).tensors(),
+        _lifted(seen.landmarks.moved(x, y, scale).tensors()),
         picture.focal and picture.focal * scale,
         picture.size,
         (float(x), float(y), scale),
@@ -184,12 +188,18 @@ def _require_scale(keypoints: Path, landmarks: Landmarks, found: Sequence[Person
 
 
 def _with_world(landmarks: Landmarks, person: Person) -> Landmarks:
-    """The user's 2D points, with BlazePose's 3D where it has a point of the same name."""
-    world = landmarks.world.copy()
+    """The user's 2D points, with BlazePose's 3D, lifted, where it has a point of the same name."""
+    found, world = _lifted(body_of(person).tensors()).world.numpy(), landmarks.world.copy()
     for i, name in enumerate(landmarks.names):
         if name in BODY:
-            world[i] = person.world[BODY.index(name)]
+            world[i] = found[BODY.index(name)]
     return replace(landmarks, world=world)
+
+
+def _lifted(landmarks: Landmarks) -> Landmarks:
+    """Landmarks, tensors, as the shipped lifter moves them in depth."""
+    known = lifter.shipped()
+    return landmarks if known is None else lifted(known.network, landmarks)
 
 
 def _cut(

@@ -8,6 +8,7 @@ from typing import Literal
 
 Held = Literal["keep", "cut"]
 Sex = Literal["f", "m", "unsure"]
+Age = Literal["adult", "child"]
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Said:
              the mask is its owner's too
     labels   a label map of the upright photo, and whose labels it has (`label_maps.LABELS`)
     sex      None: their face is asked
+    age      a child's proportions are other than an adult's
     """
 
     held: Held | None = None
     labels: tuple[Path, str] | None = None
     sex: Sex | None = None
+    age: Age = "adult"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ FEMALE = {"f": 1.0, "m": 0.0, "unsure": 0.5}      # probabilities
 
 
 def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Store | None) -> Photo:
-    """The photo with parts, where there is a parser or a label map, and with the sex that the face tells.
+    """The photo with parts, where there is a parser or a label map, and with the sex that the face tells
+    and the age that its owner does.
 
     store  where the network that reads faces comes from; None: no face is read
 
@@ -41,7 +42,7 @@ def understood(photo: Photo, said: Said, parser: HumanParser | None, store: Stor
         raise InputError("held things can be cut only where the parser's weights or a label map tell them")
     if said.held == "cut" or (said.held is None and parts is not None and not photo.own_mask):
         mask, parts = parsing.without_held(mask, parts)
-    return replace(photo, mask=mask, parts=parts, female=_female(photo, said, store))
+    return replace(photo, mask=mask, parts=parts, female=_female(photo, said, store), child=said.age == "child")
 
 
 def _female(photo: Photo, said: Said, store: Store | None) -> float | None:

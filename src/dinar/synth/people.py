@@ -34,6 +34,7 @@ DOTS = 0.012  # metres between a person's dots, at least
 _NEAR = 0.03  # metres within which clothes lie over skin and shoes
 _UNDER_CLOTH, _IN_TROUSERS = 0.008, 0.02  # metres by which those give way
 _LOW = 0.13  # metres: boots that trousers hide
+_YOUNGEST = 18.0               # years of the skins and hair that there are
 _MADE_UP, _BOOTS = 0.65, 0.18  # shares of people whose clothes and shoes are cut here
 
 _MALE_OUTFITS = (
@@ -139,15 +140,16 @@ def _rig(model: BodyModel) -> BodyModel:
     return model.only_landmarks()
 
 
-def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024) -> Person:
+def random_person(wardrobe: Wardrobe, seed: int, *, texture: int = 1024, child: bool = False) -> Person:
     """Somebody: women and men evenly, adults of every age, every skin tone evenly, always fully dressed.
 
     texture  texels a side of the skin's and each garment's image
+    child    a body of 3 to 14 years instead, with an adult's skin, hair and clothes
     """
     rng = np.random.default_rng([seed, 1])
     female = bool(rng.random() < 0.5)
     tone = float(rng.random())
-    shape, years = _random_shape(rng, female, tone)
+    shape, years = _child_shape(rng) if child else _random_shape(rng, female, tone)
     outfits, hairs = (_FEMALE_OUTFITS, _FEMALE_HAIR) if female else (_MALE_OUTFITS, _MALE_HAIR)
     outfit = str(rng.choice([name for name in outfits if name in wardrobe.files["clothes"]]))
     shoes = str(rng.choice([name for name in wardrobe.files["clothes"] if name.startswith("shoes")]))
@@ -280,6 +282,12 @@ def _random_shape(rng: np.random.Generator, female: bool, tone: float) -> tuple[
     shape = people["shape"][first].astype(np.float32) * (1 - share) + people["shape"][second].astype(np.float32) * share
     years = people["years"][first] * (1 - share) + people["years"][second] * share
     return torch.from_numpy(shape)[None], float(years)
+
+
+def _child_shape(rng: np.random.Generator) -> tuple[Tensor, float]:
+    """The shape [1, S] of a child, and the years whose skin and hair it has."""
+    shapes = _population()["child"]
+    return torch.from_numpy(shapes[rng.integers(len(shapes))].astype(np.float32))[None], _YOUNGEST
 
 
 def _assemble(

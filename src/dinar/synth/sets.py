@@ -34,6 +34,7 @@ def views(
     size: tuple[int, int] = (1024, 1024),
     lively: float = 0.15,
     texture: int = 1024,
+    children: bool = False,
 ) -> Iterator[View]:
     """Pictures of different people: most from the front or from aside, one in seven from behind.
 
@@ -41,6 +42,7 @@ def views(
     size    (H, W) pixels
     lively  the share of people that do not just stand
     texture texels a side of skins and garments
+    children whether they are children (`people.random_person`)
 
     Cameras stand 0.6 to 2 m high with a field of view of 15 to 50 degrees. The same seed gives the same pictures.
     Raises InputError where the folder holds no assets.
@@ -49,7 +51,7 @@ def views(
     motions = tuple(sorted((wardrobe.root / "poses").glob("standing*.bvh")))
     for k in range(count):
         rng = np.random.default_rng([seed, k, 3])
-        person = random_person(wardrobe, seed * 100_003 + k, texture=texture)
+        person = random_person(wardrobe, seed * 100_003 + k, texture=texture, child=children)
         scene = arrange(person, random_body(person, rng, lively=lively, motions=motions))
         azimuth = 180 + rng.normal(0, 25) if rng.random() < 1 / 7 else float(np.clip(rng.normal(0, 28), -80, 80))
         camera = frame_camera(

@@ -1,5 +1,5 @@
 """Which stage of training is wanted, and what it starts from: each takes what the one before has shipped, but the
-parser's, which stands alone.
+parser's and the lifter's, which stand alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from dinar.texture.islands import Islands
 from dinar.train.appearance import AppearanceStage
 from dinar.train.autoencoder import AutoencoderStage, load_coder
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
+from dinar.train.lifting import LifterStage
 from dinar.train.loop import Stage
 from dinar.train.parsing import ParserStage
 from dinar.train.sittings import Sittings
 from dinar.train.slimming import SlimStage
 from dinar.train.textures import VIEWS, TextureSets
 
-StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "parser", "slim"]
+StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "lifter", "parser", "slim"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
         how = preset.inpainting
         return how.steps, how.batch, how.ema_half_life
     alone = {"appearance": preset.appearance, "parser": preset.parsing, "slim": preset.slimming}
+    alone |= {"lifter": preset.lifting}
     if how := alone.get(name):
         return how.steps, how.batch, how.ema_half_life
     how = preset.autoencoding
@@ -114,6 +116,8 @@ def opened(
         )
     if name == "parser":
         return ParserStage(preset, plan.data, examples=plan.examples, seed=plan.seed, precision=precision)
+    if name == "lifter":
+        return LifterStage(preset, plan.data, examples=plan.examples, seed=plan.seed)
     if plan.after is None:
         raise InputError(f"{name} starts from the weights of the stage before; give them with --after")
     if name == "slim":
