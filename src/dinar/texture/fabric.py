@@ -45,6 +45,7 @@ FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the fir
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
+SPOT, AROUND = (3.5, 5.0), 40.0      # multiples of the detail within so many texels: a small figure's, as above
 FINER = 2, 4           # rows and cells as fine as detail, in each of them,
 CLOSED = 5, 9          # over how many of which gaps between seen ones are passed,
 LEAST = 16             # and how many cells of a row have to be seen, to go on round it
@@ -94,9 +95,10 @@ class Fabric:
         soft = (soft[:3] / soft[3:].clamp(min=1e-4)).abs().amax(0, keepdim=True)
         strong = soft / self.detail.clamp(FAINT, STRONG)
         known = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
-        known = _blurred(-functional.max_pool2d(-known[None], RIM, 1, RIM // 2)[0], 1.0) * trust
+        known = _blurred(_shrunk(known), 1.0) * trust
         slow = _blurred(torch.cat([differ * known, known]), FINE)
         fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
+        known = known * _blurred(_shrunk(_common(fine, known)), 1.0)
         return fine * known, known
 
 
@@ -124,6 +126,20 @@ def gone_round(values: Tensor, known: Tensor, rounds: Sequence[Round]) -> Tensor
         found = grid[near[0][row[lacks], there], near[1][row[lacks], there]]
         source[texels[lacks]] = np.where(seen.any(1)[row[lacks]], found, texels[lacks])
     return flat[:, torch.from_numpy(source).to(values.device)].view_as(values)
+
+
+def _common(fine: Tensor, known: Tensor) -> Tensor:
+    """1 where detail [3, R, R] is no stronger than what is known of it [1, R, R] round about, 0 at small figures."""
+    spot = _blurred(torch.cat([fine * known, known]), GRAIN)
+    spot = (spot[:3] / spot[3:].clamp(min=1e-2)).abs().amax(0, keepdim=True)
+    size = _blurred(torch.cat([spot * known, known]), AROUND)
+    strong = spot / (size[:1] / size[1:].clamp(min=1e-4)).clamp(min=FAINT / 2)
+    return ((SPOT[1] - strong) / (SPOT[1] - SPOT[0])).clamp(0, 1)
+
+
+def _shrunk(share: Tensor) -> Tensor:
+    """The least of a share [1, R, R] within half of RIM."""
+    return -functional.max_pool2d(-share[None], RIM, 1, RIM // 2)[0]
 
 
 def _blurred(image: Tensor, reach: float) -> Tensor:
