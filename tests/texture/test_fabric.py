@@ -76,6 +76,18 @@ def test_figures_stay_in_front(worn: Worn, figure: Tensor) -> None:
     assert torch.equal(filled[:, shown], figure.expand(3, SIZE, SIZE)[:, shown])
 
 
+def test_a_small_badge_on_a_shirt_with_folds_stays_in_front(worn: Worn) -> None:
+    """Light on the folds differs as much as it does from the shirt, but slowly: the back has the folds alone."""
+    x, y = worn.place[:2]
+    plain = WHITE - 0.1 + 0.1 * torch.sin(12 * x + 6 * y)
+    away = (x.abs() - 0.07).square() + (y - 1.17).square()
+    badge = 0.2 * torch.exp(-away / (2 * 0.006**2)) * (worn.front > 0)
+    behind = worn.on("torso") & (worn.front < -0.3)
+    without = worn.filled(plain)
+    assert (worn.filled(plain - badge) - without).abs().amax(0)[behind].max() < 0.05
+    assert without.mean(0)[behind & (y > 1.0) & (y < 1.25)].std() > 0.02
+
+
 def test_a_hem_on_the_hips_is_one_line_behind(worn: Worn) -> None:
     """Where trunk and thighs pass into each other, of a shirt that hangs lower at its sides."""
     x, y = worn.place[:2]
