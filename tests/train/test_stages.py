@@ -18,7 +18,7 @@ from dinar.train.inpainting import InpaintingStage
 from dinar.train.slimming import SlimStage
 from dinar.train.stages import Plan, StageName, numbers, opened
 
-LATER = [name for name in get_args(StageName) if name not in ("appearance", "parser", "slim")]
+LATER = [name for name in get_args(StageName) if name not in ("appearance", "lifter", "parser", "slim")]
 CONFIGS = {part: getattr(TINY, part) for part in ("encoder", "generator", "renderer")}
 
 
