@@ -199,6 +199,8 @@ def pack(
     if stage == "slim":
         _pack_slim(state, out, machine, learnt_from, textures, preset, remark)
         return
+    if stage in ("lifter", "parser") and not learnt_from:
+        raise InputError(f"a {stage} ships with what it learnt from; give --learnt-from")
     if stage == "lifter":
         _pack_lifter(state, out, machine, learnt_from, remark)
         return
@@ -220,7 +222,7 @@ def pack(
     for name in ("autoencoder", "finetune", "inpainting"):
         path = state / FOLDERS[name] / loop.LOG
         if path.exists():
-            logs[name] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            logs[name] = _log(path.parent)
     with atomic_folder(out / "inpainting", marker="inpainting.json") as fresh:
         shutil.copytree(state / FOLDERS[stage] / loop.WEIGHTS, fresh, dirs_exist_ok=True)
         for name in ("autoencoder", "inpainting"):
@@ -231,10 +233,12 @@ def pack(
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
+def _log(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+
+
 def _pack_lifter(run: Path, out: Path, machine: str, learnt_from: str, remark: str) -> None:
-    if not learnt_from:
-        raise InputError("a lifter ships with what it learnt from; give --learnt-from")
-    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = _log(run)
     found = LandmarkLifter.load(run / loop.WEIGHTS)
     with atomic_folder(out / "lifter", marker="lifter.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
@@ -245,9 +249,7 @@ def _pack_lifter(run: Path, out: Path, machine: str, learnt_from: str, remark: s
 
 
 def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured: str, remark: str) -> None:
-    if not learnt_from:
-        raise InputError("a parser ships with what it learnt from; give --learnt-from")
-    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = _log(run)
     found = HumanParser.load(run / loop.WEIGHTS)
     with atomic_folder(out / "parser", marker="parser.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
@@ -265,7 +267,7 @@ def _pack_slim(
     had, found = (Appearance.load(folder) for folder in (out / "appearance", run / loop.WEIGHTS))
     if digest(had.encoder, had.generator) != digest(found.encoder, found.generator):
         raise InputError(f"{run} learnt from other textures than those of {had.name}")
-    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = _log(run)
     sizes, theirs = presets.PRESETS[preset], f"; they learnt from {textures}"
     card = cards.of_slim(found, had.name, sizes, machine, learnt_from, remark, lines, theirs)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
@@ -292,7 +294,7 @@ def _pack_appearance(
     state: Path, out: Path, machine: str, extra: tuple[Path, ...], preset: str, remark: str
 ) -> None:
     run = state / "run"
-    lines = [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
+    lines = _log(run)
     looked = [line for line in lines if "examined/psnr" in line]
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)

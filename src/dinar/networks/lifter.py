@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
 
 from dinar.networks import pretrained
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-MARKER = "lifter.json"
 HIPS = (23, 24)    # of BlazePose's points
 FINEST = -6.0      # logarithm of the least spread in metres
 
@@ -75,40 +68,14 @@ class Lifter(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class LandmarkLifter:
-    """The network of one training.
+class LandmarkLifter(pretrained.Single[Lifter]):
+    """The network of one training."""
 
-    name  the preset and a digest of the weights
-    """
-
-    name: str
-    network: Lifter
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The network of a folder, on the CPU, ready for use.
-
-        Raises InputError where it is missing, damaged or of another kind.
-        """
-        (name,), parts = pretrained.load_family(folder, MARKER, ("name",), {"lifter": Lifter})
-        return cls(name, parts["lifter"])
-
-    def save(self, folder: Path, config: DataclassInstance) -> None:
-        """Writes a folder that `load` reads, whole or not at all; `config` holds the constructor's arguments.
-
-        Raises ValueError where the network is not what its config describes, InputError where the folder cannot be
-        written.
-        """
-        pretrained.save_family(folder, MARKER, {"name": self.name}, {"lifter": self.network}, {"lifter": config})
-
-    @classmethod
-    def named(cls, preset: str, network: Lifter) -> Self:
-        """A network with the name that its weights make."""
-        return cls(f"{preset}-{pretrained.digest(network)}", network)
+    NETWORK = Lifter
+    PART = "lifter"
 
 
 @lru_cache(maxsize=1)
 def shipped() -> LandmarkLifter | None:
     """The weights that come with the package, loaded once; None where it has none."""
-    folder = Path(str(files("dinar"))) / "weights" / "lifter"
-    return LandmarkLifter.load(folder) if (folder / MARKER).is_file() else None
+    return LandmarkLifter.shipped()

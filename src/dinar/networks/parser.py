@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,10 +15,6 @@ from torch.nn import functional
 
 from dinar.networks import pretrained
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-MARKER = "parser.json"
 SHRINKAGE = 32   # sides of pictures are multiples of it
 
 # MobileNetV2 (Sandler et al. 2018, table 2): expansion, channels, blocks, stride of the first
@@ -97,43 +92,22 @@ class Parser(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class HumanParser:
-    """The network of one training.
+class HumanParser(pretrained.Single[Parser]):
+    """The network of one training."""
 
-    name  the preset and a digest of the weights
-    """
-
-    name: str
-    network: Parser
+    NETWORK = Parser
+    PART = "parser"
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The network of a folder, on the CPU, ready for use.
-
-        Raises InputError where it is missing, damaged or of another kind.
-        """
-        (name,), parts = pretrained.load_family(folder, MARKER, ("name",), {"parser": Parser})
-        return cls(name, parts["parser"].to(memory_format=torch.channels_last))
-
-    def save(self, folder: Path, config: DataclassInstance) -> None:
-        """Writes a folder that `load` reads, whole or not at all; `config` holds the constructor's arguments.
-
-        Raises ValueError where the network is not what its config describes, InputError where the folder cannot be
-        written.
-        """
-        pretrained.save_family(folder, MARKER, {"name": self.name}, {"parser": self.network}, {"parser": config})
-
-    @classmethod
-    def named(cls, preset: str, network: Parser) -> Self:
-        """A network with the name that its weights make."""
-        return cls(f"{preset}-{pretrained.digest(network)}", network)
+        found = super().load(folder)
+        return replace(found, network=found.network.to(memory_format=torch.channels_last))
 
 
 @lru_cache(maxsize=1)
 def shipped() -> HumanParser | None:
     """The weights that come with the package, loaded once; None where it has none."""
-    folder = Path(str(files("dinar"))) / "weights" / "parser"
-    return HumanParser.load(folder) if (folder / MARKER).is_file() else None
+    return HumanParser.shipped()
 
 
 class Bottleneck(nn.Module):

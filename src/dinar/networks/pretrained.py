@@ -7,9 +7,10 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -138,6 +139,51 @@ def load_family(
     if not all(isinstance(value, str) for value in values):
         raise InputError(f"{path} is damaged ({' or '.join([*facts, *optional])} is no text)")
     return values, {name: load(Path(folder) / name, kind) for name, kind in kinds.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Single(Generic[Network]):
+    """A network that is trained and ships by itself.
+
+    NETWORK  its class
+    PART     what it is called: the folder below `weights` that ships, the one in that, and the marker beside it
+    name     the preset and a digest of the weights
+    """
+
+    NETWORK: ClassVar[type[nn.Module]]
+    PART: ClassVar[str]
+
+    name: str
+    network: Network
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The network of a folder, on the CPU, ready for use.
+
+        Raises InputError where it is missing, damaged or of another kind.
+        """
+        (name,), parts = load_family(folder, f"{cls.PART}.json", ("name",), {cls.PART: cls.NETWORK})
+        return cls(name, parts[cls.PART])
+
+    def save(self, folder: Path, config: DataclassInstance) -> None:
+        """Writes a folder that `load` reads, whole or not at all; `config` holds the constructor's arguments.
+
+        Raises ValueError where the network is not what its config describes, InputError where the folder cannot be
+        written.
+        """
+        part = self.PART
+        save_family(folder, f"{part}.json", {"name": self.name}, {part: self.network}, {part: config})
+
+    @classmethod
+    def named(cls, preset: str, network: Network) -> Self:
+        """A network with the name that its weights make."""
+        return cls(f"{preset}-{digest(network)}", network)
+
+    @classmethod
+    def shipped(cls) -> Self | None:
+        """The weights that come with the package; None where it has none."""
+        folder = Path(str(files("dinar"))) / "weights" / cls.PART
+        return cls.load(folder) if (folder / f"{cls.PART}.json").is_file() else None
 
 
 def digest(*modules: nn.Module) -> str:
