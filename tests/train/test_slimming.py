@@ -23,7 +23,7 @@ from dinar.presets import TINY
 from dinar.texture.neural_drawing import Surface
 from dinar.train import slimming
 from dinar.train.loop import CHECKPOINT, LOG, SAMPLES, WEIGHTS, Options, train
-from dinar.train.sittings import Sittings
+from dinar.train.sittings import CLOSE_UPS, Sittings
 from dinar.train.slimming import SlimStage
 
 MAP = 0.7    # of the large renderer's map of the head, everywhere
@@ -79,8 +79,8 @@ def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
     """A whole picture of the cache, put through the renderer, is the cached one; and bodies stand where people do."""
     tensors = load_file(sittings.prepare(0))
     assert {"generated", "faces", "0/pixels", "3/uv"} <= tensors.keys()
-    assert "6/uv" in tensors and "7/uv" not in tensors     # four views, three close-ups
-    for k in range(7):
+    assert "7/uv" in tensors and "8/uv" not in tensors     # four views, four close-ups
+    for k in range(8):
         pixels, uv = tensors[f"{k}/pixels"].float()[None] / 255, tensors[f"{k}/uv"].float()[None] / 65535
         colours, body, taught, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
         with torch.no_grad():
@@ -95,20 +95,20 @@ def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
         assert truth.min() >= 0 and truth.max() <= 1
 
 
-def test_close_ups_show_hands_and_feet_large(sittings) -> None:
+def test_close_ups_show_hands_feet_and_heads_large(sittings) -> None:
     tensors, model = load_file(sittings.prepare(0)), BodyModel.open()
-    names = ("left hand", "right hand", "left foot")
-    weights = part_weights(model)[:, [PARTS.index(name) for name in names]]
+    weights = part_weights(model)[:, [PARTS.index(name) for name in CLOSE_UPS]]
     layout = load_layout("front", model)
     texels = texel_map(layout, 128).interpolate(weights, model.faces)
     shares = []
-    for k in range(7):
+    for k in range(8):
         uv = tensors[f"{k}/uv"].float() / 65535 / SCALE       # layers lie beyond 1
         seen = functional.grid_sample(texels, uv.permute(1, 2, 0)[None] * 2 - 1, align_corners=False)
-        shares.append(seen[0].mean((1, 2)))
+        body = tensors[f"{k}/pixels"][5].float() / 255
+        shares.append((seen[0] * body).mean((1, 2)))
     most = torch.stack(shares[:4]).amax(0)
     large = [bool(close_up[k] > 0.04 and close_up[k] > 4 * most[k]) for k, close_up in enumerate(shares[4:])]
-    assert large == [True, False, True]                       # the right hand is behind the body there
+    assert large == [True, False, True, True]                    # the right hand is behind the body there
 
 
 def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:

@@ -37,9 +37,9 @@ from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, Batch, zoomed
 from dinar.train.losses import Truth
 
-CLOSE_UPS = ("left hand", "right hand", "left foot")   # what is drawn large once more, in one of a person's views
+CLOSE_UPS = ("left hand", "right hand", "left foot", "head")   # each drawn large once more, in one of a person's views
 LARGE = (0.3, 0.7)   # how much of a window's side it takes
-ON_CLOSE_UP = 0.25   # share of the windows that show one
+ON_CLOSE_UP = 0.3    # share of the windows that show one
 ON_HEAD = 0.5    # share of the others that are placed about the face, if it is seen
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 FINE = 65535     # steps of a UV coordinate
@@ -87,8 +87,8 @@ class Sittings(CachedPeople, Dataset):
     is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it. Some 2.5
     MB a view.
 
-    Photos of whole people show hands and feet small. So these are drawn large as well (CLOSE_UPS), and since no true
-    picture shows them so sharp, what the large renderer makes of them counts as the truth.
+    Photos of whole people show hands, feet and heads small. So these are drawn large as well (CLOSE_UPS), and since no
+    true picture shows them so sharp, what the large renderer makes of them counts as the truth.
 
     Raises InputError where the folder holds other sittings.
     """
