@@ -142,6 +142,27 @@ def test_a_hand_before_a_shirt_that_is_called_a_shirt_keeps_its_colours(model, p
     assert foreign(image, labels, vertices, model.faces, places, camera).sum() == 0, "skin"
 
 
+def test_a_shirt_behind_the_thighs_of_who_sits_is_not_theirs(model, places) -> None:
+    """Their thighs point at the camera, and the fit has them higher than they are."""
+    camera = orbit(model(model.neutral()).vertices[0].detach().mean(0), 0, 10, 2.4, SIZE, fov=45)
+
+    def sitting(flexed: float) -> Tensor:
+        body = model.neutral()
+        for side in ("left", "right"):
+            body.pose[0, model.humanoid[f"{side}UpperLeg"], 0] = -flexed
+            body.pose[0, model.humanoid[f"{side}LowerLeg"], 0] = flexed
+        return posed(model, body)
+
+    labels, _ = dressed(model, sitting(1.3), camera)
+    fitted = sitting(1.5)
+    part = dressed(model, fitted, camera)[1]
+    thighs = (part == PARTS.index("left thigh")) | (part == PARTS.index("right thigh"))
+    strayed = thighs & (labels == BodyPart.UPPER)
+    found = foreign(photo_of(labels), labels, fitted, model.faces, places, camera)[0, 0] > 0
+    assert strayed.sum() > 100 and found[strayed].float().mean() > 0.8
+    assert not found[thighs & (labels == BodyPart.LOWER)].any()
+
+
 def test_the_best_order_is_the_best_of_all() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):

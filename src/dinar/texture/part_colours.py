@@ -37,6 +37,7 @@ TRUNK_STEPS = 16   # along the trunk
 ROOM = {"leg": 1, "arm": 1, "trunk": 3}   # places up and down in which a border may lie: hems slant
 OTHER_SIDE = 0.5   # what the same place on the body's other side counts, beside its own
 NEAR = 0.05        # of the longer side of the body's box: so far from where a part belongs its pixels stray
+POINTED = 0.8      # cosine between a thigh and the ray to the camera from which the thigh is seen from its end
 MIXED = 0.2        # of the clothes at a place on trunk or leg: as much of a kind is worn there
 THIN = 1 / 300     # of that side: half the width of what strays; labels are no finer than this
 NECKLINE = 0.1     # of the clothes' pixels at a place of the trunk: as much skin goes on from the neck
@@ -147,7 +148,7 @@ def foreign(
     place = torch.where(face >= 0, places.of[face.clamp(min=0)], -1).cpu().numpy()
     shown = labels[y : y + height, x : x + width].cpu().numpy()
     shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_NEAREST)
-    allowed = _allowed(place, shown, places)
+    allowed = _allowed(_telling(place, shown, places, vertices[0], faces, camera), shown, places)
     on_body = place >= 0
     owns = allowed[place, shown] & ~np.isin(shown, NEUTRAL)
     here = on_body & ~allowed[place, shown]
@@ -185,7 +186,9 @@ def counted(place: np.ndarray, shown: np.ndarray, count: int) -> np.ndarray:
 
 
 def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray:
-    """Which labels each place may have, bool [count, 256], by what a photo shows. Place [h, w] is -1 off the body."""
+    """Which labels each place may have, bool [count, 256], by what a photo shows. Place [h, w] is -1 where it tells
+    nothing.
+    """
     counts = counted(place, shown, places.count)
     allowed = np.zeros(counts.shape, bool)
     allowed[:, list(NEUTRAL)] = True
@@ -211,6 +214,22 @@ def _allowed(place: np.ndarray, shown: np.ndarray, places: Places) -> np.ndarray
     hair = counts[:, BodyPart.HAIR]
     allowed[trunk, BodyPart.HAIR] = hair[trunk].sum() > LONG * counts[places.first["head"]].sum()
     return allowed
+
+
+def _telling(
+    place: np.ndarray, shown: np.ndarray, places: Places, vertices: Tensor, faces: Tensor, camera: Camera
+) -> np.ndarray:
+    """Places [h, w] without the pixels that do not tell what is worn there: where someone sits and thighs point at the
+    camera, all of them is a few pixels high, and the shirt behind is easily taken for theirs.
+    """
+    middle, of = vertices[faces].mean(1), places.of
+    out = place.copy()
+    for side in _SIDES:
+        start = places.first[f"{side} leg"]
+        hip, knee = (middle[of == start + k].mean(0) for k in (0, STEPS - 1))
+        if functional.cosine_similarity(knee - hip, camera.position - hip, dim=0) > POINTED:
+            out[(place >= start) & (place < start + STEPS) & (shown == BodyPart.UPPER)] = -1
+    return out
 
 
 def _cells(image: Tensor, size: tuple[int, int]) -> np.ndarray:
