@@ -74,9 +74,30 @@ def test_ghost_is_a_correlation_of_what_is_left_after_smoothing() -> None:
                 out[y, x] = grey[y, x] - grey[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].mean()
         return out
 
+    def without_rows(detail: np.ndarray) -> np.ndarray:
+        out = detail.copy()
+        for x in range(10, 50):
+            out[:, x] -= detail[:, max(x - 1, 10) : min(x + 2, 50)].mean(1)
+        return out
+
     inner = np.zeros_like(everywhere)
     inner[13:67, 13:47] = True          # windows of 7 pixels inside
-    a, b = fine(front)[inner], fine(back[..., ::-1])[inner]
+    a, b = (without_rows(fine(image))[inner] for image in (front, back[..., ::-1]))
     assert found == pytest.approx(float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())), abs=1e-4)
     nothing = torch.zeros_like(mask)
     assert math.isnan(ghost(torch.from_numpy(front), torch.from_numpy(back), (nothing, mask), (mask[0] > 0,) * 2))
+
+
+def test_hems_and_stripes_that_go_round_are_no_ghost() -> None:
+    rng = np.random.default_rng(2)
+    front, back = rng.normal(0.5, 0.02, (2, 3, 160, 120)).astype(np.float32)
+    rows = torch.arange(160)[:, None]
+    trunk = ((rows >= 20) & (rows < 140)).expand(160, 120) & (torch.arange(120) >= 20) & (torch.arange(120) < 100)
+    hem = (rows >= 80) & (rows < 83) & trunk
+    sides = [torch.from_numpy(side).masked_fill(hem, 0.1) for side in (front, back)]
+    mask = trunk[None].float()
+    assert abs(ghost(*sides, (mask, mask), (trunk, trunk))) < 0.1
+    sides[0][:, 30:70, 30:70] += torch.from_numpy(rng.normal(0, 0.1, (1, 40, 40)).astype(np.float32))
+    assert abs(ghost(*sides, (mask, mask), (trunk, trunk))) < 0.1
+    sides[1] = sides[0].flip(-1)
+    assert ghost(*sides, (mask, mask), (trunk, trunk.flip(-1))) > 0.95

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 FINE = 0.0133      # of the person's height in the picture: detail of about this size counts
+ALONG = 1 / 12     # of the trunk's width: detail that goes on along a row for so long goes round the body
 LEAST = 200        # pixels of a trunk that have to be left
 NUDGE = 2          # pixels
 
@@ -21,6 +22,8 @@ def ghost(
     trunks: tuple[Tensor, Tensor],   # bool [H, W] where their trunk is
 ) -> float:
     """Correlation of the trunk's fine luminance in front with that behind, mirrored: -1 to 1, 0 on most true backs.
+
+    What goes on along rows is taken out first: hems, belts and stripes go round the body, and are true behind.
 
     The back is laid over the front by height and by the middles of both trunks, and from there moved by up to NUDGE
     pixels to where it fits best: what is mirrored lies deeper or less deep than what it is a mirror image of. NaN where
@@ -36,8 +39,9 @@ def ghost(
     right = round(_middle(trunks[0], 0) - _middle(trunks[1], 0))
     reach = side + 4            # as far as the high pass looks, so that no outline takes part
     around = tuple(_span(trunks[0].any(axis), reach + NUDGE) for axis in (1, 0))
-    here = (masks[0][0] > 0.9) & trunks[0], _fine(front, side)
-    there = (masks[1][0] > 0.9) & trunks[1], _fine(back.flip(-1), side)
+    along = round(ALONG * int((trunks[0] | trunks[1]).any(0).sum())) // 2 * 2 + 1
+    here = (masks[0][0] > 0.9) & trunks[0], _without_rows(_fine(front, side), trunks[0], along)
+    there = (masks[1][0] > 0.9) & trunks[1], _without_rows(_fine(back.flip(-1), side), trunks[1], along)
     mine, fine = (image[around] for image in here)
     theirs, behind = (torch.roll(image, (down, right), (-2, -1))[around] for image in there)
     found = []
@@ -67,3 +71,11 @@ def _fine(image: Tensor, side: int) -> Tensor:
     """Luminance of [3, H, W] without what changes slowly: [H, W]."""
     grey = image.mean(0)[None, None]
     return (grey - functional.avg_pool2d(grey, side, 1, side // 2, count_include_pad=False))[0, 0]
+
+
+def _without_rows(fine: Tensor, trunk: Tensor, along: int) -> Tensor:
+    """Detail [H, W] less its mean over so many pixels of its row, those of a trunk bool [H, W] alone."""
+    inside = trunk[None, None].to(fine)
+    window = (1, along), 1, (0, along // 2)
+    mean = functional.avg_pool2d(fine * inside, *window) / functional.avg_pool2d(inside, *window).clamp(min=1e-3)
+    return fine - mean[0, 0]

@@ -114,7 +114,8 @@ FLICKER = Measure(
     "0 and up; 0 stands still", background="drawn over mid-grey by its predicted mask",
 )  # fmt: skip
 GHOST = Measure(
-    "Ghost", False, "correlation of high-passed luminance of the trunk from in front with that from behind, mirrored",
+    "Ghost", False, "correlation of the trunk's fine luminance in front with that behind, mirrored, without what goes "
+    "on along rows: hems, belts, stripes",
     "-1 to 1; that of true backs is best", "the trunk, without its outline", "none takes part",
 )  # fmt: skip
 
