@@ -157,6 +157,7 @@ def test_outputs_that_cannot_be_written(dinar: Callable[..., Run], bad: Path) ->
 def test_bad_options(dinar: Callable[..., Run], bad: Path) -> None:
     photo = bad / "noise.jpg"
     refused(dinar("fit", photo, "-o", "a.png", "--smplx", bad / "absent.npz"), "absent.npz")
+    refused(dinar("fit", photo, "-o", "a.png", "--smplx", bad / "absent.npz", "--age", "child"), "--age child")
     refused(dinar("create", photo, photo, "-o", "a", "--mask", bad / "small.png"), "--mask", "2 photos")
     refused(dinar("create", "-o", "a"), "needs a photo")
 

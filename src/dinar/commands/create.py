@@ -126,6 +126,8 @@ def fit(
     from dinar.terminal import Bars
 
     check_picture(out)
+    if smplx is not None and age == "child":
+        raise InputError("--age child is for the body that ships: how likely shapes of SMPL-X are is not known by age")
     said = Said(held, None if parts is None else (parts, parts_kind), sex, age)
     source = Source(photo, person, mask, keypoints, said)
     with looking([source]) as seen, Bars() as progress:
