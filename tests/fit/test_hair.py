@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from dinar.body.layers import RISE, Layer, wearing
 from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, framing
-from dinar.fit import hair, outline
+from dinar.fit import hair, outline, shell
 from dinar.fit.look import Look
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
@@ -231,3 +232,17 @@ def test_the_outline_moves_hair_and_not_the_scalp_under_it(model: BodyModel) -> 
     own = len(model.template)
     head = model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1) > 0.99
     assert moved[:own][head].max() < 1e-4
+
+
+def test_hair_ends_in_a_smooth_line_where_no_photo_shows_it() -> None:
+    """Worn to row 20 on one half of the head and to row 23 on the other: no step of three rows is left."""
+    rows, columns = np.indices((40, shell.COLUMNS))
+    worn = rows <= np.where((columns > 10) & (columns < 40), 23, 20)
+    height = np.where(worn, 0.02, shell.DEEP)
+    rounded = shell._rounded(np.append(height.ravel(), 0.02), np.append(worn.ravel(), True))[:-1].reshape(40, -1)
+    last = (rounded > 0).sum(0) - 1                           # the last row above the skin, and where it goes under
+    above, below = (np.take_along_axis(rounded, (last + k)[None], 0)[0] for k in (0, 1))
+    ends = last + above / (above - below)
+    assert np.abs(np.diff(ends)).max() < 0.8
+    assert ends[25] > 23 and ends[55] < 21.5
+    assert (rounded[:17] == 0.02).all() and (rounded[27:] == shell.DEEP).all()

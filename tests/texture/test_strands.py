@@ -77,3 +77,14 @@ def test_hair_goes_on_in_the_shade_that_is_seen_beside() -> None:
     made = strands.around(filled, rgb * seen, seen, trust)[0, :, :, left:right].mean((0, 2))
     assert float(made[101]) - float(dark.mean()) < 0.4 * (float(made[140]) - float(dark.mean())), "no edge"
     assert float(made[140]) > 0.12, "and none far away"
+
+
+def test_hair_far_from_what_is_seen_is_no_comb_of_straight_strands() -> None:
+    filled, rgb, seen, trust = atlas()
+    left, _, right, _ = (round(edge * SIDE) for edge in BOXES["hair"])
+    for part in (seen, trust):                                # heights run along x; the uppermost are seen
+        part[..., : right - 6] = 0
+    made = strands.around(filled, rgb * seen, seen, trust)[0, 0, :, left:right]
+    one, other = made[:, 2], made[:, 2 + 3 * round(max(strands.LENGTHS))]
+    assert one.std() > 0.004 and other.std() > 0.004
+    assert float(torch.corrcoef(torch.stack([one, other]))[0, 1]) < 0.6

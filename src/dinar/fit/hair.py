@@ -37,6 +37,7 @@ UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 
 _HAIR = (BodyPart.HAIR, BodyPart.HEADWEAR)
+_SKIN = (BodyPart.FACE_SKIN, BodyPart.SKIN)
 _NOTHING = (BodyPart.BAG, BodyPart.UNKNOWN)     # tell nothing of hair
 _NEAR = 3            # vertices of the shell that tell of one of the skin
 
@@ -125,8 +126,10 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     bare, worn = ~np.isin(labels, _HAIR + _NOTHING), np.isin(labels, _HAIR)
     pixels = cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 3)
     pixels -= cv2.distanceTransform((~worn).astype(np.uint8), cv2.DIST_L2, 3)
-    edge = np.where(front, pixels[row[0], column[0]] * z[0] / float(camera.K[0, 0]) - HAIRLINE, np.nan)
-    return Told(height, kind, weight, edge, hat & (weight > 0), clear[1:])
+    off = cv2.distanceTransform((~np.isin(labels, _SKIN)).astype(np.uint8), cv2.DIST_L2, 3)
+    metre = z[0] / float(camera.K[0, 0])                              # of a pixel
+    edge, skin = (np.where(front, field[row[0], column[0]] * metre, np.nan) - HAIRLINE for field in (pixels, off))
+    return Told(height, kind, weight, edge, skin, hat & (weight > 0), clear[1:])
 
 
 def _solved(layer: Layer, told: Sequence[Told]) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter1d, median_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -25,16 +25,20 @@ AWAY = np.arange(-0.006, 0.25, 0.002)
 GAP = 0.006          # metres without hair that are passed over
 AT_LEAST = 0.006     # metres that hair which is seen stands above the skin,
 LOCK = 0.012         # as it is worn,
+SLOPE = 1.5          # by which it grows thicker from skin that is seen at most
 BARE = -0.003        # and where none is
 SUNK = -0.004        # what of the shell is there nevertheless, and lies
 THIN = 0.015         # no higher, goes under the skin,
 DEEP = -0.012        # so deep where hair is near,
 BURIED = 0.07        # and so deep where none is, since shoulders move;
 WITHIN = 0.8         # of the way to the head's axis at most
+ROUNDED = 1.0, 3.0   # rows and columns over which its end is rounded where no photo shows it
+EARS = 17, 20, -0.45, 0.15   # rows, and cosines to straight ahead, of ears: what is raised would stick out of them
 ROUNDS = 3           # of evening heights out among neighbours
 COLUMNS = 64
 CAP = 18             # rows above the head's middle
-ROW = 0.024          # metres from one row below it to the next
+UPPER = 0.008        # metres from one of them to the next,
+ROW = 0.024          # and from one row below to the next
 LOW = 3              # rows below those to which hair reaches at the nape at least, as the mean hair does,
 BEHIND = -0.5, -0.75     # between these cosines to straight ahead on the way to there
 NAPE = 12            # row from which hair may end behind; its hem
@@ -63,6 +67,7 @@ class Told:
     weight  float64 [N]     0 where it says nothing
     edge    float64 [N]     metres from the end of the hair that is seen, 0 and more within it; NaN where skin is not
                             seen from in front
+    skin    float64 [N]     metres from skin that is seen, where `edge` is one
     hat     bool [N]        whether headwear is seen there
     open    bool [A, N]     whether hair may lie `AWAY` metres above the skin: it is seen there, or nothing tells
     """
@@ -71,6 +76,7 @@ class Told:
     kind: np.ndarray
     weight: np.ndarray
     edge: np.ndarray
+    skin: np.ndarray
     hat: np.ndarray
     open: np.ndarray
 
@@ -177,18 +183,33 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     beside = ~near & (around @ near > 0)
     out[beside] = DEEP                                      # cloth and necks may be thinner than the mean body's
     out[~near & ~beside] = -np.minimum(BURIED, WITHIN * reach)[~near & ~beside]
-    out = torch.from_numpy(out).to(height)
+    ears = ((row >= EARS[0]) & (row <= EARS[1]) & (ahead > EARS[2]) & (ahead < EARS[3])).numpy()
+    stays = np.any([np.isfinite(one.edge) & (one.weight > 0) for one in told], axis=0) | ears & ~near
+    out = torch.from_numpy(np.where(stays, out, _rounded(out, near))).to(height)
     return torch.where(torch.from_numpy(near | beside), _ended(out, told), out)
 
 
 def _ended(height: Tensor, told: Sequence[Told]) -> Tensor:
     """Heights [N] that come out of the skin where hair is seen to end, straight through the shell's cells."""
     weight = np.array([one.weight * np.isfinite(one.edge) for one in told])
-    edge = np.nan_to_num([one.edge for one in told])
-    edge = torch.from_numpy((edge * weight).sum(0) / np.maximum(weight.sum(0), 1e-9)).to(height)
-    near = torch.where(height < THIN, edge.clamp(min=DEEP), height)
-    ended = torch.where(edge < LOCK, near, height.clamp(min=LOCK))
+
+    def mean(distances: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy((np.nan_to_num(distances) * weight).sum(0) / np.maximum(weight.sum(0), 1e-9)).to(height)
+
+    edge = mean([one.edge for one in told])
+    sloped = torch.minimum(height, AT_LEAST + SLOPE * mean([one.skin for one in told]).clamp(min=0))
+    near = torch.where(height < THIN, edge.clamp(min=DEEP), sloped)
+    ended = torch.where(edge < LOCK, near, sloped.clamp(min=LOCK))
     return torch.where(torch.from_numpy(weight.sum(0) > 0), ended, height)
+
+
+def _rounded(height: np.ndarray, worn: np.ndarray) -> np.ndarray:
+    """Heights [N] that come out of the skin along a smooth line, for what is worn, bool [N], ends from cell to cell."""
+    blurred = gaussian_filter(worn[:-1].reshape(-1, COLUMNS).astype(float), ROUNDED, mode=("nearest", "wrap")).ravel()
+    apart = np.where(np.arange(len(worn) - 1) // COLUMNS < CAP, UPPER, ROW)
+    inwards = ((blurred - 0.5) * ROUNDED[0] * np.sqrt(2 * np.pi) * apart).clip(DEEP)    # metres, about
+    out = np.where(worn[:-1], np.minimum(height[:-1], inwards), np.maximum(height[:-1], inwards.clip(max=LOCK)))
+    return np.append(np.where(np.abs(blurred - 0.5) < 0.45, out, height[:-1]), height[-1])
 
 
 def _hemmed(height: Tensor, unseen: np.ndarray) -> Tensor:

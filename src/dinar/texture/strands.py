@@ -26,8 +26,12 @@ ROUND = 0.2     # of the head's round that has to be seen to be repeated: a few 
 PLAIN = 0.04    # contrast of strands, as a share of the shade, where nothing tells it, and the least;
 STRONG = 0.15   # the most
 CROWN = 0.35    # of all heights, the highest ones, on which strands meet and fade
-WIDTHS = 1.0, 3.0      # texels: of strands and of locks
-LENGTH = 24.0          # texels along which a strand stays the same
+WIDTHS = 1.0, 2.5, 6.0       # texels, of some 1 mm, of strands, locks and tufts,
+LENGTHS = 3.0, 4.0, 4.0      # heights, of 3.5 mm on the head and 9 below, along which each stays the same,
+WEIGHTS = 0.7, 1.0, 0.8      # and how much of the contrast each has
+WANDER = 5.0                 # texels that they wander aside,
+BENDS = 16.0, 5.0            # alike over so many texels round the head, and heights
+CARRIED = 4.0                # heights in which seen strands give way to made ones
 SWING = 0.5     # how much of what heights differ by goes on behind
 LEAST = 12      # texels of a height that have to be seen, else the nearest height is taken
 SLOW = 12.0     # texels of height in which the shade may change
@@ -93,10 +97,12 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
     slow = own + SWING * (slow - (shade * share).sum(0) / share.sum())
     strands = repeated(colours[known], sound[known]) - shade[:, None]
     enough = np.minimum(share / (ROUND * colours.shape[1]), 1)
-    nearest = np.abs(np.arange(len(colours))[:, None] - known).argmin(1)
+    away = np.abs(np.arange(len(colours))[:, None] - known)
+    nearest = away.argmin(1)
+    enough = enough[nearest] * np.exp(-((away.min(1)[:, None] / CARRIED) ** 2))
     strong = float(np.sqrt((strands[sound[known]] ** 2).mean()) / max(float(own.mean()), 0.02))
-    grain = float(np.clip(strong, PLAIN, STRONG)) * (1 - enough)[nearest] * _grain(sound.shape)
-    seen = (enough[..., None] * strands)[nearest]
+    grain = float(np.clip(strong, PLAIN, STRONG)) * np.sqrt(1 - enough**2) * _grain(sound.shape)
+    seen = enough[..., None] * strands[nearest]
     return (slow[:, None] * (1 + grain[..., None]) + seen).clip(0, 1).astype(colours.dtype)
 
 
@@ -112,16 +118,25 @@ def faded(made: np.ndarray, colours: np.ndarray, shown: np.ndarray) -> np.ndarra
 
 
 def _grain(shape: tuple[int, int]) -> np.ndarray:
-    """Strands and locks of about unit contrast, round the head without a seam: float32 [H, N]."""
-    noise = np.random.default_rng(0).standard_normal((len(WIDTHS), *shape), np.float32)
-    reach = round(4 * max(WIDTHS))
+    """Strands, locks and tufts of about unit contrast, round the head without a seam: float32 [H, N]."""
+    rng = np.random.default_rng(0)
     total = np.zeros(shape, np.float32)
-    for layer, width in zip(noise, WIDTHS, strict=True):
-        closed = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
-        soft = cv2.GaussianBlur(closed, (0, 0), width, sigmaY=LENGTH)[:, reach:-reach]
-        total += soft / soft.std()
+    for width, length, weight in zip(WIDTHS, LENGTHS, WEIGHTS, strict=True):
+        total += weight * _noise(rng, shape, width, length)
+    aside = WANDER * _noise(rng, shape, *BENDS)
+    rows, columns = np.indices(shape, np.float32)
+    total = cv2.remap(total, (columns + aside) % shape[1], rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     up = np.arange(shape[0], dtype=np.float32)[:, None]
     return total / total.std() * ((shape[0] - up) / (CROWN * shape[0])).clip(0, 1)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, int], width: float, length: float) -> np.ndarray:
+    """Noise of unit contrast, smooth over so many texels round the head and along its heights: float32 [H, N]."""
+    reach = round(4 * width)
+    layer = rng.standard_normal(shape, np.float32)
+    closed = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
+    soft = cv2.GaussianBlur(closed, (0, 0), width, sigmaY=length)[:, reach:-reach]
+    return soft / soft.std()
 
 
 def _closeness(count: int, known: np.ndarray) -> np.ndarray:
