@@ -11,10 +11,9 @@ from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.uv import PARTS, load_layout, part_labels
 from dinar.texture import fabric
-from dinar.texture.fabric import FINER, gone_round
 from dinar.texture.filling import Filler
 from dinar.texture.neural_texture import NeuralTexture
-from dinar.texture.rounds import CELLS, Round
+from dinar.texture.rounds import CELLS, FINER, Round, gone_round
 
 SIZE = 384
 GREEN, WHITE, RED = (torch.tensor(colour)[:, None, None] for colour in ([0.1, 0.5, 0.3], [0.9] * 3, [0.9, 0.1, 0.1]))
@@ -190,6 +189,20 @@ def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
     assert torch.equal(found[..., 160:190], values[..., 130:160].flip(-1))
     assert torch.equal(found[..., 30:60], values[..., 60:90].flip(-1))
     assert torch.equal(gone_round(values, known * 0, [about]), values), "nothing is known"
+
+
+def test_upright_stripes_stay_upright_beyond_a_ragged_edge() -> None:
+    side = 256
+    row, cell = (torch.arange(side)[:, None].expand(side, side), torch.arange(side)[None].expand(side, side))
+    places = (of.flatten().numpy().astype(np.float32) for of in (row / FINER[0], cell * CELLS / side))
+    about = Round("trunk", np.arange(side * side), np.ones(side * side, np.float32), *places, side // FINER[0] + 2)
+    stripes = (torch.cos(cell * 2 * torch.pi / 10) / 2 + 0.5)[None]
+    ragged = torch.randint(-9, 10, (side, 1), generator=torch.Generator().manual_seed(0))
+    known = ((cell >= 60 + ragged) & (cell < 160 + ragged))[None].float()
+    found = gone_round(stripes, known, [about])[0]
+    beyond = found[:, 175:225]                                  # as alike from row to row as what is seen
+    steps = (beyond[1:] - beyond[:-1]).abs().mean()
+    assert steps < 0.06 and beyond.std() > 0.2
 
 
 def test_an_arm_that_is_not_seen_has_the_other_s_colour(worn: Worn) -> None:

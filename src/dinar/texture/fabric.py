@@ -8,18 +8,17 @@ is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.texture.lines import ends, mirrored
+from dinar.texture.lines import closed, ends
 from dinar.texture.rounds import CELLS, ROW, SIDES, Round
 
 ALIKE = 0.15           # distance in RGB, [0, 1], of colours that are one
@@ -46,9 +45,6 @@ GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, how
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
 SPOT, AROUND = (3.0, 4.0), 40.0      # multiples of the detail within so many texels: a small figure's, as above
-FINER = 2, 4           # rows and cells as fine as detail, in each of them,
-CLOSED = 5, 9          # over how many of which gaps between seen ones are passed,
-LEAST = 16             # and how many cells of a row have to be seen, to go on round it
 
 
 @dataclass(frozen=True)
@@ -100,32 +96,6 @@ class Fabric:
         fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
         known = known * _blurred(_shrunk(_common(fine, known)), 1.0)
         return fine * known, known
-
-
-def gone_round(values: Tensor, known: Tensor, rounds: Sequence[Round]) -> Tensor:
-    """Values [C, R, R] as far as they are known, [1, R, R] in [0, 1], and on round the limbs from there: mirrored where
-    what is known of a row ends, again and again.
-    """
-    flat, share = values.flatten(1), known.flatten()
-    source = np.arange(len(share))
-    sound, open_ = (share > 0.5).cpu().numpy(), (share < 0.5).cpu().numpy()
-    for about in rounds:
-        here = about.share > 0.5
-        texels = about.texels[here]
-        row = (about.row[here] * FINER[0]).round().astype(np.int64)
-        cell = (about.cell[here] * FINER[1]).round().astype(np.int64) % (CELLS * FINER[1])
-        grid = np.full((about.rows * FINER[0] + 1, CELLS * FINER[1]), -1)
-        grid[row[sound[texels]], cell[sound[texels]]] = texels[sound[texels]]
-        seen = cv2.morphologyEx((grid >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones(CLOSED, np.uint8)) > 0
-        seen &= seen.sum(1, keepdims=True) >= LEAST
-        if not seen.any():
-            continue
-        near = distance_transform_edt(grid < 0, return_distances=False, return_indices=True)
-        lacks = open_[texels]
-        there = mirrored(seen)[row[lacks], cell[lacks]]
-        found = grid[near[0][row[lacks], there], near[1][row[lacks], there]]
-        source[texels[lacks]] = np.where(seen.any(1)[row[lacks]], found, texels[lacks])
-    return flat[:, torch.from_numpy(source).to(values.device)].view_as(values)
 
 
 def _common(fine: Tensor, known: Tensor) -> Tensor:
@@ -311,7 +281,7 @@ def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
     for shift in shifts:
         there = plain[(rows + shift).clip(0, len(rows) - 1)][:, None]
         costs.append(np.minimum(((cells - there) ** 2).sum(2), ALIKE**2) * seen)
-    smooth = _closed(np.stack([*costs, seen], axis=-1), lambda of: cv2.blur(of, WINDOW[::-1]), WINDOW[1])
+    smooth = closed(np.stack([*costs, seen], axis=-1), lambda of: cv2.blur(of, WINDOW[::-1]), WINDOW[1])
     cost = smooth[..., :-1] + STIFF * shifts**2 * (smooth[..., -1:] + 0.05)
     return _carried(shifts[cost.argmin(-1)].astype(np.float32), smooth[..., -1] * (seen > 0.05))
 
@@ -322,16 +292,10 @@ def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     both = np.stack([values * weight, weight], axis=-1).astype(np.float32)
     for reach, share in CARRIED:
         size = 2 * min(round(5 * reach), 40) + 1, 2 * round(5 * min(reach, 4.0)) + 1      # cut off nowhere that shows
-        total += share * _closed(
+        total += share * closed(
             both, lambda of, s=size, r=reach: cv2.GaussianBlur(of, s, r, sigmaY=2 * min(r, 4.0)), size[0] // 2
         )
     return total[..., 0] / (total[..., 1] + 1e-9)
-
-
-def _closed(image: np.ndarray, smoothed: Callable[[np.ndarray], np.ndarray], room: int) -> np.ndarray:
-    """An image [L, CELLS, C] that is closed round its rows, smoothed."""
-    around = np.pad(image, ((0, 0), (room, room), (0, 0)), mode="wrap")
-    return smoothed(np.ascontiguousarray(around, np.float32))[:, room:-room]
 
 
 def _light(grid: _Grid, base: np.ndarray) -> np.ndarray:
@@ -349,7 +313,7 @@ def _across(grid: _Grid) -> np.ndarray:
     before, behind = ends(seen)
     gap = behind - before
     both = np.concatenate([grid.cells * seen[..., None], seen[..., None]], axis=-1)
-    soft = _closed(both, lambda of: cv2.blur(of, (3, 3)), 1)
+    soft = closed(both, lambda of: cv2.blur(of, (3, 3)), 1)
     soft = soft[..., :3] / np.maximum(soft[..., 3:], 1e-6)
     rows = np.arange(len(seen))[:, None]
     first, last = soft[rows, before % count], soft[rows, behind % count]
@@ -357,7 +321,7 @@ def _across(grid: _Grid) -> np.ndarray:
     agree = np.clip(2 - 2 * np.abs(hues[0] - hues[1]).max(2) / ALIKE, 0, 1) * (~seen & (gap <= GAP))
     share = ((np.arange(count) - before) / np.maximum(gap, 1))[..., None]
     colours = np.where(seen[..., None], soft, first * (1 - share) + last * share)
-    rim = _closed(agree[..., None], lambda of: cv2.dilate(of, np.ones((3, 3))), 1)       # texels lie between cells
+    rim = closed(agree[..., None], lambda of: cv2.dilate(of, np.ones((3, 3))), 1)       # texels lie between cells
     agree = np.where(seen, rim, agree)[..., None]
     return np.concatenate([colours * agree, agree], axis=-1).astype(np.float32)
 

@@ -18,9 +18,9 @@ from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import hats, strands
-from dinar.texture.fabric import Fabric, gone_round
+from dinar.texture.fabric import Fabric
 from dinar.texture.neural_texture import NeuralTexture
-from dinar.texture.rounds import Round, rounds
+from dinar.texture.rounds import Round, gone_round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
 

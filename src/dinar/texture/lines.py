@@ -5,6 +5,8 @@ A line is a row of an array [L, N]; place N - 1 lies beside place 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -32,6 +34,12 @@ def repeated(colours: np.ndarray, good: np.ndarray) -> np.ndarray:
     before, after = (np.take_along_axis(colours, place[..., None], 1) for place in places)
     blend = np.clip((share - 0.35) / 0.3, 0, 1)[..., None]                   # each end rules its half
     return np.where(good[..., None], colours, before * (1 - blend) + after * blend)
+
+
+def closed(image: np.ndarray, smoothed: Callable[[np.ndarray], np.ndarray], room: int) -> np.ndarray:
+    """An image [L, N, C] whose lines are closed, `smoothed` by what looks `room` places around."""
+    around = np.pad(image, ((0, 0), (room, room), (0, 0)), mode="wrap")
+    return smoothed(np.ascontiguousarray(around, np.float32))[:, room:-room]
 
 
 def _images(good: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

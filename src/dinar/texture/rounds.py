@@ -1,17 +1,21 @@
-"""Trunk, neck, arms, legs, feet and skirts unrolled: where round which of them each texel lies."""
+"""Trunk, neck, arms, legs, feet and skirts unrolled: where round which of them a texel lies, and what goes on there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
 from dinar.body.uv import PARTS, part_weights
+from dinar.texture.lines import closed, mirrored
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
@@ -24,6 +28,10 @@ LEAN = 0.5             # metres that a collar lies higher than level, by those t
 NAPE = 0.03, 0.06      # metres along the neck's bone, between which rows that go round it end: hair and jaw follow
 CROTCH = 0.06          # metres: so far above the crotch thighs are the trunk's, so that a hem lies in one of them
 SIDES = ("left", "right")
+FINER = 2, 4           # rows and cells as fine as detail, in each of them,
+CLOSED = 5, 9          # over how many of which gaps between seen ones are passed,
+EDGES = 6, 16          # cells and rows over which its edges are smoothed: upright stripes, mirrored there, stay so,
+LEAST = 16             # and how many cells of a row have to be seen, to go on round it
 
 _ARM = ("UpperArm", "LowerArm", "Hand", "MiddleDistal")
 _LEG = ("UpperLeg", "LowerLeg", "Foot")
@@ -129,3 +137,38 @@ def _round_bones(vertices: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
         along, off = torch.where(near, start + step, along), torch.where(near[:, None], here, off)
         start += float((b - a).norm())
     return along, off
+
+
+def gone_round(values: Tensor, known: Tensor, rounds: Sequence[Round]) -> Tensor:
+    """Values [C, R, R] as far as they are known, [1, R, R] in [0, 1], and on round the limbs from there: mirrored where
+    what is known of a row ends, again and again.
+    """
+    flat, share = values.flatten(1), known.flatten()
+    source = np.arange(len(share))
+    sound, open_ = (share > 0.5).cpu().numpy(), (share < 0.5).cpu().numpy()
+    for about in rounds:
+        here = about.share > 0.5
+        texels = about.texels[here]
+        row = (about.row[here] * FINER[0]).round().astype(np.int64)
+        cell = (about.cell[here] * FINER[1]).round().astype(np.int64) % (CELLS * FINER[1])
+        grid = np.full((about.rows * FINER[0] + 1, CELLS * FINER[1]), -1)
+        grid[row[sound[texels]], cell[sound[texels]]] = texels[sound[texels]]
+        seen = cv2.morphologyEx((grid >= 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones(CLOSED, np.uint8)) > 0
+        seen = _evenly(seen)
+        seen &= seen.sum(1, keepdims=True) >= LEAST
+        if not seen.any():
+            continue
+        near = distance_transform_edt(grid < 0, return_distances=False, return_indices=True)
+        lacks = open_[texels]
+        there = mirrored(seen)[row[lacks], cell[lacks]]
+        found = grid[near[0][row[lacks], there], near[1][row[lacks], there]]
+        source[texels[lacks]] = np.where(seen.any(1)[row[lacks]], found, texels[lacks])
+    return flat[:, torch.from_numpy(source).to(values.device)].view_as(values)
+
+
+def _evenly(seen: np.ndarray) -> np.ndarray:
+    """What is seen of rows, bool [L, N], with smooth edges; rows of which nothing is seen do not count."""
+    rows = np.broadcast_to(seen.any(1, keepdims=True), seen.shape)
+    both, reach = np.stack([seen, rows], axis=-1), 4 * EDGES[0]
+    blurred = closed(both, lambda of: cv2.GaussianBlur(of, (0, 0), EDGES[0], sigmaY=EDGES[1]), reach)
+    return (blurred[..., 0] > 0.5 * blurred[..., 1]) & rows
