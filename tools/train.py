@@ -269,7 +269,8 @@ def _pack_slim(
         raise InputError(f"{run} learnt from other textures than those of {had.name}")
     lines = _log(run)
     sizes, theirs = presets.PRESETS[preset], f"; they learnt from {textures}"
-    card = cards.of_slim(found, had.name, sizes, machine, learnt_from, remark, lines, theirs)
+    first = (had.follows or (had.name,))[-1]    # the large one, even if small ones took its place before
+    card = cards.of_slim(found, first, sizes, machine, learnt_from, remark, lines, theirs)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
         facts = {"name": found.name, "follows": " ".join(dict.fromkeys([had.name, *had.follows]))}
@@ -284,7 +285,6 @@ def _pack_slim(
             temporary.write_text(json.dumps(facts | {"appearance": found.name}, indent=2) + "\n", encoding="utf-8")
         card = marker.with_name("README.md")
         lines = card.read_text(encoding="utf-8").splitlines()
-        first = (had.follows or (had.name,))[-1]
         lines = [cards.goes_with(found.name, first) if line.startswith(cards.GOES) else line for line in lines]
         with atomic_file(card) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
