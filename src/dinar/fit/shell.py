@@ -184,8 +184,11 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     out[beside] = DEEP                                      # cloth and necks may be thinner than the mean body's
     out[~near & ~beside] = -np.minimum(BURIED, WITHIN * reach)[~near & ~beside]
     ears = ((row >= EARS[0]) & (row <= EARS[1]) & (ahead > EARS[2]) & (ahead < EARS[3])).numpy()
-    stays = np.any([np.isfinite(one.edge) & (one.weight > 0) for one in told], axis=0) | ears & ~near
-    out = torch.from_numpy(np.where(stays, out, _rounded(out, near))).to(height)
+    seen = np.any([one.weight > 0 for one in told], axis=0)
+    ended = np.any([np.isfinite(one.edge) & (one.weight > 0) for one in told], axis=0)
+    rounded = _rounded(out, near)
+    stays = ended | seen & (rounded < out) | ears & ~near       # what is seen aside is as thick as it is seen
+    out = torch.from_numpy(np.where(stays, out, rounded)).to(height)
     return torch.where(torch.from_numpy(near | beside), _ended(out, told), out)
 
 
@@ -208,7 +211,7 @@ def _rounded(height: np.ndarray, worn: np.ndarray) -> np.ndarray:
     blurred = gaussian_filter(worn[:-1].reshape(-1, COLUMNS).astype(float), ROUNDED, mode=("nearest", "wrap")).ravel()
     apart = np.where(np.arange(len(worn) - 1) // COLUMNS < CAP, UPPER, ROW)
     inwards = ((blurred - 0.5) * ROUNDED[0] * np.sqrt(2 * np.pi) * apart).clip(DEEP)    # metres, about
-    out = np.where(worn[:-1], np.minimum(height[:-1], inwards), np.maximum(height[:-1], inwards.clip(max=LOCK)))
+    out = np.where(worn[:-1], np.minimum(height[:-1], inwards), np.maximum(height[:-1], inwards.clip(max=AT_LEAST)))
     return np.append(np.where(np.abs(blurred - 0.5) < 0.45, out, height[:-1]), height[-1])
 
 
