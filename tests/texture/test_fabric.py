@@ -176,12 +176,17 @@ def test_the_same_again_and_nothing_seen(worn: Worn) -> None:
     assert torch.allclose(nothing, torch.full_like(nothing, 0.5), atol=1e-3)
 
 
-def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
-    """A limb that is unrolled as it lies: rows down, cells across."""
+def unrolled() -> tuple[int, torch.Tensor, Round]:
+    """A limb that lies unrolled in its texture, rows down and cells across: its side, columns and round."""
     side = 256
     row, cell = (torch.arange(side)[:, None].expand(side, side), torch.arange(side)[None].expand(side, side))
     places = (of.flatten().numpy().astype(np.float32) for of in (row / FINER[0], cell * CELLS / side))
     about = Round("trunk", np.arange(side * side), np.ones(side * side, np.float32), *places, side // FINER[0] + 2)
+    return side, cell, about
+
+
+def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
+    side, cell, about = unrolled()
     values = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0))
     known = ((cell >= 60) & (cell < 160))[None].float()
     found = gone_round(values, known, [about])
@@ -192,10 +197,7 @@ def test_what_is_known_goes_on_round_a_limb_mirrored() -> None:
 
 
 def test_upright_stripes_stay_upright_beyond_a_ragged_edge() -> None:
-    side = 256
-    row, cell = (torch.arange(side)[:, None].expand(side, side), torch.arange(side)[None].expand(side, side))
-    places = (of.flatten().numpy().astype(np.float32) for of in (row / FINER[0], cell * CELLS / side))
-    about = Round("trunk", np.arange(side * side), np.ones(side * side, np.float32), *places, side // FINER[0] + 2)
+    side, cell, about = unrolled()
     stripes = (torch.cos(cell * 2 * torch.pi / 10) / 2 + 0.5)[None]
     ragged = torch.randint(-9, 10, (side, 1), generator=torch.Generator().manual_seed(0))
     known = ((cell >= 60 + ragged) & (cell < 160 + ragged))[None].float()

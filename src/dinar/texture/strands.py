@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dinar.body.layers import BOXES
-from dinar.texture.lines import repeated
+from dinar.texture.lines import closed, repeated
 
 SOUND = 0.6     # trust in a texel from which it is a source
 EDGE = 2        # texels at either end of what is seen that are none: background shines through
@@ -108,11 +108,9 @@ def _heights(colours: np.ndarray, sound: np.ndarray, own: np.ndarray) -> np.ndar
 
 def faded(made: np.ndarray, colours: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Strands [H, N, 3] that begin with the shade of what is seen beside them, bool [H, N], round the head."""
-    reach = round(4 * FADE)
     weight = shown[..., None].astype(np.float32)
-    both = np.concatenate([weight, weight * (colours - made)], axis=2).astype(np.float32)
-    both = np.concatenate([both[:, -reach:], both, both[:, :reach]], axis=1)
-    near = cv2.GaussianBlur(both, (0, 0), FADE, borderType=cv2.BORDER_CONSTANT)[:, reach:-reach]
+    both = np.concatenate([weight, weight * (colours - made)], axis=2)
+    near = closed(both, lambda of: cv2.GaussianBlur(of, (0, 0), FADE, borderType=cv2.BORDER_CONSTANT), round(4 * FADE))
     weight, step = near[..., :1], near[..., 1:]
     return (made + step / np.maximum(weight, 1e-6) * np.minimum(2 * weight, 1)).clip(0, 1).astype(made.dtype)
 
@@ -132,10 +130,8 @@ def _grain(shape: tuple[int, int]) -> np.ndarray:
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], width: float, length: float) -> np.ndarray:
     """Noise of unit contrast, smooth over so many texels round the head and along its heights: float32 [H, N]."""
-    reach = round(4 * width)
-    layer = rng.standard_normal(shape, np.float32)
-    closed = np.concatenate([layer[:, -reach:], layer, layer[:, :reach]], axis=1)
-    soft = cv2.GaussianBlur(closed, (0, 0), width, sigmaY=length)[:, reach:-reach]
+    layer = rng.standard_normal(shape, np.float32)[..., None]
+    soft = closed(layer, lambda of: cv2.GaussianBlur(of, (0, 0), width, sigmaY=length), round(4 * width))
     return soft / soft.std()
 
 
