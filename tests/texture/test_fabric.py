@@ -146,6 +146,39 @@ def test_soles_and_sleeves_end_behind_as_in_front(worn: Worn) -> None:
     assert (worn.filled(rgb) - rgb).abs().amax(0)[behind].quantile(0.9) < 0.1
 
 
+def test_what_closes_a_shirt_stays_in_front(worn: Worn) -> None:
+    """Its folds are as strong as the line down its middle and the collar's wings, and go on behind without them."""
+    x, y = worn.place[:2]
+    folds = 0.04 * torch.sin(90 * x + 40 * y) * torch.sin(25 * y)
+    line = (x.abs() < 0.006) & (worn.front > 0) & worn.on("torso")
+    behind = worn.on("torso") & (worn.front < -0.5) & (x.abs() < 0.04) & (y > 1.0) & (y < 1.2)
+    there = behind & (x.abs() < 0.005)
+    light = [worn.filled(0.5 * WHITE + folds - 0.06 * shown).mean(0) for shown in (line, line & False)]
+    assert (light[0] - light[1])[there].abs().mean() < 0.01
+    assert light[0][behind].std() > 0.01
+
+
+def test_hands_take_no_colour_of_sleeves(worn: Worn) -> None:
+    """Of hands the fingers are seen alone, of sleeves all as far as the wrist."""
+    arm, hand = worn.on("left upper arm", "left lower arm"), worn.on("left hand")
+    x = worn.place[0].abs()
+    wrist, tip = float(x[hand].min()), float(x[hand].max())
+    skin = torch.tensor([0.8, 0.6, 0.5])[:, None, None]
+    seen = arm & (worn.front > 0.3) | hand & (x > tip - 0.05)
+    off = (worn.filled(torch.where(arm, GREEN, skin), seen) - skin).abs().amax(0)[hand & (x > wrist + 0.03)]
+    assert off.mean() < 0.02
+
+
+def test_shoes_go_on_as_their_sides_not_as_their_laces(worn: Worn) -> None:
+    x, y, z = worn.place
+    foot = worn.on("left foot", "right foot")
+    aside, height = (x.abs() - x[foot].abs().mean()).abs(), y - y[foot].min()
+    laces = foot & (aside < 0.02) & (height > 0.045)
+    filled = worn.filled(torch.where(laces, WHITE, 0.1 * WHITE), (worn.front > 0.2) & (z > z[foot].mean() - 0.06))
+    side = foot & (aside > 0.025) & (worn.front < 0.1) & (height > 0.065) & (height < 0.085)
+    assert filled.mean(0)[side].mean() < 0.4
+
+
 def test_a_hidden_arm_is_as_the_other_one(worn: Worn) -> None:
     x = worn.place[0]
     rgb = torch.where(x.abs() < 0.4, RED, WHITE)

@@ -27,6 +27,7 @@ LIT = 0.15             # difference in brightness up to which, and twice which, 
 CARRIED = (2.0, 1.0), (6.0, 1e-3), (16.0, 1e-6)      # cells round that a value reaches, and what it counts there
 ROUND = 0.7            # of light that goes on where nothing is seen
 ATSIDES = 3.0         # what a cell of the flanks counts beside one in the middle of the front: figures stand there
+RIMS = 2, 25.0         # so many cells at either end of what is seen of a foot's rows count so much: laces lie between
 SLANT = 8              # rows up and down that a stripe may run off the level, and
 STIFF = 2e-4           # what each of them costs, squared, beside a squared difference of colours
 WINDOW = 9, 7          # rows and cells in which slants are one
@@ -34,13 +35,15 @@ FELLOW = 0.05          # what the same limb of the other side counts in the mean
 DOUBT = 20.0           # cells that two limbs have to share before their light is told apart
 LONE = 0.1             # what a colour counts that the other side's row lacks, beside one that is all of it
 ENOUGH = 3.0           # seen cells that tell a row's colour
-REACH = 0.08           # metres along a limb that a row's colour goes on where none is seen
+REACH = 0.08, 0.012    # metres along a limb that a row's colour goes on where none is seen, and beyond the limb's end
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
 HUE = 0.25             # difference of colours, over their brightness, of two hues
 GAP = 14               # cells: a narrower hole has the colour of both its sides, where they are of one
 FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
+DOUBTED = 2.5          # multiples that detail counts where garments are closed: buttons, zips and collars stand there
+COLLARS = 1.5, 2.0     # multiples of the detail below: at the neck none is a collar's up to the first, all from the second
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
@@ -54,11 +57,13 @@ class Fabric:
     base    float32 [3, R, R]  colours without figures
     sure    float32 [1, R, R]  how far they are known, in [0, 1]
     detail  float32 [1, R, R]  how strong the fabric's own detail is: differences of colours
+    fronts  float32 [3, R, R]  share in the middle of a front, about the neck, in the trunk below that
     """
 
     base: Tensor
     sure: Tensor
     detail: Tensor
+    fronts: Tensor
 
     @classmethod
     def of(cls, rgb: Tensor, trust: Tensor, rounds: list[Round]) -> Self:
@@ -69,7 +74,9 @@ class Fabric:
         found = {name: _Rows.of(grid, grids.get(_other(name))) for name, grid in grids.items()}
         total = np.zeros((side * side, 5), np.float32)
         share = np.full(side * side, 1e-6, np.float32)
+        fronts = np.zeros((side * side, 3), np.float32)
         for about in rounds:
+            fronts[about.texels] += about.fronts
             here = found[about.name].at(about)
             weight = about.share * here[:, 3]
             total[about.texels] += np.concatenate([here[:, :3] * weight[:, None], weight[:, None],
@@ -77,8 +84,10 @@ class Fabric:
             share[about.texels] += about.share
         known = np.maximum(total[:, 3:4], 1e-6)
         base, detail, sure = total[:, :3] / known, total[:, 4:] / known, total[:, 3:4] / np.maximum(share, 1.0)[:, None]
-        base, detail, sure = (torch.from_numpy(v.T.reshape(-1, side, side)).to(rgb) for v in (base, detail, sure))
-        return cls(base, sure.clamp(0, 1), detail)
+        base, detail, sure, fronts = (
+            torch.from_numpy(v.T.reshape(-1, side, side)).to(rgb) for v in (base, detail, sure, fronts)
+        )
+        return cls(base, sure.clamp(0, 1), detail, fronts.clamp(0, 1))
 
     def own(self, rgb: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """Fine detail of colours [3, R, R] that is the fabric's own and no figure's, and how far it is known [1, R, R].
@@ -89,13 +98,23 @@ class Fabric:
         seen = (trust > 0).to(rgb)
         soft = _blurred(torch.cat([differ * seen, seen]), GRAIN)            # as the cells of a row, whose detail it is
         soft = (soft[:3] / soft[3:].clamp(min=1e-4)).abs().amax(0, keepdim=True)
-        strong = soft / self.detail.clamp(FAINT, STRONG)
+        strong = soft / self.detail.clamp(FAINT, STRONG) * (1 + (DOUBTED - 1) * self._doubt(soft, trust))
         known = ((FIGURE[1] - strong) / (FIGURE[1] - FIGURE[0])).clamp(0, 1) * (self.sure > 0)
         known = _blurred(_shrunk(known), 1.0) * trust
         slow = _blurred(torch.cat([differ * known, known]), FINE)
         fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
         known = known * _blurred(_shrunk(_common(fine, known)), 1.0)
         return fine * known, known
+
+
+    def _doubt(self, detail: Tensor, trust: Tensor) -> Tensor:
+        """How far detail [1, R, R] is likely to be a figure's for where it stands: [1, R, R] in [0, 1]."""
+        middle, *parts = self.fronts.split(1)
+        seen = [part * trust for part in parts]
+        neck, below = (float((detail.square() * of).sum() / of.sum().clamp(min=1)) for of in seen)
+        ratio = (neck / max(below, 1e-9)) ** 0.5
+        collar = min(max((ratio - COLLARS[0]) / (COLLARS[1] - COLLARS[0]), 0.0), 1.0)
+        return torch.maximum(middle, parts[0] * collar)
 
 
 def _common(fine: Tensor, known: Tensor) -> Tensor:
@@ -134,14 +153,16 @@ class _Grid:
 
     cells   float32 [L, CELLS, 3]  colours
     seen    float32 [L, CELLS]     how far they are seen, in [0, 1]
-    worth   float32 [CELLS]        what a cell counts
+    worth   float32 [L, CELLS]     what a cell counts
     prints  bool                   prints may stand on it
+    last    float                  row at which the limb ends
     """
 
     cells: np.ndarray
     seen: np.ndarray
     worth: np.ndarray
     prints: bool
+    last: float
 
     @classmethod
     def of(cls, colours: np.ndarray, trusted: np.ndarray, about: Round) -> Self:
@@ -153,19 +174,22 @@ class _Grid:
         cells = np.stack(sums[:3], axis=-1) / np.maximum(sums[3], 1e-6)[..., None]
         angle = np.abs(np.sin(np.arange(CELLS, dtype=np.float32) / CELLS * 2 * np.pi))      # 1 at the sides
         worth = 1 + (ATSIDES - 1) * np.clip((angle - 0.4) / 0.3, 0, 1) * (about.name in ("trunk", "skirt"))
-        return cls(cells, np.minimum(sums[3], 1), worth, not about.name.endswith("foot"))
+        seen, foot = np.minimum(sums[3], 1), about.name.endswith("foot")
+        worth = np.where(_rims(seen), RIMS[1], 1.0).astype(np.float32) if foot else np.broadcast_to(worth, shape)
+        return cls(cells, seen, worth, not foot, about.last)
 
     def like(self, other: _Grid) -> _Grid:
         """The other one's colours in this one's light, as many rows."""
         count = len(self.cells)
-        cells, seen = (np.resize(of[:count], (count, *of.shape[1:])) for of in (other.cells, other.seen))
+        theirs = other.cells, other.seen, other.worth
+        cells, seen, worth = (np.resize(of[:count], (count, *of.shape[1:])) for of in theirs)
         seen[len(other.cells) :] = 0
         mine, theirs = self.seen.sum(1), seen.sum(1)
         rows = np.minimum(mine, theirs)
         light = [np.log(np.maximum((of * w[..., None]).sum((1, 2)) / np.maximum(w.sum(1), 1e-6) / 3, 0.02))
                  for of, w in ((self.cells, self.seen), (cells, seen))]  # fmt: skip
         gain = np.exp(rows @ (light[0] - light[1]) / (rows.sum() + DOUBT)).clip(0.5, 2.0)
-        return _Grid((cells * np.float32(gain)).clip(0, 1), seen, other.worth, other.prints)
+        return _Grid((cells * np.float32(gain)).clip(0, 1), seen, worth, other.prints, self.last)
 
 
 @dataclass(frozen=True)
@@ -240,10 +264,12 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
     score[(mine + theirs)[:, ::2] <= 0.05] = -1
     most = near[np.arange(count), score.argmax(1)] * (mine + FELLOW * theirs)
     plain = (most[..., None] * values).sum(1) / np.maximum(most.sum(1), 1e-6)[:, None]
-    return _evened(plain, np.minimum((mine + theirs).sum(1) / ENOUGH, 1) * (most.sum(1) > 0), folds=len(grids) > 1)
+    sure = np.minimum((mine + theirs).sum(1) / ENOUGH, 1) * (most.sum(1) > 0)
+    reach = np.where(np.arange(count) > grids[0].last, REACH[1], REACH[0])
+    return _evened(plain, sure, reach, folds=len(grids) > 1)
 
 
-def _evened(plain: np.ndarray, sure: np.ndarray, *, folds: bool) -> tuple[np.ndarray, np.ndarray]:
+def _evened(plain: np.ndarray, sure: np.ndarray, reach: np.ndarray, *, folds: bool) -> tuple[np.ndarray, np.ndarray]:
     """The same with neighbouring rows of like colour evened out, rows between and beyond known ones, and no `folds`."""
     count = len(plain)
     known = np.flatnonzero(sure > 0)
@@ -257,7 +283,7 @@ def _evened(plain: np.ndarray, sure: np.ndarray, *, folds: bool) -> tuple[np.nda
     even = weight @ filled / weight.sum(1, keepdims=True)
     gap = np.abs(np.arange(count)[:, None] - known).min(1) * ROW
     own = np.interp(np.arange(count), known, sure[known])
-    return even.astype(np.float32), (own * np.clip(2 - 2 * gap / REACH, 0, 1)).astype(np.float32)
+    return even.astype(np.float32), (own * np.clip(2 - 2 * gap / reach, 0, 1)).astype(np.float32)
 
 
 def _without_folds(rows: np.ndarray) -> np.ndarray:
@@ -284,6 +310,13 @@ def _slant(grid: _Grid, plain: np.ndarray) -> np.ndarray:
     smooth = closed(np.stack([*costs, seen], axis=-1), lambda of: cv2.blur(of, WINDOW[::-1]), WINDOW[1])
     cost = smooth[..., :-1] + STIFF * shifts**2 * (smooth[..., -1:] + 0.05)
     return _carried(shifts[cost.argmin(-1)].astype(np.float32), smooth[..., -1] * (seen > 0.05))
+
+
+def _rims(seen: np.ndarray) -> np.ndarray:
+    """Which places lie at either end of what is seen of rows, bool [L, CELLS]."""
+    shown, reach = (seen > 0.05)[..., None], RIMS[0]
+    whole = closed(shown, lambda of: cv2.morphologyEx(of, cv2.MORPH_CLOSE, np.ones((5, 5))), 4)     # no specks
+    return closed(whole[..., None] < 0.5, lambda of: cv2.dilate(of, np.ones((1, 2 * reach + 1))), reach) > 0
 
 
 def _carried(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

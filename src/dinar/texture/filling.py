@@ -14,13 +14,13 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
-from dinar.body.uv import Opposite, TexelMap, head_texture, mirror_map, opposite_map, texel_map
+from dinar.body.uv import PARTS, Opposite, TexelMap, head_texture, mirror_map, opposite_map, part_weights, texel_map
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import hats, strands
 from dinar.texture.fabric import Fabric
 from dinar.texture.neural_texture import NeuralTexture
-from dinar.texture.rounds import Round, gone_round, rounds
+from dinar.texture.rounds import SIDES, Round, gone_round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
 from dinar.texture.trust import trust
 
@@ -32,6 +32,7 @@ TRUSTED = 0.4      # frontality from which a colour counts whole; from MIN_FRONT
 FEATHER = 1 / 80   # of the texture's side: how far a hole's edge is blended into it
 STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: small keeps colours, large spreads them
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
+CUFF = 8.0         # times as sharp as joints bend, so do hands begin
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
 SOUND = 0.5        # how far fine detail has to be known to be as strong as it is
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
@@ -52,7 +53,7 @@ class Guide:
 
 
 def guide_of(model: BodyModel) -> Guide:
-    """Around limbs and trunk rather than along them, and no face on the back of the head."""
+    """Around limbs and trunk rather than along them, no face on the back of the head and no sleeve on hands."""
     vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
     edges = edges_of(model.faces)
     across = functional.normalize(vertices[edges[:, 0]] - vertices[edges[:, 1]], dim=1)
@@ -60,8 +61,9 @@ def guide_of(model: BodyModel) -> Guide:
     bones = _bones(model, joints)
     bones[_head(model)] = 0                                                # hair spreads from the crown down as well
     along = ((across @ bones.T).square() * weights).sum(1)
-    scalp = scalp_of(model)
-    return Guide(edges, ALONG ** along.clamp(0, 1), torch.stack([scalp, 1 - scalp], dim=1))
+    scalp, hands = scalp_of(model), part_weights(model)[:, [PARTS.index(f"{side} hand") for side in SIDES]].sum(1)
+    hands = ((hands - 0.5) * CUFF + 0.5).clamp(0, 1)
+    return Guide(edges, ALONG ** along.clamp(0, 1), torch.stack([scalp, hands, 1 - scalp - hands], dim=1))
 
 
 def _bones(model: BodyModel, joints: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +26,10 @@ ROW = 0.006            # metres: height of a row,
 CELLS = 64             # and cells round it
 COLLAR = 0.03, 0.13    # metres below the neck's joint: from here up rows lean as collars do, up to there they are level
 LEAN = 0.5             # metres that a collar lies higher than level, by those that it lies farther behind
+MIDDLE = 2.0, 4.0      # cells from the middle of a front, to the first of which it is one, and beyond the second not
+NECK = 0.14, 0.22      # metres below the trunk's upper end, to the first of which it is the neck's, as above
 NAPE = 0.03, 0.06      # metres along the neck's bone, between which rows that go round it end: hair and jaw follow
+WRIST = 0.03, 0.06     # metres beyond the wrist's joint, between which rows that go round an arm end: sleeves do before
 CROTCH = 0.06          # metres: so far above the crotch thighs are the trunk's, so that a hem lies in one of them
 SIDES = ("left", "right")
 FINER = 2, 4           # rows and cells as fine as detail, in each of them,
@@ -47,6 +51,7 @@ class Round:
     row     float32 [N]  place along it, in rows of ROW
     cell    float32 [N]  place round it, in cells: 0 in front, CELLS once round
     rows    int          how many there are
+    last    float        place along it, in rows, where what it is ends: beyond that goes on what is seen there alone
     """
 
     name: str
@@ -55,11 +60,22 @@ class Round:
     row: np.ndarray
     cell: np.ndarray
     rows: int
+    last: float = math.inf
 
     @property
     def places(self) -> np.ndarray:
         """The cell that each texel lies in, as a flat index of rows x CELLS."""
         return self.row.round().astype(np.int64) * CELLS + self.cell.round().astype(np.int64) % CELLS
+
+    @property
+    def fronts(self) -> np.ndarray:
+        """How far each texel lies in the middle of a front, about the neck, in the trunk below that: [N, 3]."""
+        aside = np.minimum(self.cell, CELLS - self.cell)
+        below = (self.rows - self.row) * ROW
+        trunk = self.name == "trunk"
+        middle, neck = (((most - of) / (most - least)).clip(0, 1) for of, (least, most) in ((aside, MIDDLE), (below, NECK)))
+        shares = middle * (trunk or self.name == "skirt"), neck * trunk, (1 - neck) * trunk
+        return self.share[:, None] * np.stack(shares, axis=1)
 
 
 def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
@@ -92,14 +108,19 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
     if "skirt" in model.layers:
         number = list(model.layers).index("skirt") + 1
         made["skirt"] = upright((layer == number).float(), middle, 1.0)
+    last: dict[str, float] = {}
     for side in SIDES:
         knots = torch.stack([at(side + bone) for bone in _LEG])
         leg = part(f"{side} thigh", f"{side} calf") * (1 - above)
         made[f"{side} leg"] = upright(leg, _along(height, knots), 1.0)
         foot = part(f"{side} foot")
         made[f"{side} foot"] = upright(foot, vertices[foot > 0.5][:, [0, 2]].mean(0), 0.5)
-        share = part(f"{side} upper arm", f"{side} lower arm")
-        made[f"{side} arm"] = share, *_round_bones(vertices, torch.stack([at(side + bone) for bone in _ARM]))
+        knots = torch.stack([at(side + bone) for bone in _ARM])
+        along, off = _round_bones(vertices, knots)
+        wrist = float((knots[1:3] - knots[:2]).norm(dim=1).sum())
+        hand = part(f"{side} hand") * ((WRIST[1] - along + wrist) / (WRIST[1] - WRIST[0])).clamp(0, 1)
+        made[f"{side} arm"] = part(f"{side} upper arm", f"{side} lower arm") + hand, along, off
+        last[f"{side} arm"] = wrist
     found = []
     for name, (share, along, off) in made.items():
         low = float(along[share > 0.05].min())
@@ -108,7 +129,7 @@ def rounds(model: BodyModel, texels: TexelMap) -> list[Round]:
         row = ((along.flatten()[here] - low) / ROW).clamp(min=0)
         cell = torch.atan2(x.flatten()[here], z.flatten()[here]) / (2 * torch.pi) * CELLS % CELLS
         arrays = (v.cpu().numpy() for v in (here, share.flatten()[here].clamp(0, 1), row, cell))
-        found.append(Round(name, *arrays, int(row.max()) + 2))
+        found.append(Round(name, *arrays, int(row.max()) + 2, (last.get(name, math.inf) - low) / ROW))
     return found
 
 

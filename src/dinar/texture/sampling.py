@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 MIN_FRONTALITY = 0.2  # beyond 78 degrees one pixel covers over five times its width of surface, and a fit that is a
 #                       pixel off puts background there: such pixels are smears, better left to the filling
-EROSION = 3            # pixels: at the mask's edge colours mix with the background's, and JPEG spreads those further
+EROSION = 3            # pixels: at the mask's edge colours mix with the background's, and JPEG spreads those further;
+RIM = 1                # nearer than so many to it none is taken, in between those that are clearly the person's:
+MIXED = 0.08           # on the way from the colour inside to that of the background none is farther,
+NOISE = 0.05           # beside differences of so much, RGB
+ASIDE = 0.15           # differences from any mixture of the two from which a colour is one of its own
+DARK = 0.05            # RGB, below which darkness differs no more
+NEARBY = 12            # pixels about each in which those two colours are sought
 BESIDE = 1             # pixels: and so far from a pixel that shows something else
 MAX_SUPERSAMPLING = 4
 
@@ -59,16 +65,16 @@ def sample(
     size: int,                     # texels a side
     *,
     without: Tensor | None = None,  # [B, 1, H, W] 1 at pixels of the person that are not to be sampled
-    erosion: int = EROSION,        # pixels of the photo taken off the mask's edge
+    erosion: int = EROSION,        # pixels of the photo at the mask's edge that background may be mixed in
     min_frontality: float = MIN_FRONTALITY,
 ) -> NeuralTexture:
     """The part of a person's texture that a photo shows, without generated channels.
 
     Only pixels of both the body and the person are sampled: what lies outside the mask is background. Where the UV
-    image is finer than the photo the photo is enlarged bilinearly; no pixel outside the eroded mask takes part, and
-    none within `BESIDE` pixels of `without`.
+    image is finer than the photo the photo is enlarged bilinearly; no pixel takes part that is not `unmixed`, or lies
+    within `BESIDE` pixels of `without`.
     """
-    inside = 1 - _grown((mask <= 0.5).to(image.dtype), erosion)
+    inside = unmixed(image, mask, erosion)
     if without is not None:
         inside = inside * (1 - _grown((without > 0.5).to(image.dtype), BESIDE))
     if image.shape[-2:] != uv.uv.shape[-2:]:
@@ -100,6 +106,35 @@ def sample_photo(
     box = (..., slice(y, y + height), slice(x, x + width))
     without = None if without is None else without[box]
     return sample(image[box], mask[box], uv, size, without=without, erosion=erosion, min_frontality=min_frontality)
+
+
+def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
+    """Pixels of the person that no background is mixed in: a photo [B, 3, H, W] and its mask -> [B, 1, H, W] in {0, 1}.
+
+    All that lie farther than `erosion` pixels within the mask, and those between RIM and that whose colour does not lie
+    on the way from the person's beside them to the background's.
+    """
+    outside = (mask <= 0.5).to(image.dtype)
+    sure, beyond = 1 - _grown(outside, erosion), 1 - _grown(1 - outside, RIM)
+    other = mixed = torch.zeros_like(mask)
+    for colours in (image, (image + DARK).log()):          # dark cloth takes on a hue long before it is lighter
+        own, behind = (_local(colours, of) for of in (sure, beyond))
+        way, off = (behind[:, :3] - own[:, :3]) * behind[:, 3:], colours - own[:, :3]
+        far = (off * way).sum(1, keepdim=True) / (way.square().sum(1, keepdim=True) + NOISE**2)
+        if colours is image:
+            other = ((off - far * way).abs().amax(1, keepdim=True) > ASIDE).to(mask)
+        mixed = torch.maximum(mixed, ((far >= MIXED) | (own[:, 3:] == 0)).to(mask))
+    near = (1 - _grown(outside, min(RIM, erosion))) * torch.maximum(1 - mixed, other * own[:, 3:])
+    return torch.maximum(sure, near)
+
+
+def _local(image: Tensor, there: Tensor) -> Tensor:
+    """Mean colour [B, 3, H, W] of the pixels there [B, 1, H, W] near each, and whether there are any, in {0, 1}."""
+    kernel = 2 * NEARBY + 1
+    sums = torch.cat([image * there, there], dim=1)
+    for size, room in (((1, kernel), (0, NEARBY)), ((kernel, 1), (NEARBY, 0))):
+        sums = functional.avg_pool2d(sums, size, 1, room)
+    return torch.cat([sums[:, :3] / sums[:, 3:].clamp(min=1e-6), (sums[:, 3:] > 1e-5).to(sums)], dim=1)
 
 
 def _grown(there: Tensor, pixels: int) -> Tensor:
