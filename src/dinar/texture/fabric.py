@@ -43,7 +43,8 @@ GAP = 14               # cells: a narrower hole has the colour of both its sides
 FAINT, STRONG = 0.012, 0.1    # of the fabric's own detail, RGB: taken for at least and at most
 FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the first, a figure's from the second on
 DOUBTED = 2.5          # multiples that detail counts where garments are closed: buttons, zips and collars stand there
-COLLARS = 1.5, 2.0     # multiples of the detail below: at the neck none is a collar's up to the first, all from the second
+COLLARS = 1.5, 2.0     # multiples of the detail below: none at the neck is a collar's up to the first, all is from the
+#                        second on
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with

@@ -73,7 +73,8 @@ class Round:
         aside = np.minimum(self.cell, CELLS - self.cell)
         below = (self.rows - self.row) * ROW
         trunk = self.name == "trunk"
-        middle, neck = (((most - of) / (most - least)).clip(0, 1) for of, (least, most) in ((aside, MIDDLE), (below, NECK)))
+        middle = ((MIDDLE[1] - aside) / (MIDDLE[1] - MIDDLE[0])).clip(0, 1)
+        neck = ((NECK[1] - below) / (NECK[1] - NECK[0])).clip(0, 1)
         shares = middle * (trunk or self.name == "skirt"), neck * trunk, (1 - neck) * trunk
         return self.share[:, None] * np.stack(shares, axis=1)
 
