@@ -19,6 +19,7 @@ from dinar.body.normals import vertex_normals
 from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import NeuralTexture, window
 from dinar.texture.refinement import Draw, photo_shares
+from dinar.texture.sampling import unmixed
 
 if TYPE_CHECKING:
     from dinar.body.uv import TexelMap
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 SIDE = 512         # pixels of the person's larger side that are compared: what the renderer learnt at (section 4.1)
 SURE = 0.9         # of a mask: less is mixed with what lies behind
-EROSION = 2        # pixels off the mask's edge that are not believed
+EROSION = 2        # pixels at the mask's edge that are not believed where background may be mixed in,
+RIM = 1            # and those at the drawing's that are not at all
 NEAR = 0.01        # metres behind the surface that a pixel shows, up to which a texel is seen there
 GRAZING = 0.05     # frontality from which a texel follows, for one that algorithm 1 did not sample
 HEAD = 0.4         # of what is left that a texel of the head takes in a pass: the renderer copies its colours whole, so
@@ -39,6 +41,7 @@ class Sight:
 
     image     float32 [1, 3, H, W]     colours in [0, 1], made smaller where they are finer than SIDE
     mask      float32 [1, 1, H, W]     the person's share of each pixel
+    clear     float32 [1, 1, H, W]     1 where no background is mixed in
     vertices  float32 [1, V, 3]        the fitted body, metres
     camera    Camera                   of size (H, W)
     grid      float32 [1, R, R, 2]     each texel's place in the picture, from -1 to 1
@@ -47,6 +50,7 @@ class Sight:
 
     image: Tensor
     mask: Tensor
+    clear: Tensor
     vertices: Tensor
     camera: Camera
     grid: Tensor
@@ -81,17 +85,19 @@ class Sight:
         before = functional.grid_sample(depth, grid, mode="nearest", align_corners=False)
         out = mask[None] * 0 if without is None else without
         out = functional.adaptive_max_pool2d(out, size)
-        clear = functional.grid_sample(1 - out, grid, align_corners=False) > 1 - 1e-3
+        shown = functional.grid_sample(1 - out, grid, align_corners=False) > 1 - 1e-3
         far = pixel[None, None, ..., 2]
         slope = (1 - turned.square()).clamp(min=0).sqrt() / turned.clamp(min=GRAZING)       # of depth across a pixel
         within = far < before + NEAR + slope * far / camera.K[0, 0]
-        seen = clear & within & (turned > GRAZING) & (texels.face >= 0)
-        return cls(both[:, :3], both[:, 3:], vertices, camera, grid, torch.maximum(frontality, turned * seen))
+        seen = shown & within & (turned > GRAZING) & (texels.face >= 0)
+        image, mask = both.split([3, 1], dim=1)
+        clear = unmixed(image, mask, EROSION) * (mask > SURE)
+        return cls(image, mask, clear, vertices, camera, grid, torch.maximum(frontality, turned * seen))
 
     def left(self, drawn: Tensor, drawn_mask: Tensor) -> Tensor:
         """Photo minus drawing [1, 3, H, W], as the texels see it: [1, 3, R, R]; 0 near the outlines of both."""
-        sure = ((self.mask > SURE) & (drawn_mask > 0.5)).to(self.image)
-        sure = 1 - functional.max_pool2d(1 - sure, 2 * EROSION + 1, 1, EROSION)
+        drawn_mask = (drawn_mask > 0.5).to(self.image)
+        sure = self.clear * (1 - functional.max_pool2d(1 - drawn_mask, 2 * RIM + 1, 1, RIM))
         return functional.grid_sample((self.image - drawn) * sure, self.grid, align_corners=False)
 
 
