@@ -23,6 +23,7 @@ RIM = 1                # nearer than so many to it none is taken, in between tho
 MIXED = 0.08           # on the way from the colour inside to that of the background none is farther,
 NOISE = 0.05           # beside differences of so much, RGB
 ASIDE = 0.15           # differences from any mixture of the two from which a colour is one of its own
+DIM = 0.15             # brightness beside them, RGB, below which none is taken: what bleeds into dark cloth is as dark
 DARK = 0.05            # RGB, below which darkness differs no more
 NEARBY = 12            # pixels about each in which those two colours are sought
 BESIDE = 1             # pixels: and so far from a pixel that shows something else
@@ -111,8 +112,8 @@ def sample_photo(
 def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
     """Pixels of the person that no background is mixed in: a photo [B, 3, H, W] and its mask -> [B, 1, H, W] in {0, 1}.
 
-    All that lie farther than `erosion` pixels within the mask, and those between RIM and that whose colour does not lie
-    on the way from the person's beside them to the background's.
+    All that lie farther than `erosion` pixels within the mask, and, but on dark cloth, those between RIM and that whose
+    colour does not lie on the way from the person's beside them to the background's.
     """
     outside = (mask <= 0.5).to(image.dtype)
     sure, beyond = 1 - _grown(outside, erosion), 1 - _grown(1 - outside, RIM)
@@ -123,8 +124,9 @@ def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
         far = (off * way).sum(1, keepdim=True) / (way.square().sum(1, keepdim=True) + NOISE**2)
         if colours is image:
             other = ((off - far * way).abs().amax(1, keepdim=True) > ASIDE).to(mask)
+            light = own[:, :3].mean(1, keepdim=True) > DIM
         mixed = torch.maximum(mixed, ((far >= MIXED) | (own[:, 3:] == 0)).to(mask))
-    near = (1 - _grown(outside, min(RIM, erosion))) * torch.maximum(1 - mixed, other * own[:, 3:])
+    near = (1 - _grown(outside, min(RIM, erosion))) * torch.maximum(1 - mixed, other * own[:, 3:]) * light
     return torch.maximum(sure, near)
 
 
