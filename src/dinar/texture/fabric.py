@@ -107,7 +107,6 @@ class Fabric:
         known = known * _blurred(_shrunk(_common(fine, known)), 1.0)
         return fine * known, known
 
-
     def _doubt(self, detail: Tensor, trust: Tensor) -> Tensor:
         """How far detail [1, R, R] is likely to be a figure's for where it stands: [1, R, R] in [0, 1]."""
         middle, *parts = self.fronts.split(1)
