@@ -23,6 +23,12 @@ LIMITS = """\
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
+KINDS = "", "painted_", "plain_"   # of what the detailer's examination measures
+DETAILERS_LIMITS = """\
+- It draws what is usual at a place of the body: it has seen some two hundred people in some twenty outfits.
+- What may or may not be there (pockets, seams, hair over a collar) becomes a faint mean of both.
+- It is the same for all seeds; what differs is what diffusion painted below it.
+"""
 GOES = "It goes with the appearance weights"
 PAINTERS_LIMITS = """\
 - It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
@@ -189,6 +195,61 @@ Inpainting: a row a texture, plain filling, painting and truth.
 ## What it is bad at
 
 {PAINTERS_LIMITS}"""
+
+
+def of_detailer(
+    found: Inpainter, sizes: presets.Preset, machine: str, learnt_from: str, remark: str, lines: list[dict]
+) -> str:
+    how, last = sizes.detailing, lines[-1]
+    hours = sum(line["seconds"] for line in lines) / 3600
+    rows = "\n".join(
+        f"| {line['step']} | "
+        + " | ".join(f"{line[f'examined/{k}{name}']:.4f}" for name in ("l1", "means", "lpips") for k in KINDS)
+        + " |"
+        for line in lines
+        if "examined/lpips" in line
+    )
+    return f"""---
+license: apache-2.0
+library_name: dinar
+tags: [avatar, inpainting, neural-texture]
+---
+
+# The detailer of {found.name}
+
+What `dinar create` adds to what diffusion painted (docs/inpaint.md; preset `{sizes.name}`). The paper has none.
+It goes with the autoencoder and the denoiser {found.plain} alone.
+
+| | |
+|---|---|
+| parameters | {sum(p.numel() for p in found.detailer.parameters()) / 1e6:.1f} million |
+| learnt from | {learnt_from} |
+| steps | {last["step"]} of {how.batch} textures |
+| time | {hours:.1f} h on {machine} |
+| losses at the end | total {last["total"]:.4f}, distance {last["l1"]:.4f}, of means {last["means"]:.4f}, LPIPS(VGG) \
+{last["lpips"]:.4f} |
+| remark | {remark or "none"} |
+| format | float16 safetensors of the moving average, config.json |
+| licence | Apache-2.0 |
+
+## People who were not trained on
+
+Mean distances of unseen colours from the true ones, those of means over blocks of texels, LPIPS(VGG) of textures of
+half the side: detailed, painted by diffusion alone, filled plainly.
+
+| step | distance | painted | plain | of means | painted | plain | LPIPS | painted | plain |
+|---|---|---|---|---|---|---|---|---|---|
+{rows}
+
+![losses over the steps](curves.svg)
+
+Each row: filled plainly, painted, detailed, the truth.
+
+![samples](samples.webp)
+
+## What it is bad at
+
+{DETAILERS_LIMITS}"""
 
 
 def of_appearance(

@@ -163,6 +163,32 @@ class InpaintingTraining:
 
 
 @dataclass(frozen=True)
+class DetailerConfig:
+    """Arguments of `networks.detailer.Detailer`."""
+
+    size: int
+    fold: int
+    places: int
+    width: int
+    multipliers: tuple[int, ...]
+    groups: int
+
+
+@dataclass(frozen=True)
+class DetailerTraining:
+    """Training of the detailer, on the unseen parts of textures."""
+
+    l1: float                      # of the mean distance of colours
+    means: float                   # of that of colours' means over blocks
+    lpips: float                   # of LPIPS of textures of half the side
+    crop: int                      # texels a side that LPIPS sees of these
+    learning_rate: float           # Adam
+    batch: int                     # textures
+    steps: int
+    ema_half_life: int             # textures after which an old weight counts half in the average
+
+
+@dataclass(frozen=True)
 class ParserConfig:
     """Arguments of `networks.parser.Parser`."""
 

@@ -19,9 +19,10 @@ from dinar.inpainting import inpainter as inpainting
 from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
+from dinar.networks.detailer import Detailer
 from dinar.texture.filling import Filler
 from dinar.texture.islands import Islands, part_texels
-from dinar.texture.layered import each, front_of, front_part, with_front
+from dinar.texture.layered import each, front_of, front_part, whole, with_front
 from dinar.texture.merging import seen_part
 from dinar.texture.neural_texture import NeuralTexture
 
@@ -45,19 +46,64 @@ def inpainted(
     Raises InputError for a part that the body does not have, or an avatar of other weights.
     """
     inpainting.check(inpainter, avatar.weights)
+    options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler, "change": change}
     if avatar.model.layers:
-        options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler, "change": change}
-        return _inpainted_under_layers(avatar, inpainter, **options)
+        found = _inpainted_under_layers(avatar, inpainter, **options)
+    else:
+        found = _inpainted(avatar, inpainter, filler, **options)
+    if inpainter.detailer is None:
+        return found
+    plain = _filler_of(avatar, filler)(seen_part(avatar.texture))[0] if before is None else before[1]
+    return _detailed(found, inpainter.detailer, plain, _known(avatar, parts))
+
+
+def _filler_of(avatar: Avatar, filler: Filler | None) -> Filler:
+    return filler or Filler.of(avatar.model, avatar.layout, avatar.texture.rgb.shape[-1])
+
+
+def _known(avatar: Avatar, parts: Collection[str]) -> NeuralTexture:
+    """What of an avatar's texture stays as it is: all that a photo shows, and what is not of `parts` if there are any.
+    """
+    texture = avatar.texture
+    if not parts:
+        return seen_part(texture)
+    return inpainting.cleared(texture, part_texels(avatar.layout, avatar.model, parts, texture.rgb.shape[-1]))
+
+
+@torch.no_grad()
+def _detailed(avatar: Avatar, detailer: Detailer, plain: Tensor, known: NeuralTexture) -> Avatar:
+    """A painted avatar with what the detailer adds to its colours beside those that are `known`.
+
+    plain  float32 [3, R, R]  its colours filled without networks
+    """
+    size = avatar.painted.shape[-1]
+    islands = Islands.of(avatar.layout, size)
+    change = detailer(*(whole(some, detailer.size)[None] for some in (plain, avatar.painted, known.filled[0])))
+    change = islands.extended(change[..., :size, :size]) * (1 - inpainting.soft_edge(known, islands))
+    painted = (avatar.painted + change[0]).clamp(0, 1)
+    rgb = torch.where(known.filled > 0, avatar.texture.rgb, painted)
+    return replace(avatar, texture=replace(avatar.texture, rgb=rgb), painted=painted)
+
+
+def _inpainted(
+    avatar: Avatar,
+    inpainter: Inpainter,
+    filler: Filler | None,
+    *,
+    before: tuple[NeuralTexture, Tensor] | None,
+    looks: Sequence[Look],
+    parts: Collection[str],
+    seed: int,
+    sampler: Sampler,
+    change: tuple[Tensor, Tensor] | None,
+) -> Avatar:
+    """`inpainted` of a person without layers, by autoencoder and denoiser alone."""
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
     head = filler.head if filler else head_texture(texel_map(layout, size), avatar.model)
-    if parts:
-        texture = inpainting.cleared(texture, part_texels(layout, avatar.model, parts, size))
-    else:
-        texture = seen_part(texture)
+    texture = _known(avatar, parts)
     if before is None:
-        filler = filler or Filler.of(avatar.model, layout, size)
-        known, painted = texture, filler(seen_part(texture))
+        known, painted = texture, _filler_of(avatar, filler)(seen_part(texture))
     else:
         known, painted = before[0], before[1][None]
     if parts:                                        # what stays of the painting is known as well
@@ -102,22 +148,22 @@ def _inpainted_under_layers(
 ) -> Avatar:
     """`inpainted` of a person with layers: networks see the body's islands alone, layers stay filled plainly."""
 
-    def whole(texture: NeuralTexture) -> NeuralTexture:
+    def around(texture: NeuralTexture) -> NeuralTexture:
         return each(avatar.texture, lambda name, values: with_front(values, getattr(texture, name)))
 
     def below(look: Look) -> Look:
-        return replace(look, draw=lambda texture: look.draw(whole(texture)))
+        return replace(look, draw=lambda texture: look.draw(around(texture)))
 
     body = bare(avatar.model)
     inner = replace(
         avatar, model=body, layout=load_layout("front", body), texture=front_of(avatar.texture),
         painted=front_part(avatar.painted),
     )  # fmt: skip
-    found = inpainted(
-        inner, inpainter, before=before and (front_of(before[0]), front_part(before[1])),
+    found = _inpainted(
+        inner, inpainter, None, before=before and (front_of(before[0]), front_part(before[1])),
         looks=[below(look) for look in looks], **options,
     )  # fmt: skip
-    texture, painted = whole(found.texture), with_front(avatar.painted, found.painted)
+    texture, painted = around(found.texture), with_front(avatar.painted, found.painted)
     ones, seen = torch.ones_like(texture.filled), texture.filled > 0
     rgb = torch.where(seen, texture.rgb, painted[None])
     texture = replace(texture, rgb=rgb, sampled=torch.where(seen, texture.sampled, ones), filled=ones)

@@ -15,6 +15,8 @@ from dinar.configs import (
     AutoencoderConfig,
     AutoencoderTraining,
     DenoiserConfig,
+    DetailerConfig,
+    DetailerTraining,
     DiscriminatorConfig,
     EncoderConfig,
     GeneratorConfig,
@@ -32,6 +34,7 @@ from dinar.configs import (
 if TYPE_CHECKING:
     from dinar.networks.autoencoder import Autoencoder
     from dinar.networks.denoiser import Denoiser
+    from dinar.networks.detailer import Detailer
     from dinar.networks.discriminator import Discriminator
     from dinar.networks.encoder import Encoder
     from dinar.networks.lifter import Lifter
@@ -57,6 +60,8 @@ class Preset:
     slimming: SlimTraining
     autoencoding: AutoencoderTraining
     inpainting: InpaintingTraining
+    detailer: DetailerConfig
+    detailing: DetailerTraining
     parser: ParserConfig
     parsing: ParserTraining
     lifter: LifterConfig
@@ -189,6 +194,18 @@ PAPER = Preset(
         steps=50_000,                  # section 4.1
         ema_half_life=300_000,         # not in the paper: a decay of 0.9997 a step of this batch
     ),
+    # the paper has none; the atlas `clothed` has 320 texels a side where the layout `front` has 256
+    detailer=DetailerConfig(size=320, fold=2, places=16, width=64, multipliers=(1, 2, 4, 6), groups=8),
+    detailing=DetailerTraining(
+        l1=1.0,
+        means=2.0,
+        lpips=1.0,
+        crop=112,
+        learning_rate=1e-3,
+        batch=4,
+        steps=20_000,
+        ema_half_life=1_000,
+    ),
     parser=ParserConfig(parts=12, width=64, scale=1.0),   # the paper has none; these are the same in all but `tiny`
     parsing=ParserTraining(
         canvas=(320, 256),             # a standing person; of stretched arms the most
@@ -311,6 +328,7 @@ SMALL = replace(
         finetune_steps=5_000,
         adversarial_from=5_000,
     ),
+    detailer=DetailerConfig(size=640, fold=4, places=16, width=32, multipliers=(1, 2, 4, 6), groups=8),
     inpainting=replace(
         PAPER.inpainting,
         codes=0.2,                     # most of a code is chance, whose gradients would drown what tones teach
@@ -349,6 +367,8 @@ TINY = Preset(
         patience=4,
     ),
     inpainting=replace(SMALL.inpainting, batch=4, steps=8, ema_half_life=16),
+    detailer=DetailerConfig(size=80, fold=4, places=4, width=8, multipliers=(1, 2), groups=4),
+    detailing=replace(PAPER.detailing, lpips=0.0, crop=40, batch=2, steps=8, ema_half_life=16),
     parser=ParserConfig(parts=12, width=8, scale=0.25),
     parsing=replace(PAPER.parsing, canvas=(96, 64), batch=2, steps=8, ema_half_life=16),
     lifter=LifterConfig(points=33, width=16, depth=1, dropout=0.0),
@@ -407,6 +427,13 @@ def build_denoiser(preset: Preset) -> Denoiser:
     from dinar.networks.denoiser import Denoiser
 
     return Denoiser(**asdict(preset.denoiser))
+
+
+def build_detailer(preset: Preset) -> Detailer:
+    """The detailer, which adds nothing yet."""
+    from dinar.networks.detailer import Detailer
+
+    return Detailer(**asdict(preset.detailer))
 
 
 def build_parser(preset: Preset) -> Parser:

@@ -7,18 +7,24 @@ import pytest
 import torch
 from train.test_inpainting import networks
 
+from dinar import presets
 from dinar.errors import InputError
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks import pretrained
+from dinar.networks.appearance import Appearance
 from dinar.perceptual.alexnet import AlexNet
 from dinar.perceptual.lpips import LPIPS
 from dinar.presets import PAPER, TINY
 from dinar.train import autoencoder as module
 from dinar.train import slimming
+from dinar.train.detailing import DetailerStage
+from dinar.train.fillings import TURNS
 from dinar.train.inpainting import InpaintingStage
 from dinar.train.slimming import SlimStage
 from dinar.train.stages import Plan, StageName, numbers, opened
 
-LATER = [name for name in get_args(StageName) if name not in ("appearance", "lifter", "parser", "slim")]
+OTHERS = ("appearance", "detailer", "lifter", "parser", "slim")     # the paper has but the first of them
+LATER = [name for name in get_args(StageName) if name not in OTHERS]
 CONFIGS = {part: getattr(TINY, part) for part in ("encoder", "generator", "renderer")}
 
 
@@ -50,6 +56,25 @@ def test_the_small_renderer_starts_from_an_appearance(plan, tmp_path, monkeypatc
         opened("slim", TINY, replace(first, ready=True), tmp_path / "run")
     with pytest.raises(InputError, match="no trained weights"):
         opened("slim", TINY, replace(first, painter=tmp_path / "nowhere"), tmp_path / "run")
+
+
+def test_the_detailer_starts_from_what_paints(plan, tmp_path) -> None:
+    appearance = Appearance.load(plan.after)
+    torch.manual_seed(0)
+    networks = presets.build_autoencoder(TINY), presets.build_denoiser(TINY)
+    painter = Inpainter.named("tiny", appearance.name, *networks)
+    painter.save(tmp_path / "painter", {part: getattr(TINY, part) for part in ("autoencoder", "denoiser")})
+    first = replace(plan, textures=tmp_path / "fillings", painter=tmp_path / "painter")
+    stage = opened("detailer", TINY, first, tmp_path / "run")
+    assert isinstance(stage, DetailerStage) and stage.examples is stage.data and len(stage.data) == 3 * TURNS
+    with pytest.raises(InputError, match="nobody"):
+        opened("detailer", TINY, replace(first, ready=True), tmp_path / "run")
+    with pytest.raises(InputError, match="--after and --painter"):
+        opened("detailer", TINY, replace(first, painter=None), tmp_path / "run")
+    other = replace(painter, appearance="other")
+    other.save(tmp_path / "other", {part: getattr(TINY, part) for part in ("autoencoder", "denoiser")})
+    with pytest.raises(InputError, match="go with the appearance weights other"):
+        opened("detailer", TINY, replace(first, painter=tmp_path / "other"), tmp_path / "run")
 
 
 def test_latents_are_made_once(plan, tmp_path) -> None:

@@ -50,7 +50,7 @@ def synth(
 
 def train(
     stage: Annotated[
-        Literal["appearance", "autoencoder", "finetune", "inpainting", "lifter", "parser", "slim"],
+        Literal["appearance", "autoencoder", "detailer", "finetune", "inpainting", "lifter", "parser", "slim"],
         Positional,
         option("what to train; each but lifter and parser starts from what another one has shipped", "STAGE"),
     ],
@@ -59,8 +59,8 @@ def train(
     preset: Annotated[Literal["paper", "small", "tiny"], option("the networks' sizes (default: small)")] = "small",
     after: Annotated[Path | None, option("weights/ of the run of the stage before", "DIR")] = None,
     textures: Annotated[Path | None, option("where people's textures are kept (default: in --out)", "DIR")] = None,
-    painter: Annotated[Path | None, option("slim: weights that paint what every second person lacks", "DIR")] = None,
-    ready: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("slim: only of people in --textures already")] = False,
+    painter: Annotated[Path | None, option("detailer, slim: weights that paint people", "DIR")] = None,
+    ready: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("detailer, slim: of what --textures has")] = False,
     examples: Annotated[tuple[Path, ...], option("shards of people to look at who are not trained on", "DIR...")] = (),
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff, option("go on with the run in --out, if any")] = False,
     steps: Annotated[int, option("updates of the weights in all (default, and 0: the preset's)", "N")] = 0,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from dinar.errors import InputError
@@ -20,6 +20,7 @@ from dinar.inpainting.packing import packed_texture, unpack
 from dinar.networks import pretrained
 from dinar.networks.autoencoder import Autoencoder
 from dinar.networks.denoiser import Denoiser
+from dinar.networks.detailer import Detailer
 from dinar.texture.islands import Islands
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.trust import near
@@ -33,20 +34,25 @@ CONFIDENCE = 0.7    # the part of a change that is believed: few people taught i
 CHANGED = 0.1       # distance in RGB, [0, 1], from a tone to that which is painted, about which codes are painted too
 
 _PARTS = {"autoencoder": Autoencoder, "denoiser": Denoiser}
+_DETAILER = "detailer"   # of some trainings
 
 
 @dataclass(frozen=True, eq=False)
 class Inpainter:
-    """Autoencoder and denoiser of one training.
+    """Autoencoder and denoiser of one training, and perhaps what adds details to what they paint.
 
     name        the preset and a digest of the weights
     appearance  name of the appearance weights whose textures they were trained on, and fit alone
+    detailer    of their paintings
+    plain       the name without it; empty where there is none
     """
 
     name: str
     appearance: str
     autoencoder: Autoencoder
     denoiser: Denoiser
+    detailer: Detailer | None = None
+    plain: str = ""
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -54,8 +60,9 @@ class Inpainter:
 
         Raises InputError where one is missing, damaged or of another kind.
         """
-        names, parts = pretrained.load_family(folder, MARKER, ("name", "appearance"), _PARTS)
-        return cls(*names, **parts)
+        kinds = _PARTS | ({_DETAILER: Detailer} if (Path(folder) / _DETAILER).exists() else {})
+        names, parts = pretrained.load_family(folder, MARKER, ("name", "appearance"), kinds, optional=("plain",))
+        return cls(*names[:2], **parts, plain=names[2])
 
     def save(self, folder: Path, configs: Mapping[str, DataclassInstance]) -> None:
         """Writes a folder that `load` reads, whole or not at all; `configs` are the constructors' arguments by part.
@@ -63,12 +70,25 @@ class Inpainter:
         Raises ValueError where a network is not what its config describes, InputError where the folder cannot be
         written.
         """
-        parts = {part: getattr(self, part) for part in _PARTS}
-        pretrained.save_family(folder, MARKER, {"name": self.name, "appearance": self.appearance}, parts, configs)
+        facts = {"name": self.name, "appearance": self.appearance} | ({"plain": self.plain} if self.plain else {})
+        pretrained.save_family(folder, MARKER, facts, self._parts, configs)
 
     def to(self, device: torch.device | str) -> Self:
         """On a device; networks that are there are not copied."""
-        return replace(self, **{part: pretrained.moved(getattr(self, part), device) for part in _PARTS})
+        return replace(self, **{part: pretrained.moved(network, device) for part, network in self._parts.items()})
+
+    @property
+    def _parts(self) -> dict[str, nn.Module]:
+        names = [*_PARTS, *([] if self.detailer is None else [_DETAILER])]
+        return {part: getattr(self, part) for part in names}
+
+    def detailed(self, detailer: Detailer | None) -> Self:
+        """With another detailer, or none, and the name that goes with it."""
+        plain = self.plain or self.name
+        if detailer is None:
+            return replace(self, name=plain, detailer=None, plain="")
+        name = f"{plain.rpartition('-')[0]}-{pretrained.digest(self.autoencoder, self.denoiser, detailer)}"
+        return replace(self, name=name, detailer=detailer, plain=plain)
 
     @classmethod
     def named(cls, preset: str, appearance: str, autoencoder: Autoencoder, denoiser: Denoiser) -> Self:

@@ -30,6 +30,11 @@ def whole_side(side: int) -> int:
     return round(side / SCALE)
 
 
+def whole(texture: Tensor, side: int) -> Tensor:
+    """A texture [..., S, S] in the upper left of one of so many texels a side, 0 beside it."""
+    return functional.pad(texture, (0, side - texture.shape[-1]) * 2)
+
+
 def front_part(texture: Tensor) -> Tensor:
     """What a texture [..., S, S] of the atlas shows in the layout `front`."""
     side = round(texture.shape[-1] * SCALE)

@@ -16,23 +16,19 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from dinar.avatar import Avatar
-from dinar.body.uv import PARTS, load_layout, part_weights
+from dinar.body.uv import PARTS, part_weights
 from dinar.camera import Camera
 from dinar.data.dataset import Augmentation, Pair, augmented
-from dinar.dressing import dressed
 from dinar.errors import InputError
 from dinar.files import atomic_file
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
 from dinar.painting import inpainted
-from dinar.photo.parsing import parse
 from dinar.presets import Preset
 from dinar.synth.view import View
-from dinar.texture.filling import Filler
-from dinar.texture.layered import whole_side
 from dinar.texture.neural_drawing import Surface, surface, surroundings
-from dinar.texturing import doubtful_in, foreign_in, texture_of
+from dinar.train.avatars import avatar_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, Batch, zoomed
 from dinar.train.losses import Truth
@@ -252,17 +248,7 @@ class Sittings(CachedPeople, Dataset):
 
     def _avatar(self, photo: View, rng: np.random.Generator) -> Avatar:
         """What `dinar create` makes of a view before refinement, some of them painted."""
-        parts = photo.parts if self.parser is None else parse(self.parser.network, photo.image, photo.mask)
-        photo = replace(photo, parts=parts)
-        model = dressed(self.tailor.model, [photo], [photo])
-        layout = load_layout("clothed", model) if model.layers else self.tailor.layout
-        side = whole_side(self.preset.colour_size) if model.layers else self.preset.colour_size
-        generated = self.appearance.generated(photo.image[None], photo.mask[None])
-        stray = foreign_in(photo.image, photo.parts, photo.body, photo.camera, model)
-        out = doubtful_in(photo.body, photo.camera, model, layout, stray)
-        texture = texture_of(photo, photo, model, layout, generated, without=out, size=side)
-        filler = Filler.of(model, layout, side)
-        avatar = Avatar(texture, filler(texture)[0], photo.body.shape[0], model, layout, self.appearance.name)
+        avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
         if self.inpainter is not None and rng.random() < PAINTED:
             avatar = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31)))
         return avatar

@@ -19,6 +19,8 @@ from dinar.progress import Progress
 from dinar.texture.islands import Islands
 from dinar.train.appearance import AppearanceStage
 from dinar.train.autoencoder import AutoencoderStage, load_coder
+from dinar.train.detailing import DetailerStage
+from dinar.train.fillings import GAIN, TURNS, Fillings
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
 from dinar.train.lifting import LifterStage
 from dinar.train.loop import Stage
@@ -27,7 +29,7 @@ from dinar.train.sittings import Sittings
 from dinar.train.slimming import SlimStage
 from dinar.train.textures import VIEWS, TextureSets
 
-StageName = Literal["appearance", "autoencoder", "finetune", "inpainting", "lifter", "parser", "slim"]
+StageName = Literal["appearance", "autoencoder", "detailer", "finetune", "inpainting", "lifter", "parser", "slim"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ class Plan:
     data      folders of shards
     examples  folders of shards of people who are not trained on; none: those that are
     after     weights/ of the run before: for the autoencoder the appearance's, then its own, then the finetuning's; for
-              the small renderer the appearance's
-    textures  folder that keeps the people's textures, for all stages but the first; the small renderer's people
-    painter   weights/ of the inpainting, which paint every second person that the small renderer learns from
+              the small renderer and the detailer the appearance's
+    textures  folder that keeps the people's textures, for all stages but the first; the small renderer's people, the
+              detailer's fillings
+    painter   weights/ of the inpainting, which paint every second person that the small renderer learns from, and all
+              that the detailer does
     """
 
     data: tuple[Path, ...]
@@ -52,7 +56,7 @@ class Plan:
     inputs: int | None = None    # views of each person that are inputs too; None: all
     most: int | None = None      # people at the start of `data`; None: all
     looked_at: int | None = None  # people at the start of `examples`; None: all
-    ready: bool = False          # only people who are kept in `textures` already (the small renderer's)
+    ready: bool = False          # only people who are kept in `textures` already (the small renderer's, the detailer's)
     keep: bool = False           # generated channels are made once and kept: for CPUs
 
 
@@ -62,7 +66,7 @@ def numbers(name: StageName, preset: Preset) -> tuple[int, int, int]:
         how = preset.inpainting
         return how.steps, how.batch, how.ema_half_life
     alone = {"appearance": preset.appearance, "parser": preset.parsing, "slim": preset.slimming}
-    alone |= {"lifter": preset.lifting}
+    alone |= {"lifter": preset.lifting, "detailer": preset.detailing}
     if how := alone.get(name):
         return how.steps, how.batch, how.ema_half_life
     how = preset.autoencoding
@@ -99,6 +103,19 @@ def sittings(preset: Preset, plan: Plan) -> tuple[Sittings, Sittings | None]:
     return data, Sittings(plan.examples, plan.textures, preset, appearance, most=plan.looked_at, **options)
 
 
+def fillings(preset: Preset, plan: Plan, *, turns: int = TURNS) -> tuple[Fillings, Fillings | None]:
+    """The unseen sides that the detailer learns from, and the examples; `plan` as for the small renderer."""
+    if plan.after is None or plan.painter is None:
+        raise InputError("the detailer goes on from what is painted; give the weights with --after and --painter")
+    appearance, painter = Appearance.load(plan.after), Inpainter.load(plan.painter)
+    check(painter, appearance.name)
+    options = {"parser": parser.shipped(), "seed": plan.seed, "turns": turns, "ready": plan.ready}
+    data = Fillings(plan.data, plan.textures, preset, appearance, painter, most=plan.most, gain=GAIN, **options)
+    if not plan.examples:
+        return data, None
+    return data, Fillings(plan.examples, plan.textures, preset, appearance, painter, most=plan.looked_at, **options)
+
+
 def opened(
     name: StageName,
     preset: Preset,
@@ -123,6 +140,9 @@ def opened(
     if name == "slim":
         data, others = sittings(preset, plan)
         return SlimStage(preset, data, seed=plan.seed, examples=others, precision=precision)
+    if name == "detailer":
+        data, others = fillings(preset, plan)
+        return DetailerStage(preset, data, seed=plan.seed, examples=others, precision=precision)
     appearance, autoencoder = (Appearance.load(plan.after), None) if name == "autoencoder" else load_coder(plan.after)
     sets, others = textures(preset, plan, appearance)
     if name != "inpainting":

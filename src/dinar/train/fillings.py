@@ -1,0 +1,181 @@
+"""Unseen sides as they are filled and painted, beside what is really there: what the detailer learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dinar import texturing
+from dinar.avatar import Avatar
+from dinar.data.dataset import Augmentation, Pair, augmented
+from dinar.errors import InputError
+from dinar.files import atomic_file
+from dinar.inpainting.inpainter import Inpainter
+from dinar.networks.appearance import Appearance
+from dinar.networks.parser import HumanParser
+from dinar.painting import inpainted
+from dinar.presets import Preset
+from dinar.synth.view import View
+from dinar.texture.layered import whole, whole_side
+from dinar.texture.merging import merge, seen_part
+from dinar.texture.sampling import sample_photo
+from dinar.train.avatars import avatar_of
+from dinar.train.cached import CachedPeople
+from dinar.train.lessons import Batch
+
+GAIN = 0.25   # spread of the logarithm of each colour's gain, a lesson each: people wear more colours than learnt from
+TURNS = 4     # of a person's views that are photos, at most: the most frontal ones, as photos are
+
+
+@dataclass(frozen=True)
+class Filled(Batch):
+    """B textures of the atlas `clothed`, R texels a side, everything in [0, 1].
+
+    plain    float32 [B, 3, R, R]  colours, filled without networks (`texture.filling`)
+    painted  float32 [B, 3, R, R]  with what diffusion makes of them (section 3.4)
+    known    float32 [B, 1, R, R]  1 where a photo shows them
+    truth    float32 [B, 3, R, R]  what all views of the person show there
+    shown    float32 [B, 1, R, R]  1 where any view does
+    """
+
+    plain: Tensor
+    painted: Tensor
+    known: Tensor
+    truth: Tensor
+    shown: Tensor
+
+
+class Fillings(CachedPeople, Dataset):
+    """`fillings[position]` is one texture, a function of seed and position alone, in colours of its own.
+
+    A view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but for refinement, with
+    its clothes and hair, and is painted. The truth lies on the same surface. Some 5 MB and 15 s of one core each.
+
+    Raises InputError where the folder holds others.
+    """
+
+    MARKER = "fillings.json"
+    OTHERS = "textures that others have filled"
+
+    def __init__(
+        self,
+        places: Sequence[Path],                    # folders of shards
+        cache: Path,                               # where they are kept
+        preset: Preset,
+        appearance: Appearance,
+        inpainter: Inpainter,                      # of the same appearance; a detailer of its own is not asked
+        *,
+        parser: HumanParser | None = None,         # None: parts are those that the shards tell
+        seed: int = 0,
+        augmentation: Augmentation | None = Augmentation(),   # noqa: B008 (frozen); None: views are exact
+        most: int | None = None,                   # people at the start of `places`; None: all
+        turns: int = TURNS,                        # views of each that are photos
+        ready: bool = False,                       # of these those only that are in the folder now
+        gain: float = 0.0,                         # as GAIN
+    ) -> None:
+        super().__init__(places, cache, preset, seed)
+        inpainter = inpainter.detailed(None)
+        self.appearance, self.inpainter, self.parser, self.augmentation = appearance, inpainter, parser, augmentation
+        self.gain = gain
+        self._digests: dict[int, str] = {}
+        self.claim(
+            {
+                "appearance": appearance.name,
+                "inpainter": inpainter.name,
+                "parser": parser and parser.name,
+                "size": preset.colour_size,
+                "seed": seed,
+                "augmentation": repr(augmentation),
+            }
+        )
+        count = min(len(self.people), most or len(self.people))
+        every = [(number, turn) for turn in range(turns) for number in range(count)]
+        self.members = [one for one in every if not ready or self.path(*one).exists()]
+        if not self.members:
+            raise InputError(f"nobody of {', '.join(map(str, places))} is in {cache} yet")
+
+    def __len__(self) -> int:
+        """The number of textures."""
+        return len(self.members)
+
+    def __getitem__(self, position: int) -> Filled:
+        turn, place = divmod(position, len(self))
+        rng = np.random.default_rng([self.seed, turn, 10])
+        one = self.at(int(rng.permutation(len(self))[place]))
+        gain = np.exp(np.random.default_rng([self.seed, position, 11]).normal(0, self.gain, 3)).astype(np.float32)
+        gain = torch.from_numpy(gain)[:, None, None]
+        return replace(one, **{name: (getattr(one, name) * gain).clamp(0, 1) for name in ("plain", "painted", "truth")})
+
+    def at(self, number: int) -> Filled:
+        """One of the textures as it is."""
+        path = self.prepare(number)
+        try:
+            tensors = load_file(path)
+            return Filled(**{field.name: tensors[field.name][None].float() / 255 for field in fields(Filled)})
+        except (SafetensorError, OSError, KeyError) as error:
+            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+
+    def path(self, number: int, turn: int) -> Path:
+        """The file of a person's view; whoever has the same files in other places has the same one."""
+        return self.cache / f"{self._digest(number)}-{turn}.safetensors"
+
+    def _digest(self, number: int) -> str:
+        if number not in self._digests:
+            self._digests[number] = self.people.digest(number)
+        return self._digests[number]
+
+    def prepare(self, number: int) -> Path:
+        """The file of one of the textures, made if there is none."""
+        path = self.path(*self.members[number])
+        if not path.exists():
+            with torch.no_grad():
+                found = self._made(*self.members[number])
+            with atomic_file(path) as temporary:
+                save_file(found, temporary)
+        return path
+
+    def _made(self, number: int, turn: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([self.seed, turn, int(self._digest(number), 16), 12])
+        views = [self.people.view(number, k) for k in range(self.people.views(number))]
+        order = sorted(range(len(views)), key=lambda view: -self.people.frontality(number, view))
+        photo = views[order[turn % len(order)]]
+        if self.augmentation is not None:
+            photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
+        avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
+        painted = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31))).painted
+        truth, shown = true_colours(avatar, views)
+        found = {
+            "plain": avatar.painted,
+            "painted": painted,
+            "known": seen_part(avatar.texture).filled[0],
+            "truth": truth,
+            "shown": shown,
+        }
+        side = whole_side(self.preset.colour_size)
+        return {name: _bytes(whole(values, side)) for name, values in found.items()}
+
+
+def true_colours(avatar: Avatar, views: Sequence[View]) -> tuple[Tensor, Tensor]:
+    """What true pictures of a person show on an avatar's surface: colours [3, R, R], and 1 where any does [1, R, R]."""
+    model, layout, seen = avatar.model, avatar.layout, []
+    for view in views:
+        with torch.no_grad():
+            vertices = model(view.body).vertices
+        stray = texturing.foreign_in(view.image, view.parts, view.body, view.camera, model)
+        out = texturing.doubtful_in(view.body, view.camera, model, layout, stray)
+        where = vertices, model.faces, layout, view.camera, avatar.painted.shape[-1]
+        seen.append(sample_photo(view.image[None], view.mask[None], *where, without=out))
+    merged = merge(seen)
+    return merged.rgb[0], merged.sampled[0]
+
+
+def _bytes(values: Tensor) -> Tensor:
+    return (values * 255).round().clamp(0, 255).to(torch.uint8).contiguous()

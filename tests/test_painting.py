@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from train.sets import write_set
+from train.test_fillings import painter
+from train.test_slimming import appearance
+
+from dinar.avatar import Avatar
+from dinar.data.dataset import MultiView
+from dinar.inpainting.inpainter import Inpainter
+from dinar.painting import inpainted
+from dinar.presets import TINY, build_detailer
+from dinar.texture.filling import Filler
+from dinar.texture.islands import part_texels
+from dinar.train.avatars import avatar_of
+from dinar.train.lessons import Tailor
+
+ADDED = 0.1
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory) -> tuple[Avatar, Filler]:
+    view = MultiView(write_set(tmp_path_factory.mktemp("painted"), people=1, parts=True)).view(0, 0)
+    return avatar_of(view, Tailor(TINY.colour_size), appearance())
+
+
+@pytest.fixture(scope="module")
+def detailed() -> Inpainter:
+    """Adds the same to all colours."""
+    detailer = build_detailer(TINY).eval()
+    torch.nn.init.constant_(detailer.conv_out.bias, ADDED)
+    return painter().detailed(detailer)
+
+
+def test_details_are_added_to_what_is_painted_and_to_nothing_else(person, detailed) -> None:
+    avatar, filler = person
+    plain, found = (inpainted(avatar, some, filler, seed=1) for some in (painter(), detailed))
+    seen = avatar.texture.frontality > 0
+    assert torch.equal(found.texture.rgb[seen.expand_as(found.texture.rgb)],
+                       plain.texture.rgb[seen.expand_as(plain.texture.rgb)])  # fmt: skip
+    change = (found.painted - plain.painted)[:, ~seen[0, 0]]
+    assert (change >= 0).all() and change.max() < ADDED + 1e-4
+    assert (change - (plain.painted[:, ~seen[0, 0]] + ADDED).clamp(max=1) + plain.painted[:, ~seen[0, 0]]).abs().max() \
+        <= ADDED                                              # less of it beside what is seen
+    assert (change > 0.99 * ADDED).float().mean() > 0.6
+    assert not (found.painted - plain.painted)[:, seen[0, 0]].any()
+    painted = found.painted.expand_as(found.texture.rgb)[~seen.expand_as(found.texture.rgb)]
+    assert torch.equal(found.texture.rgb[~seen.expand_as(found.texture.rgb)], painted)
+
+
+def test_of_a_part_alone(person, detailed) -> None:
+    avatar, filler = person
+    whole = inpainted(avatar, painter(), filler, seed=1)
+    found = inpainted(whole, detailed, filler, seed=2, parts=["head"])
+    size = whole.painted.shape[-1]
+    head = part_texels(avatar.layout, avatar.model, ["head"], size)[0, 0] > 0
+    others = ~head & (part_texels(avatar.layout, avatar.model, [], size)[0, 0] == 0)
+    assert torch.equal(found.texture.rgb[0][:, others], whole.texture.rgb[0][:, others])
+    unseen = head & (whole.texture.frontality[0, 0] == 0)
+    assert (found.texture.rgb[0][:, unseen] != whole.texture.rgb[0][:, unseen]).any()
+
+
+def test_weights_with_details_on_disk(detailed, tmp_path) -> None:
+    configs = {part: getattr(TINY, part) for part in ("autoencoder", "denoiser", "detailer")}
+    detailed.save(tmp_path / "with", configs)
+    found = Inpainter.load(tmp_path / "with")
+    assert found.name == detailed.name != painter().name and found.plain == painter().name
+    assert (found.detailer.conv_out.bias - ADDED).abs().max() < 1e-3
+    bare = found.detailed(None)
+    assert bare.name == painter().name and bare.detailer is None and not bare.plain
+    bare.save(tmp_path / "without", configs)
+    assert Inpainter.load(tmp_path / "without").detailer is None
+    assert found.detailed(found.detailer).plain == painter().name
