@@ -29,6 +29,7 @@ DETAILERS_LIMITS = """\
 - What may or may not be there (pockets, seams, hair over a collar) becomes a faint mean of both.
 - It is the same for all seeds; what differs is what diffusion painted below it.
 """
+FORMAT = "safetensors of the moving average, float16, but eight bits with scales what is large of denoiser and detailer"
 GOES = "It goes with the appearance weights"
 PAINTERS_LIMITS = """\
 - It has seen few people for few steps: it paints tones, where hair and clothes end behind and how they are shaded.
@@ -167,7 +168,7 @@ What `dinar create` paints the unseen side with (sections 3.3 and 3.4 of the DIN
 | latents | {sizes.autoencoder.latent} channels, {sizes.autoencoder.codes} codes |
 | machine | {machine} |
 | remark | {remark or "none"} |
-| format | float16 safetensors of the moving average, config.json |
+| format | {FORMAT} |
 | licence | Apache-2.0 |
 
 | stage | steps | time |
@@ -229,7 +230,7 @@ It goes with the autoencoder and the denoiser {found.plain} alone.
 | losses at the end | total {last["total"]:.4f}, distance {last["l1"]:.4f}, of means {last["means"]:.4f}, LPIPS(VGG) \
 {last["lpips"]:.4f} |
 | remark | {remark or "none"} |
-| format | float16 safetensors of the moving average, config.json |
+| format | {FORMAT} |
 | licence | Apache-2.0 |
 
 ## People who were not trained on

@@ -271,6 +271,7 @@ def pack(
             logs[name] = _log(path.parent)
     with atomic_folder(out / "inpainting", marker="inpainting.json") as fresh:
         shutil.copytree(state / FOLDERS[stage] / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        pretrained.save(fresh / "denoiser", found.denoiser, presets.PRESETS[preset].denoiser, eight_bits=True)
         for name in ("autoencoder", "inpainting"):
             _save_picture(sorted((state / FOLDERS[name] / loop.SAMPLES).iterdir())[-1], fresh / f"{name}.webp")
             losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
@@ -310,7 +311,7 @@ def _pack_detailer(run: Path, out: Path, machine: str, learnt_from: str, preset:
     had, found = Inpainter.load(painter), pretrained.load(run / loop.WEIGHTS, Detailer)
     with_it = had.detailed(found)
     with atomic_folder(painter / "detailer", marker="config.json") as fresh:
-        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        pretrained.save(fresh, found, presets.PRESETS[preset].detailer, eight_bits=True)
         _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
         (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "l1", "means", "lpips")), encoding="utf-8")
         card = cards.of_detailer(with_it, presets.PRESETS[preset], machine, learnt_from, remark, lines)

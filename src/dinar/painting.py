@@ -20,7 +20,7 @@ from dinar.inpainting.colours import Look, match_colours, shaded
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.detailer import Detailer
-from dinar.texture.filling import Filler
+from dinar.texture.filling import Filler, face_of
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.layered import each, front_of, front_part, whole, with_front
 from dinar.texture.merging import seen_part
@@ -72,14 +72,16 @@ def _known(avatar: Avatar, parts: Collection[str]) -> NeuralTexture:
 
 @torch.no_grad()
 def _detailed(avatar: Avatar, detailer: Detailer, plain: Tensor, known: NeuralTexture) -> Avatar:
-    """A painted avatar with what the detailer adds to its colours beside those that are `known`.
+    """A painted avatar with what the detailer adds to its colours beside those that are `known`, and beside the face,
+    whose other half says more than other people's faces do.
 
     plain  float32 [3, R, R]  its colours filled without networks
     """
-    size = avatar.painted.shape[-1]
+    size, model = avatar.painted.shape[-1], avatar.model
     islands = Islands.of(avatar.layout, size)
+    face = texel_map(avatar.layout, size).interpolate(face_of(model)[:, None], model.faces)
     change = detailer(*(whole(some, detailer.size)[None] for some in (plain, avatar.painted, known.filled[0])))
-    change = islands.extended(change[..., :size, :size]) * (1 - inpainting.soft_edge(known, islands))
+    change = islands.extended(change[..., :size, :size] * (1 - face)) * (1 - inpainting.soft_edge(known, islands))
     painted = (avatar.painted + change[0]).clamp(0, 1)
     rgb = torch.where(known.filled > 0, avatar.texture.rgb, painted)
     return replace(avatar, texture=replace(avatar.texture, rgb=rgb), painted=painted)

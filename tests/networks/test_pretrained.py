@@ -9,10 +9,13 @@ from safetensors.torch import load_file, save_file
 
 from dinar import presets
 from dinar.errors import InputError
+from dinar.networks import pretrained
+from dinar.networks.detailer import Detailer
 from dinar.networks.encoder import Encoder
 from dinar.networks.pretrained import load, save
 from dinar.networks.renderer import Renderer
 from dinar.networks.texture_generator import TextureGenerator
+from dinar.presets import SMALL, build_detailer
 
 CONFIG = presets.TINY.renderer
 
@@ -120,3 +123,23 @@ def test_damaged_and_missing_files(folder, tmp_path):
 def test_another_network_is_refused(folder):
     with pytest.raises(InputError, match="describes no Encoder"):
         load(folder, Encoder)
+
+
+def test_large_weights_in_eight_bits(tmp_path) -> None:
+    torch.manual_seed(0)
+    network = build_detailer(SMALL)
+    torch.nn.init.normal_(network.conv_out.weight)
+    for name in ("half", "eighth"):
+        pretrained.save(tmp_path / name, network, SMALL.detailer, eight_bits=name == "eighth")
+    found = pretrained.load(tmp_path / "eighth", Detailer)
+    for name, had in network.state_dict().items():
+        step = had.flatten(1).abs().amax(1) / 127 if had.dim() > 1 else had.abs() * 2e-3
+        apart = (found.state_dict()[name] - had).abs().flatten(1 if had.dim() > 1 else 0)
+        assert (apart <= 0.51 * (step[:, None] if had.dim() > 1 else step) + 1e-3 * had.abs().max()).all()
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "eighth")]
+    assert sizes[1] < 0.52 * sizes[0]
+    tensors = load_file(tmp_path / "eighth" / "model.safetensors")
+    tensors.pop("conv_in.weight")                              # its scale is left over
+    save_file(tensors, tmp_path / "eighth" / "model.safetensors")
+    with pytest.raises(InputError, match="conv_in.weight"):
+        pretrained.load(tmp_path / "eighth", Detailer)

@@ -1,4 +1,6 @@
-"""Networks on disk, one folder each as Hugging Face lays them out: config.json and model.safetensors in float16."""
+"""Networks on disk, one folder each as Hugging Face lays them out: config.json and model.safetensors in float16, or in
+eight bits what is large.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "network"   # the class, beside its arguments in config.json
+SCALE = "/scale"   # after the name of a tensor of eight bits: what a step of it is in each of its first axis' parts
+LARGE = 4096       # numbers, from which a tensor may be kept in eight bits
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -49,8 +53,11 @@ def moved(module: Network, device: torch.device | str) -> Network:
     return copy.deepcopy(module).to(device)
 
 
-def save(folder: Path, module: nn.Module, config: DataclassInstance) -> None:
+def save(folder: Path, module: nn.Module, config: DataclassInstance, *, eight_bits: bool = False) -> None:
     """Writes a network, whole or not at all; `config` holds the arguments of its constructor.
+
+    With `eight_bits` LARGE weights are whole numbers from -127 to 127 with a scale for each output channel: half the
+    file, and off by some hundredth of what is usual in a channel.
 
     Raises ValueError where `config` describes another network or a weight has no finite value in float16, InputError
     where the folder cannot be written.
@@ -64,6 +71,8 @@ def save(folder: Path, module: nn.Module, config: DataclassInstance) -> None:
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in halves.items()}
     if wrong := _not_finite(halves):
         raise ValueError(f"{_some(wrong)} cannot be written in float16")
+    if eight_bits:
+        halves = _in_eight_bits(halves)
     with atomic_folder(folder, marker=CONFIG) as fresh:
         text = json.dumps({KIND: type(module).__name__, **arguments}, indent=2)
         (fresh / CONFIG).write_text(text + "\n", encoding="utf-8")
@@ -85,7 +94,7 @@ def load(folder: Path, kind: type[Network]) -> Network:
         raise InputError(f"{folder / CONFIG} describes no {kind.__name__} ({error})") from error
     path = folder / WEIGHTS
     try:
-        tensors = load_file(path)
+        tensors = _whole(load_file(path))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing") from error
     except (SafetensorError, OSError) as error:
@@ -97,6 +106,31 @@ def load(folder: Path, kind: type[Network]) -> Network:
         raise InputError(f"{path} is damaged: {_some(wrong)} is not finite")
     module.load_state_dict(tensors)
     return module.eval()
+
+
+def _in_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or tensor.dim() < 2 or tensor.numel() < LARGE:
+            found[name] = tensor
+            continue
+        rows = tensor.float().flatten(1)
+        scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        found[name] = (rows / scale).round().to(torch.int8).view(tensor.shape)
+        found[name + SCALE] = scale[:, 0]
+    return found
+
+
+def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a file holds, tensors of eight bits times their scales."""
+    found = {name: tensor for name, tensor in tensors.items() if not name.endswith(SCALE)}
+    for name in tensors.keys() - found.keys():
+        of, scale = name.removesuffix(SCALE), tensors[name]
+        if of in found and found[of].dim() > 1 and scale.shape == found[of].shape[:1]:
+            found[of] = (found[of].float().flatten(1) * scale.float()[:, None]).view(found[of].shape)
+        else:
+            found[name] = scale                       # belongs to nothing: `load` names it
+    return found
 
 
 def save_family(

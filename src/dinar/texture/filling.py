@@ -97,11 +97,21 @@ def _head(model: BodyModel) -> list[int]:
 
 def scalp_of(model: BodyModel) -> Tensor:
     """1 where hair grows and 0 on the face, at the ears and below the head, smooth between: [V]."""
+    return _head_of(model)[0]
+
+
+def face_of(model: BodyModel) -> Tensor:
+    """1 on the face and at the ears, 0 where hair grows and below the head, smooth between: [V]."""
+    return _head_of(model)[1]
+
+
+def _head_of(model: BodyModel) -> tuple[Tensor, Tensor]:
     vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
     left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
     _, y, z = ((vertices - (left + right) / 2) / (left - right).norm()).unbind(-1)    # in distances between the eyes
     face = ((z + 1.9) / 0.6).clamp(0, 1) * ((1.6 - y) / 0.4).clamp(0, 1)
-    return model.skin_weights[:, _head(model)].sum(1).clamp(0, 1) * (1 - face)
+    head = model.skin_weights[:, _head(model)].sum(1).clamp(0, 1)
+    return head * (1 - face), head * face
 
 
 @dataclass(frozen=True, eq=False)
