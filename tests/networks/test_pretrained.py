@@ -141,5 +141,5 @@ def test_large_weights_in_eight_bits(tmp_path) -> None:
     tensors = load_file(tmp_path / "eighth" / "model.safetensors")
     tensors.pop("conv_in.weight")                              # its scale is left over
     save_file(tensors, tmp_path / "eighth" / "model.safetensors")
-    with pytest.raises(InputError, match="conv_in.weight"):
+    with pytest.raises(InputError, match="conv_in"):
         pretrained.load(tmp_path / "eighth", Detailer)
