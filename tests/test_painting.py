@@ -7,10 +7,10 @@ from train.test_fillings import painter
 from train.test_slimming import appearance
 
 from dinar.avatar import Avatar
-from dinar.body.uv import texel_map
+from dinar.body.uv import PARTS, part_weights, texel_map
 from dinar.data.dataset import MultiView
 from dinar.inpainting.inpainter import Inpainter
-from dinar.painting import inpainted
+from dinar.painting import BARE, LIGHTER, inpainted
 from dinar.presets import TINY, build_detailer
 from dinar.texture.filling import Filler, face_of
 from dinar.texture.islands import part_texels
@@ -43,13 +43,19 @@ def test_details_are_added_to_what_is_painted_and_to_nothing_else(person, detail
     assert torch.equal(found.texture.rgb[0][:, ~seen], found.painted[:, ~seen])
     change = found.painted - plain.painted
     room = plain.painted < 1 - ADDED
-    assert (change >= 0).all() and change.max() < ADDED + 1e-4
+    assert (change >= 0).all()
     texels = texel_map(avatar.layout, seen.shape[-1])
     face = texels.interpolate(face_of(avatar.model)[:, None], avatar.model.faces)[0, 0]
     body = (texels.covered[0, 0] > 0) & ~seen
     assert not change[:, body & (face == 1)].any() and (body & (face == 1)).any()
-    whole = change[:, body & (face == 0)][room[:, body & (face == 0)]]
-    assert ((whole - ADDED).abs() < 1e-4).float().mean() > 0.6          # less of it beside what is seen
+    told = part_weights(avatar.model)[:, [PARTS.index(part) for part in BARE]].sum(1, keepdim=True)
+    free = texels.interpolate(told, avatar.model.faces)[0, 0]
+    hands = body & (face == 0) & (free > 0.9)
+    whole = change[:, hands][room[:, hands]]
+    assert whole.max() > 0.95 * ADDED and whole.median() > 0.7 * ADDED     # less of it beside what is seen
+    clothes = body & (free == 0) & (plain.painted > 0.2).all(0) & (plain.painted < 0.8).all(0)
+    added = change[:, clothes]
+    assert (added - added[:1]).abs().max() < 1e-4 and added.max() <= LIGHTER + 1e-4 and added.median() > 0.5 * LIGHTER
 
 
 def test_of_a_part_alone(person, detailed) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from texture.shapes import paint
 
-from dinar.inpainting.colours import SHADES, Look, match_colours, shaded
+from dinar.inpainting.colours import SHADES, Look, match_colours, relit, shaded
 from dinar.texture.neural_texture import NeuralTexture
 
 SIZE = 32
@@ -98,3 +98,14 @@ def test_cloth_is_shaded_and_keeps_its_hue() -> None:
     assert SHADES[0] < float(shade[..., SIZE // 3].mean()) < SHADES[1]
     black = shaded(grey, plain * 0, torch.ones_like(where))
     assert not black.rgb.any()
+
+
+def test_relit_colours_keep_their_hues_in_shade_and_take_a_sheen() -> None:
+    before = torch.tensor([0.6, 0.2, 0.1])[:, None, None].expand(3, 4, 4)
+    shade = relit(before * 0.9, before, darkest=0.8, lighter=0.05)
+    assert torch.allclose(shade, before * 0.9)
+    assert torch.allclose(relit(before * 0.1, before, darkest=0.8, lighter=0.05), before * 0.8)
+    other = relit(before.flip(0), before, darkest=0.8, lighter=0.05)            # of another hue, and darker
+    assert torch.allclose(other / before, (other / before)[:1].expand_as(before))
+    assert torch.allclose(relit(before + 0.03, before, darkest=0.8, lighter=0.05), before + 0.03)
+    assert torch.allclose(relit(before + 0.3, before, darkest=0.8, lighter=0.05), before + 0.05)

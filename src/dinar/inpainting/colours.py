@@ -85,6 +85,18 @@ def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTex
     return replace(proposal, rgb=torch.lerp(proposal.rgb, (painted * shade).clamp(0, 1), where))
 
 
+def relit(rgb: Tensor, before: Tensor, *, darkest: float, lighter: float) -> Tensor:
+    """The colours `before` about as light as `rgb`, both [..., 3, H, W] in [0, 1].
+
+    Darker ones keep their hues, as in shade, and `darkest` parts of their luminance at least; lighter ones have grey
+    added, as by a sheen, `lighter` at most.
+    """
+    weights = rgb.new_tensor(_LUMA)[:, None, None]
+    mine, had = ((some * weights).sum(-3, keepdim=True) for some in (rgb, before))
+    shade = (mine / had.clamp(min=_BLACK)).clamp(darkest, 1)
+    return (before * shade + (mine - had).clamp(0, lighter)).clamp(0, 1)
+
+
 def _changed(texture: NeuralTexture, pair: Tensor) -> NeuralTexture:
     gain, shift = pair.T[:, :, None, None]
     return replace(texture, rgb=(texture.rgb * gain + shift).clamp(0, 1))
