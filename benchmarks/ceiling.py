@@ -32,8 +32,7 @@ from dinar.evaluate.protocols import SHIPPED
 from dinar.evaluate.rows import Material
 from dinar.evaluate.sets import Sets
 from dinar.store import Store
-from dinar.texture.merging import merge
-from dinar.texture.sampling import sample_photo
+from dinar.train.fillings import true_colours
 
 SLOW = 4, 16, 48      # texels of 512
 REGIONS = {
@@ -57,7 +56,8 @@ def main() -> None:
         material = Material(case.source, open_body(), networks(None), painter(None), parser())
         avatar = material.inpainted(material.refined)
         avatar = texturing.settled(avatar, material.sights, material.filler, presets.SMALL.residuals.last)
-        for name, painted in replaced(avatar, *truth(material, targets)):
+        views = [replace(target.view, parts=None) for target in targets]
+        for name, painted in replaced(avatar, *(found[None] for found in true_colours(avatar, views))):
             drawn = replace(avatar, texture=replace(avatar.texture, rgb=painted), painted=painted[0])
             for target in targets:
                 view, off = target.view, abs(target.azimuth)
@@ -68,19 +68,6 @@ def main() -> None:
                 scores[name, "back" if off >= 120 else "side"].append((found.psnr, found.lpips, found.dists))
     for (name, side), found in scores.items():
         print(f"{name:22} {side} {len(found):3}  {' '.join(f'{value:.4f}' for value in np.mean(found, axis=0))}")
-
-
-def truth(material: Material, targets: list[Target]) -> tuple[Tensor, Tensor]:
-    """What the true pictures show of the surface: colours [1, 3, R, R], and 1 where any does [1, 1, R, R]."""
-    model, layout, seen = material.model, material.layout, []
-    with torch.no_grad():
-        for view in (target.view for target in targets):
-            vertices = model(view.body).vertices
-            out = texturing.doubtful_in(view.body, view.camera, model, layout)
-            where = vertices, model.faces, layout, view.camera, material.side
-            seen.append(sample_photo(view.image[None], view.mask[None], *where, without=out))
-    merged = merge(seen)
-    return merged.rgb, merged.sampled
 
 
 def replaced(avatar: Avatar, true: Tensor, shown: Tensor) -> Iterator[tuple[str, Tensor]]:

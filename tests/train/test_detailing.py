@@ -105,4 +105,4 @@ def test_it_learns_what_lpips_sees(tmp_path, monkeypatch) -> None:
     )
     train(DetailerStage(how, Stripes()), tmp_path, replace(options(60), batch=1, save_every=60, look_every=60))
     found = json.loads((tmp_path / LOG).read_text().splitlines()[-1])
-    assert found["examined/lpips"] < 0.95 * found["examined/plain_lpips"]
+    assert found["examined/lpips"] < 0.75 * found["examined/plain_lpips"]

@@ -27,6 +27,7 @@ class CachedPeople:
 
     def __init__(self, places: Sequence[str | Path], cache: str | Path, preset: Preset, seed: int) -> None:
         self.places, self.cache, self.preset, self.seed = list(places), Path(cache), preset, seed
+        self._digests: dict[int, str] = {}
 
     def claim(self, facts: dict[str, Any]) -> None:
         """Marks the folder as made so, or raises InputError where it is made otherwise."""
@@ -41,6 +42,12 @@ class CachedPeople:
     @cached_property
     def people(self) -> MultiView:
         return MultiView(*self.places, seed=self.seed)
+
+    def digest(self, number: int) -> str:
+        """Of all files of person `number`, which are read once."""
+        if number not in self._digests:
+            self._digests[number] = self.people.digest(number)
+        return self._digests[number]
 
     @cached_property
     def tailor(self) -> Tailor:

@@ -85,7 +85,6 @@ class Fillings(CachedPeople, Dataset):
         inpainter = inpainter.detailed(None)
         self.appearance, self.inpainter, self.parser, self.augmentation = appearance, inpainter, parser, augmentation
         self.gain = gain
-        self._digests: dict[int, str] = {}
         self.claim(
             {
                 "appearance": appearance.name,
@@ -125,12 +124,7 @@ class Fillings(CachedPeople, Dataset):
 
     def path(self, number: int, turn: int) -> Path:
         """The file of a person's view; whoever has the same files in other places has the same one."""
-        return self.cache / f"{self._digest(number)}-{turn}.safetensors"
-
-    def _digest(self, number: int) -> str:
-        if number not in self._digests:
-            self._digests[number] = self.people.digest(number)
-        return self._digests[number]
+        return self.cache / f"{self.digest(number)}-{turn}.safetensors"
 
     def prepare(self, number: int) -> Path:
         """The file of one of the textures, made if there is none."""
@@ -143,7 +137,7 @@ class Fillings(CachedPeople, Dataset):
         return path
 
     def _made(self, number: int, turn: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng([self.seed, turn, int(self._digest(number), 16), 12])
+        rng = np.random.default_rng([self.seed, turn, int(self.digest(number), 16), 12])
         views = [self.people.view(number, k) for k in range(self.people.views(number))]
         order = sorted(range(len(views)), key=lambda view: -self.people.frontality(number, view))
         photo = views[order[turn % len(order)]]

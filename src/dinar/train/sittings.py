@@ -118,7 +118,6 @@ class Sittings(CachedPeople, Dataset):
             "close-ups": [*CLOSE_UPS, *LARGE],
         }
         self.claim(facts)
-        self._paths: dict[int, Path] = {}
         count = min(len(self.people), most or len(self.people))
         self.numbers = [number for number in range(count) if not ready or self.path(number).exists()]
         if not self.numbers:
@@ -175,9 +174,7 @@ class Sittings(CachedPeople, Dataset):
 
     def path(self, number: int) -> Path:
         """The file of person `number` of `places`; whoever has the same files in other places has the same one."""
-        if number not in self._paths:
-            self._paths[number] = self.cache / f"{self.people.digest(number)}.safetensors"
-        return self._paths[number]
+        return self.cache / f"{self.digest(number)}.safetensors"
 
     def prepare(self, number: int) -> Path:
         """The file of person `number`, made if there is none."""
