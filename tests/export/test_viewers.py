@@ -26,6 +26,8 @@ BABYLON = f"""<!doctype html><meta charset="utf-8"><style>html, body {{ margin: 
 <script src="/babylon/babylonjs/babylon.js"></script>
 <script src="/loaders/babylonjs-loaders/babylonjs.loaders.min.js"></script>
 <script>
+// The loading screen would fade for a second over what is pictured.
+BABYLON.SceneLoader.ShowLoadingScreen = false;
 BABYLON.MeshoptCompression.Configuration = {{ decoder: {{ url: "{DECODER}" }} }};
 (async () => {{
   const engine = new BABYLON.Engine(document.getElementById("stage"), true, {{ preserveDrawingBuffer: true }});
