@@ -9,8 +9,9 @@ from train.test_slimming import appearance
 from dinar.avatar import Avatar
 from dinar.body.uv import PARTS, part_weights, texel_map
 from dinar.data.dataset import MultiView
+from dinar.inpainting.details import BARE, LIGHTER
 from dinar.inpainting.inpainter import Inpainter
-from dinar.painting import BARE, LIGHTER, inpainted
+from dinar.painting import inpainted
 from dinar.presets import TINY, build_detailer
 from dinar.texture.filling import Filler, face_of
 from dinar.texture.islands import part_texels

@@ -181,6 +181,7 @@ class DetailerTraining:
     l1: float                      # of the mean distance of colours
     means: float                   # of that of colours' means over blocks
     lpips: float                   # of LPIPS of textures of half the side
+    contrast: float                # of how differently its features vary
     crop: int                      # texels a side that LPIPS sees of these
     learning_rate: float           # Adam
     batch: int                     # textures

@@ -13,22 +13,21 @@ from dinar import images
 from dinar.avatar import Avatar
 from dinar.body.layers import bare
 from dinar.body.model import Body
-from dinar.body.uv import PARTS, head_texture, load_layout, part_weights, texel_map
+from dinar.body.uv import head_texture, load_layout, texel_map
 from dinar.camera import Camera
 from dinar.inpainting import inpainter as inpainting
-from dinar.inpainting.colours import Look, match_colours, relit, shaded
+from dinar.inpainting.colours import Look, match_colours, shaded
+from dinar.inpainting.details import FEATHER, Freedom
 from dinar.inpainting.diffusion import Sampler
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.detailer import Detailer
-from dinar.texture.filling import Filler, face_of
+from dinar.texture.filling import Filler
 from dinar.texture.islands import Islands, part_texels
 from dinar.texture.layered import each, front_of, front_part, whole, with_front
 from dinar.texture.merging import seen_part
 from dinar.texture.neural_texture import NeuralTexture
+from dinar.texture.trust import near
 
-BARE = "head", "left hand", "right hand"   # parts that the detailer may give other hues
-DARKEST = 0.8        # parts of their luminance that it leaves the others at least
-LIGHTER = 0.08       # grey that it adds to them at most
 MATCHED = 256        # pixels of a photo's larger side when the painting's colours are compared with it (eq. 7)
 
 
@@ -75,21 +74,16 @@ def _known(avatar: Avatar, parts: Collection[str]) -> NeuralTexture:
 
 @torch.no_grad()
 def _detailed(avatar: Avatar, detailer: Detailer, plain: Tensor, known: NeuralTexture) -> Avatar:
-    """A painted avatar with what the detailer adds to its colours beside those that are `known`, and beside the face,
-    whose other half says more than other people's faces do. Clothes and limbs are shaded alone: others
-    wear other hues.
+    """A painted avatar with what the detailer adds to its colours beside those that are `known`.
 
     plain  float32 [3, R, R]  its colours filled without networks
     """
-    size, model = avatar.painted.shape[-1], avatar.model
+    size = avatar.painted.shape[-1]
     islands = Islands.of(avatar.layout, size)
-    free = part_weights(model)[:, [PARTS.index(part) for part in BARE]].sum(1)
-    told = torch.stack([face_of(model), free], dim=1)
-    face, free = texel_map(avatar.layout, size).interpolate(told, model.faces).split(1, dim=1)
     change = detailer(*(whole(some, detailer.size)[None] for some in (plain, avatar.painted, known.filled[0])))
-    change = islands.extended(change[..., :size, :size] * (1 - face)) * (1 - inpainting.soft_edge(known, islands))
-    painted = (avatar.painted + change[0]).clamp(0, 1)
-    painted = torch.lerp(relit(painted, avatar.painted, darkest=DARKEST, lighter=LIGHTER), painted, free[0])
+    edge = near(known.filled, islands.covered, reach=FEATHER)
+    freedom = Freedom.of(avatar.model, avatar.layout, size)
+    painted = freedom.changed(avatar.painted[None], islands.extended(change[..., :size, :size]), edge)[0]
     rgb = torch.where(known.filled > 0, avatar.texture.rgb, painted)
     return replace(avatar, texture=replace(avatar.texture, rgb=rgb), painted=painted)
 

@@ -200,6 +200,7 @@ PAPER = Preset(
         l1=1.0,
         means=2.0,
         lpips=1.0,
+        contrast=0.5,
         crop=112,
         learning_rate=1e-3,
         batch=4,

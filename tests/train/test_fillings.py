@@ -76,6 +76,17 @@ def test_each_lesson_has_its_own_colours(places, cache) -> None:
         assert all(part.std() < 1e-3 for part in spread) and max(abs(part.mean() - 1) for part in spread) > 0.01
 
 
+def test_patterns_lie_on_clothes_of_all_colours_alike(places, cache) -> None:
+    some, bare = opened(places, cache, patterned=1.0), opened(places, cache)
+    one, plain = some[0], bare[0]
+    assert torch.equal(one.known, plain.known) and torch.equal(one.shown, plain.shown)
+    changed = [(getattr(one, name) != getattr(plain, name)).any(1)[0] for name in ("plain", "painted", "truth")]
+    assert all(0.05 < part.float().mean() < 0.6 for part in changed)
+    _, clothes = some._clothes
+    assert not any(part[clothes == 0].any() for part in changed) and 0.1 < clothes.mean() < 0.8
+    assert torch.equal(bare[0].truth, opened(places, cache, patterned=0.0)[0].truth)
+
+
 def test_a_detailer_of_the_painter_is_not_asked(places, cache) -> None:
     torch.manual_seed(0)
     detailer = build_detailer(TINY)

@@ -93,7 +93,7 @@ def relit(rgb: Tensor, before: Tensor, *, darkest: float, lighter: float) -> Ten
     """
     weights = rgb.new_tensor(_LUMA)[:, None, None]
     mine, had = ((some * weights).sum(-3, keepdim=True) for some in (rgb, before))
-    shade = (mine / had.clamp(min=_BLACK)).clamp(darkest, 1)
+    shade = (mine.clamp(min=_BLACK) / had.clamp(min=_BLACK)).clamp(darkest, 1)
     return (before * shade + (mine - had).clamp(0, lighter)).clamp(0, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from torch.utils.data import Dataset
 
 from dinar import texturing
 from dinar.avatar import Avatar
+from dinar.body.uv import texel_map
 from dinar.data.dataset import Augmentation, Pair, augmented
 from dinar.errors import InputError
 from dinar.files import atomic_file
+from dinar.inpainting.details import Freedom
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
@@ -30,8 +33,10 @@ from dinar.texture.sampling import sample_photo
 from dinar.train.avatars import avatar_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import Batch
+from dinar.train.patterns import pattern, worn
 
 GAIN = 0.25   # spread of the logarithm of each colour's gain, a lesson each: people wear more colours than learnt from
+PATTERNED = 0.4   # of lessons wear a pattern over their clothes
 TURNS = 4     # of a person's views that are photos, at most: the most frontal ones, as photos are
 
 
@@ -54,7 +59,8 @@ class Filled(Batch):
 
 
 class Fillings(CachedPeople, Dataset):
-    """`fillings[position]` is one texture, a function of seed and position alone, in colours of its own.
+    """`fillings[position]` is one texture, a function of seed and position alone, in colours of its own, and some of
+    them with a pattern on its clothes.
 
     A view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but for refinement, with
     its clothes and hair, and is painted. The truth lies on the same surface. Some 5 MB and 15 s of one core each.
@@ -80,11 +86,12 @@ class Fillings(CachedPeople, Dataset):
         turns: int = TURNS,                        # views of each that are photos
         ready: bool = False,                       # of these those only that are in the folder now
         gain: float = 0.0,                         # as GAIN
+        patterned: float = 0.0,                    # as PATTERNED
     ) -> None:
         super().__init__(places, cache, preset, seed)
         inpainter = inpainter.detailed(None)
         self.appearance, self.inpainter, self.parser, self.augmentation = appearance, inpainter, parser, augmentation
-        self.gain = gain
+        self.gain, self.patterned = gain, patterned
         self.claim(
             {
                 "appearance": appearance.name,
@@ -109,9 +116,14 @@ class Fillings(CachedPeople, Dataset):
         turn, place = divmod(position, len(self))
         rng = np.random.default_rng([self.seed, turn, 10])
         one = self.at(int(rng.permutation(len(self))[place]))
-        gain = np.exp(np.random.default_rng([self.seed, position, 11]).normal(0, self.gain, 3)).astype(np.float32)
-        gain = torch.from_numpy(gain)[:, None, None]
-        return replace(one, **{name: (getattr(one, name) * gain).clamp(0, 1) for name in ("plain", "painted", "truth")})
+        rng = np.random.default_rng([self.seed, position, 11])
+        gain = torch.from_numpy(np.exp(rng.normal(0, self.gain, 3)).astype(np.float32))[:, None, None]
+        colours = [(some * gain).clamp(0, 1) for some in (one.plain, one.painted, one.truth)]
+        if rng.random() < self.patterned:
+            places, clothes = self._clothes
+            colours = worn(colours, pattern(places, rng) * clothes, rng)
+        plain, painted, truth = colours
+        return replace(one, plain=plain, painted=painted, truth=truth)
 
     def at(self, number: int) -> Filled:
         """One of the textures as it is."""
@@ -121,6 +133,15 @@ class Fillings(CachedPeople, Dataset):
             return Filled(**{field.name: tensors[field.name][None].float() / 255 for field in fields(Filled)})
         except (SafetensorError, OSError, KeyError) as error:
             raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+
+    @cached_property
+    def _clothes(self) -> tuple[Tensor, Tensor]:
+        """Where on a body each texel of the atlas lies [R, R, 3], and 1 on clothes and limbs of it [R, R]."""
+        model, side = self.tailor.model, whole_side(self.preset.colour_size)
+        texels = texel_map(self.tailor.layout, self.preset.colour_size)
+        places = texels.interpolate(model.template, model.faces)[0]
+        clothes = texels.mask * (1 - Freedom.of(model, self.tailor.layout, self.preset.colour_size).hues)
+        return whole(places, side).permute(1, 2, 0), whole(clothes, side).view(side, side)
 
     def path(self, number: int, turn: int) -> Path:
         """The file of a person's view; whoever has the same files in other places has the same one."""

@@ -20,7 +20,7 @@ from dinar.texture.islands import Islands
 from dinar.train.appearance import AppearanceStage
 from dinar.train.autoencoder import AutoencoderStage, load_coder
 from dinar.train.detailing import DetailerStage
-from dinar.train.fillings import GAIN, TURNS, Fillings
+from dinar.train.fillings import GAIN, PATTERNED, TURNS, Fillings
 from dinar.train.inpainting import InpaintingStage, LatentSets, encode
 from dinar.train.lifting import LifterStage
 from dinar.train.loop import Stage
@@ -110,7 +110,8 @@ def fillings(preset: Preset, plan: Plan, *, turns: int = TURNS) -> tuple[Filling
     appearance, painter = Appearance.load(plan.after), Inpainter.load(plan.painter)
     check(painter, appearance.name)
     options = {"parser": parser.shipped(), "seed": plan.seed, "turns": turns, "ready": plan.ready}
-    data = Fillings(plan.data, plan.textures, preset, appearance, painter, most=plan.most, gain=GAIN, **options)
+    lessons = {"most": plan.most, "gain": GAIN, "patterned": PATTERNED}
+    data = Fillings(plan.data, plan.textures, preset, appearance, painter, **lessons, **options)
     if not plan.examples:
         return data, None
     return data, Fillings(plan.examples, plan.textures, preset, appearance, painter, most=plan.looked_at, **options)
