@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dinar.body.layers import tucked, wearing
+from dinar.body.layers import RISE, tucked, wearing
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
 from dinar.fit import draping, hair, outline, shoes, skirt
@@ -49,8 +49,10 @@ def dressed(
     if shod:
         model = model.moved(shoes.put_on(model))
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    model = model.moved(outline.fit(model, shape, seen, shod=shod))
-    return hair.tucked(tucked(model, shape), shape)
+    haired = hair.thickness(model) > RISE if "hair" in model.layers else None
+    bald = hair.sunk(model, shape)               # a head that is fitted too high would hide where hair ends
+    model = model.moved(outline.fit(bald, shape, seen, shod=shod))
+    return hair.tucked(tucked(model, shape), shape, haired)
 
 
 def put_on(model: BodyModel, looks: Sequence[Look], without: Collection[str] = ()) -> BodyModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from dinar.body.layers import RISE, Layer, wearing
 from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, part_labels
 from dinar.camera import Camera, framing
+from dinar.dressing import dressed
 from dinar.fit import hair, outline, shell
 from dinar.fit.look import Look
 from dinar.parts import BodyPart
@@ -108,6 +111,23 @@ def test_cropped_hair_is_thin(model: BodyModel) -> None:
     assert float(found.height[found.height > RISE].median()) < 0.012
 
 
+def test_hair_of_a_head_that_is_fitted_too_high_ends_where_it_is_seen(model: BodyModel) -> None:
+    """Landmarks of a face tell where a head is, and not how high it is: here it is 2 cm lower than the mean."""
+    parts, camera = cropped(model, 0.35)
+    lower = int((parts > 0).any(1).nonzero()[0]) + 7
+    parts[:lower] = int(BodyPart.BACKGROUND)
+    photo = SimpleNamespace(parts=parts, mask=(parts > 0).float()[None])
+    found = dressed(model, [photo], [SimpleNamespace(body=model.neutral(), camera=camera)])
+    with torch.no_grad():
+        vertices = found(found.neutral()).vertices
+    face = rasterize(camera.project(vertices), found.faces, SIZE).face[0].long()
+    rows = (face >= 0).any(1).nonzero()[:, 0]
+    assert lower - 5 <= int(rows[0]) <= lower + 2          # and not 8 above
+    first = face[int(rows[0]) : int(rows[0]) + 4]
+    of_hair = found.layer[found.faces[first[first >= 0], 0]] == 1
+    assert of_hair.float().mean() > 0.9                       # the scalp went with it
+
+
 def test_cropped_hair_goes_down_to_the_nape_where_nobody_sees_it(model: BodyModel) -> None:
     parts, camera = cropped(model)
     found = hair.fit(model, [Look(parts, model.neutral(), camera)])
@@ -178,7 +198,7 @@ def test_the_brim_of_a_hat_goes_round_the_head(model: BodyModel) -> None:
     for way in ((1.0, 0.0), (-1.0, 0.0), (0.0, -1.0)):              # both sides and behind
         there = (outwards[:, 0] * way[0] + outwards[:, 2] * way[1]) > 0.8
         assert float((found.height - plain.height.clamp(min=0))[there].max()) > 0.02
-        assert float(found.height[there].max()) > 0.035
+        assert float(found.height[there].max()) > 0.033
 
 
 def test_hair_ends_where_it_is_seen_to_end(model: BodyModel) -> None:

@@ -21,13 +21,15 @@ from torch import Tensor
 from dinar.body.layers import RISE, Layer, bare, vertices_of
 from dinar.body.model import BodyModel
 from dinar.fit.look import Look
-from dinar.fit.shell import AT_LEAST, AWAY, BARE, GAP, Told, even, freed
+from dinar.fit.shell import AT_LEAST, AWAY, BARE, CAP, COLUMNS, GAP, Told, even, freed
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
+from dinar.texture.filling import scalp_of
 
 FACING = 0.4         # cosine to the camera from which a vertex is seen from in front; aside it is less than that
 NOISE = 0.05         # metres: what an equation is off, as much as some hundred that are off together
 HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
+BESIDE = 0.006       # metres below the skin from which hair is followed outwards
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
 PIXELS = 60          # of hair, from which it is worn as a layer,
@@ -35,6 +37,8 @@ SHARE = 0.15         # where they are as many, by those of the naked head
 HAIRLINE = 0.004     # metres of hair at its end that are no more than painted on the skin: fringes are thin before eyes
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
+
+SUNK = 0.05          # metres that the scalp is, where outlines are looked at
 
 _HAIR = (BodyPart.HAIR, BodyPart.HEADWEAR)
 _SKIN = (BodyPart.FACE_SKIN, BodyPart.SKIN)
@@ -107,12 +111,15 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     of_hair, silent = (np.isin(part, kinds) for kinds in (_HAIR, _NOTHING))
     clear = (of_hair & inside) | hidden | ~inside | silent
     hair = of_hair[0]
-    front = (facing > FACING) & inside[0] & ~hidden[0] & ~silent[0]
-    # aside, hair is followed outwards from where the skin ends, or begins a little beside it
+    top = np.arange(len(facing)) // COLUMNS < CAP
+    beyond = top & (part[0] == BodyPart.BACKGROUND)                  # the head is too high there, which tells no hair
+    front = (facing > FACING) & inside[0] & ~hidden[0] & ~silent[0] & ~beyond
+    # aside, hair is followed outwards from where the skin ends, or begins a little beside it; upon the skull it may
+    # end below, since heads are fitted too high
     last, hat = np.full(len(facing), -np.inf), part[0] == BodyPart.HEADWEAR
     untold = silent[0].copy()                                        # whether what lies beyond it tells nothing
     for k, step in enumerate(AWAY, 1):
-        on = of_hair[k] & inside[k] & (step - np.maximum(last, 0) <= GAP)
+        on = of_hair[k] & inside[k] & (step - np.maximum(last, 0) <= GAP) & (top | (step >= -BESIDE))
         untold = np.where(on, False, untold | (silent[k] & (step - np.maximum(last, 0) <= GAP)))
         last = np.where(on, step, last)
         hat |= on & (part[k] == BodyPart.HEADWEAR)
@@ -158,25 +165,52 @@ def shaped(model: BodyModel, height: Tensor) -> BodyModel:
     return model.moved(moved)
 
 
-def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
-    """The body of shape [S] with ears and scalp drawn back under the hair that covers them."""
+def thickness(model: BodyModel) -> Tensor:
+    """How high the hair that is worn lies above the mean body's skin: float32 [N], metres."""
+    layer, own = Layer.load("hair"), vertices_of(model, "hair").cpu()
+    return layer.height(model.layers["hair"].cpu()) + (model.offsets.cpu()[own] * layer.outwards).sum(1)
+
+
+def tucked(model: BodyModel, shape: Tensor, worn: Tensor | None = None) -> BodyModel:
+    """The body of shape [S] with ears and scalp drawn back under the hair that covers them.
+
+    worn  bool [N]  where there is hair, though it may lie lower than the skin; default: where it lies above that
+    """
     if "hair" not in model.layers:
         return model
     layer = Layer.load("hair")
-    own = vertices_of(model, "hair").cpu()
+    rest, skin, inner, near, share = _beneath(model, shape)
+    thick = ((rest[vertices_of(model, "hair").cpu()] - inner) * layer.outwards).sum(1)
+    worn = thick > RISE if worn is None else worn | (thick > RISE)
+    outwards = torch.nn.functional.normalize((layer.outwards[near] * share).sum(1), dim=1)
+    own_height = ((rest[skin] - (inner[near] * share).sum(1)) * outwards).sum(1)
+    back = (own_height - (thick[near].amin(1) - UNDER)).clamp(0, DRAWN_BACK) * worn[near].all(1)
+    moved = torch.zeros_like(rest)
+    moved[skin] = -back[:, None] * outwards
+    return model.moved(moved)
+
+
+def sunk(model: BodyModel, shape: Tensor) -> BodyModel:
+    """The body of shape [S] with the scalp so deep under hair that the head's outline is that of hair alone."""
+    if "hair" not in model.layers:
+        return model
+    layer = Layer.load("hair")
+    rest, skin, _, near, share = _beneath(model, shape)
+    under = scalp_of(model).cpu()[skin] * (thickness(model) > RISE)[near].any(1)
+    moved = torch.zeros_like(rest)
+    moved[skin] = -SUNK * under[:, None] * (layer.outwards[near] * share).sum(1)
+    return model.moved(moved)
+
+
+def _beneath(model: BodyModel, shape: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The body at rest [V, 3], its head's own vertices [M], the skin below those of the shell [N, 3], and for each of
+    the head's the nearest of these [M, 3] with their shares [M, 3, 1].
+    """
+    layer = Layer.load("hair")
     rest = model.rest(shape[None])[0][0].detach().cpu()
     inner = layer.inner + torch.tensordot(shape.cpu().to(layer.shape_basis), layer.shape_basis, dims=1)
-    thick = ((rest[own] - inner) * layer.outwards).sum(1)
     head = model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1).cpu()
     skin = ((model.layer.cpu() == 0) & (head > 0.5)).nonzero()[:, 0]
     distance, near = cKDTree(inner.numpy()).query(rest[skin].numpy(), k=_NEAR)
     share = torch.from_numpy(1 / np.maximum(distance, 1e-4)).float()
-    share = (share / share.sum(1, keepdims=True))[..., None]
-    near = torch.from_numpy(near)
-    outwards = torch.nn.functional.normalize((layer.outwards[near] * share).sum(1), dim=1)
-    own_height = ((rest[skin] - (inner[near] * share).sum(1)) * outwards).sum(1)
-    cover = thick[near].amin(1)
-    back = (own_height - (cover - UNDER)).clamp(0, DRAWN_BACK) * (cover > RISE)
-    moved = torch.zeros_like(rest)
-    moved[skin] = -back[:, None] * outwards
-    return model.moved(moved)
+    return rest, skin, inner, torch.from_numpy(near), (share / share.sum(1, keepdims=True))[..., None]

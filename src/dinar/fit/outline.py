@@ -39,6 +39,7 @@ ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwa
 SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
 
 _NEAR = 0.003           # metres: gaps are told to that
+_PLAIN = 0.003          # metres inwards that an outline was once told to move, for that to hold ever after
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
 _HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
@@ -103,15 +104,17 @@ def fit(
     surface = surface or surface_of(model, shape, shod=shod)
     views = [_View.of(model, silhouette, surface.direction) for silhouette in silhouettes]
     moved = np.zeros(len(surface.vertices))
+    told: list[tuple[sparse.sparray, np.ndarray, np.ndarray]] = []
     for step in range(steps):
-        rows, targets, weights = [], [], []
+        now = []
         for view in views:
             row, target, weight = view.equations(faces, moved, surface.free)
             if step:
                 weight = weight * np.minimum(1, OUTLIER / np.maximum(np.abs(target), 1e-9))
-            rows.append(row)
-            targets.append(target + row @ moved)
-            weights.append(weight)
+            now.append((row, target + row @ moved, weight))
+            inwards = target < -_PLAIN
+            told.append((row[inwards], now[-1][1][inwards], weight[inwards]))
+        rows, targets, weights = zip(*now, *told[: -len(views)], strict=True)
         moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
     moved = _unfolded(surface, moved, faces)
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
