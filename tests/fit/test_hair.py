@@ -198,7 +198,7 @@ def test_the_brim_of_a_hat_goes_round_the_head(model: BodyModel) -> None:
     for way in ((1.0, 0.0), (-1.0, 0.0), (0.0, -1.0)):              # both sides and behind
         there = (outwards[:, 0] * way[0] + outwards[:, 2] * way[1]) > 0.8
         assert float((found.height - plain.height.clamp(min=0))[there].max()) > 0.02
-        assert float(found.height[there].max()) > 0.033
+        assert float(found.height[there].max()) > 0.035
 
 
 def test_hair_ends_where_it_is_seen_to_end(model: BodyModel) -> None:

@@ -128,7 +128,8 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     begun = np.isfinite(last)
     height = np.where(front & hair, AT_LEAST, BARE)
     height = np.where(side & begun, far, height)
-    kind = np.where(side & begun & ~untold, 0, np.where(hair | side & begun, 1, -1))
+    below = last < -BESIDE
+    kind = np.where(side & begun & ~untold & ~below, 0, np.where(hair | side & begun, 1, -1))
     weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, np.where(untold, 0.0, 0.5)), 0.0)
     bare, worn = ~np.isin(labels, _HAIR + _NOTHING), np.isin(labels, _HAIR)
     pixels = cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 3)

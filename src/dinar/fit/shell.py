@@ -19,7 +19,7 @@ from torch import Tensor
 from dinar.body.layers import RISE, Layer
 from dinar.texture.filling import edges_of
 
-AWAY = np.arange(-0.03, 0.25, 0.002)
+AWAY = np.arange(-15, 125) * 0.002
 """Metres above the skin at which photos are asked."""
 
 GAP = 0.006          # metres without hair that are passed over
