@@ -20,7 +20,7 @@ from dinar.fit import outline
 from dinar.raster.rasterize import rasterize
 from dinar.texture.drawing import antialiased
 
-SIZE = (400, 300)
+SIZE = (800, 600)
 AROUND = tuple(range(0, 360, 45))
 
 

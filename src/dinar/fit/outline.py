@@ -4,7 +4,7 @@ Clothes and hair that masks show beyond the body are then geometry, and not pain
 one direction, the normal of the smoothed body, so the unknown is one number a vertex. At the pixels of the body's
 outline the mask's outline is looked for across it; each pair is a linear equation for the corners of the triangle seen
 there. Their least squares, with a penalty on slopes and curvature of the movement over the surface, are solved a few
-times, each time about the surface moved so far (Gauss-Newton).
+times, each time with the equations of the surface moved so far beside those from before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwa
 SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
 
 _NEAR = 0.003           # metres: gaps are told to that
-_PLAIN = 0.003          # metres inwards that an outline was once told to move, for that to hold ever after
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
 _HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
@@ -104,17 +103,15 @@ def fit(
     surface = surface or surface_of(model, shape, shod=shod)
     views = [_View.of(model, silhouette, surface.direction) for silhouette in silhouettes]
     moved = np.zeros(len(surface.vertices))
-    told: list[tuple[sparse.sparray, np.ndarray, np.ndarray]] = []
+    rows, targets, weights = [], [], []
     for step in range(steps):
-        now = []
         for view in views:
             row, target, weight = view.equations(faces, moved, surface.free)
             if step:
                 weight = weight * np.minimum(1, OUTLIER / np.maximum(np.abs(target), 1e-9))
-            now.append((row, target + row @ moved, weight))
-            inwards = target < -_PLAIN
-            told.append((row[inwards], now[-1][1][inwards], weight[inwards]))
-        rows, targets, weights = zip(*now, *told[: -len(views)], strict=True)
+            rows.append(row)                    # those of all steps count: what was moved is no longer at the outline
+            targets.append(target + row @ moved)
+            weights.append(weight)
         moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
     moved = _unfolded(surface, moved, faces)
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
@@ -260,8 +257,9 @@ def _across(
     fine = 2
     steps = np.arange(-reach[0] * fine, reach[1] * fine + 1) / fine
     start = reach[0] * fine
-    py = y[:, None] + outwards[:, 1:] * (0.5 + steps)
-    px = x[:, None] + outwards[:, :1] * (0.5 + steps)
+    edge = 0.5 * np.abs(outwards).max(1, keepdims=True)          # from such a pixel's centre, on average
+    py = y[:, None] + outwards[:, 1:] * (edge + steps)
+    px = x[:, None] + outwards[:, :1] * (edge + steps)
     px, py = px.astype(np.float32), py.astype(np.float32)
     value = cv2.remap(mask, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     other = cv2.remap(covered, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 0.5
