@@ -164,3 +164,19 @@ def test_what_hides_much_of_a_leg_does_not_make_it_thin(avatar: Avatar) -> None:
 def test_nothing_moves_farther_than_it_may(avatar: Avatar) -> None:
     seen = [replace(one, mask=torch.ones(1, *SIZE)) for one in snapshots(avatar, torch.zeros(1, 3))]
     assert outline.fit(avatar.model, avatar.shape, seen).norm(dim=1).max() <= outline.OUTWARDS + 1e-5
+
+
+def test_the_edge_of_a_picture_is_no_outline(avatar: Avatar) -> None:
+    """A photo that ends at the chest tells nothing of shoulders."""
+    front = snapshots(avatar, torch.zeros_like(avatar.model.template), (0.0,))[0]
+    mask = front.mask.clone()
+    rows = (mask[0] > 0.5).any(1).nonzero()[:, 0]
+    cut = int(rows[0] + 0.22 * (rows[-1] - rows[0]))
+    mask[:, :cut] = 0
+    inside = torch.ones(mask.shape[1:], dtype=torch.bool)
+    inside[:cut] = False
+    seen = [replace(front, mask=mask)]
+    told, untold = (
+        outline.fit(avatar.model, avatar.shape, seen, inside=inside).norm(dim=1) for inside in ([inside], None)
+    )
+    assert untold.max() > 0.015 and told.max() < 5e-3

@@ -92,6 +92,7 @@ def fit(
     *,
     surface: Surface | None = None,         # default: the model's in this shape; another saves half the time
     shod: bool = False,                     # the feet wear shoes, whose tips may move
+    inside: Sequence[Tensor | None] | None = None,   # [H, W] each: what it shows, at whose edge no outline is; all
     steps: int = STEPS,
 ) -> Tensor:
     """Movements of the resting body's vertices [V, 3], metres, that make its outlines those of the masks.
@@ -101,7 +102,8 @@ def fit(
     """
     faces = model.faces.numpy()
     surface = surface or surface_of(model, shape, shod=shod)
-    views = [_View.of(model, silhouette, surface.direction) for silhouette in silhouettes]
+    inside = inside or [None] * len(silhouettes)
+    views = [_View.of(model, one, surface.direction, part) for one, part in zip(silhouettes, inside, strict=True)]
     moved = np.zeros(len(surface.vertices))
     rows, targets, weights = [], [], []
     for step in range(steps):
@@ -173,25 +175,29 @@ class _View:
     """A mask, and the body before its camera.
 
     mask       float32 [h, w]
+    inside     bool [h, w]     what the picture shows
     vertices   float64 [V, 3]  of the body in the mask's pose, metres
     direction  float64 [V, 3]  in which they move there
     """
 
     mask: np.ndarray
+    inside: np.ndarray
     vertices: np.ndarray
     direction: np.ndarray
     camera: Camera
 
     @classmethod
-    def of(cls, model: BodyModel, silhouette: Silhouette, direction: np.ndarray) -> _View:
+    def of(cls, model: BodyModel, silhouette: Silhouette, direction: np.ndarray, inside: Tensor | None) -> _View:
         scale = SIDE / max(silhouette.camera.size)
         size = tuple(max(1, round(side * scale)) for side in silhouette.camera.size)
         mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
+        shown = np.ones(mask.shape, np.float32) if inside is None else inside.float().numpy()
+        shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA) == 1
         with torch.no_grad():
             posed = model(silhouette.body)
             turns = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
         turned = np.einsum("vij,vj->vi", turns.double().numpy(), direction)
-        return cls(mask, posed.vertices[0].double().numpy(), turned, silhouette.camera.resized(size))
+        return cls(mask, shown, posed.vertices[0].double().numpy(), turned, silhouette.camera.resized(size))
 
     def equations(
         self, faces: np.ndarray, moved: np.ndarray, free: np.ndarray
@@ -205,6 +211,9 @@ class _View:
         covered = (face >= 0).astype(np.float32)
         y, x, outwards = _rim(covered)
         distance, weight = _across(self.mask, covered, y, x, outwards, self._reach(points))
+        there = np.stack([y, x], 1) + (distance[:, None] + 1.5) * outwards[:, ::-1]       # beyond the mask's outline
+        row, column = np.clip(np.round(there).astype(int), 0, np.subtract(covered.shape, 1)).T
+        weight = weight * (self.inside[y, x] & self.inside[row, column])
         corners = faces[face[y, x]]                                                       # [N, 3]
         share = fragments.barycentric[0].numpy()[y, x].astype(np.float64)
         points = points.double().numpy()
