@@ -56,6 +56,7 @@ def main() -> None:
         mask, person = photo.mask, dressed(model, [photo], [pose])
         with torch.no_grad():
             covered, label = drawn(person, pose.body, pose.camera)
+        covered = covered * photo.inside                        # nobody knows what is beyond a picture's edge
         union = float(torch.maximum(mask, covered).sum())
         missed, beyond = (mask - covered).clamp(min=0), (covered - mask).clamp(min=0)
         found.append(overlap(covered, mask))

@@ -192,7 +192,7 @@ class _View:
         size = tuple(max(1, round(side * scale)) for side in silhouette.camera.size)
         mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
         shown = np.ones(mask.shape, np.float32) if inside is None else inside.float().numpy()
-        shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA) == 1
+        shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA) > 0.99
         with torch.no_grad():
             posed = model(silhouette.body)
             turns = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
