@@ -81,7 +81,7 @@ def test_a_skirt_is_worn_where_it_is_seen(view: View) -> None:
     skirt = (material.known.parts == BodyPart.DRESS)[None, None]
     shown = {name: float(one.mask[skirt].mean()) for name, one in drawn.items()}
     assert min(shown[name] for name in ("texture", "mirrored-front", "telea")) > 0.95
-    assert max(shown[name] for name in ("texture-front", "texture-anny", "texture-body")) < shown["texture"] - 0.02
+    assert max(shown[name] for name in ("texture-front", "texture-anny", "texture-body")) < shown["texture"] - 0.01
     true = replace(view, parts=torch.full((SIDE, SIDE), int(BodyPart.DRESS), dtype=torch.uint8))
     assert Material(true, open_body(), size=128).known.parts is None            # a set's labels are not for rows
 

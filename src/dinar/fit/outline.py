@@ -109,12 +109,13 @@ def fit(
     for step in range(steps):
         for view in views:
             row, target, weight = view.equations(faces, moved, surface.free)
-            if step:
-                weight = weight * np.minimum(1, OUTLIER / np.maximum(np.abs(target), 1e-9))
             rows.append(row)                    # those of all steps count: what was moved is no longer at the outline
             targets.append(target + row @ moved)
             weights.append(weight)
-        moved = _solved(surface, sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights))
+        system, goal, weight = sparse.vstack(rows), np.concatenate(targets), np.concatenate(weights)
+        if step:
+            weight = weight * np.minimum(1, OUTLIER / np.maximum(np.abs(goal - system @ moved), 1e-9))
+        moved = _solved(surface, system, goal, weight)
     moved = _unfolded(surface, moved, faces)
     return torch.from_numpy(moved[:, None] * surface.direction).to(model.template)
 
