@@ -27,6 +27,7 @@ from dinar.camera import Camera
 from dinar.dressing import dressed
 from dinar.errors import InputError
 from dinar.evaluate.outlines import overlap
+from dinar.evaluate.photos import PICTURES
 from dinar.fit.fit import fit
 from dinar.pipeline import look_at
 from dinar.raster.rasterize import rasterize
@@ -34,7 +35,6 @@ from dinar.store import Store
 
 FINE = 3     # samples a pixel and side
 REGIONS = "head", "hand", "foot", "torso"
-SUFFIXES = ".jpg", ".jpeg", ".png", ".webp"
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     options.add_argument("--show", type=Path)
     given = options.parse_args()
     folders = [sorted(path.iterdir()) if path.is_dir() else [path] for path in given.photos]
-    paths = [path for folder in folders for path in folder if path.suffix.lower() in SUFFIXES]
+    paths = [path for folder in folders for path in folder if path.suffix.lower() in PICTURES]
     model, found = open_body(), []
     print(f"| photo | overlap | missed | beyond | {' | '.join(REGIONS)} |\n|{'---|' * (4 + len(REGIONS))}")
     for path in paths:

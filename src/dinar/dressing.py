@@ -51,7 +51,7 @@ def dressed(
     seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
     inside = [photo.inside if isinstance(photo, Photo) else None for photo in photos]
     haired = hair.thickness(model) > RISE if "hair" in model.layers else None
-    bald = hair.sunk(model, shape)               # a head that is fitted too high would hide where hair ends
+    bald = hair.sunk(model, shape, haired)               # a head that is fitted too high would hide where hair ends
     model = model.moved(outline.fit(bald, shape, seen, shod=shod, inside=inside))
     return hair.tucked(tucked(model, shape), shape, haired)
 

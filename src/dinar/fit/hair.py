@@ -191,13 +191,13 @@ def tucked(model: BodyModel, shape: Tensor, worn: Tensor | None = None) -> BodyM
     return model.moved(moved)
 
 
-def sunk(model: BodyModel, shape: Tensor) -> BodyModel:
-    """The body of shape [S] with the scalp so deep under hair that the head's outline is that of hair alone."""
-    if "hair" not in model.layers:
+def sunk(model: BodyModel, shape: Tensor, worn: Tensor | None) -> BodyModel:
+    """The body of shape [S] with the scalp so deep under hair, `worn` bool [N], that it alone is the head's outline."""
+    if worn is None:
         return model
     layer = Layer.load("hair")
     rest, skin, _, near, share = _beneath(model, shape)
-    under = scalp_of(model).cpu()[skin] * (thickness(model) > RISE)[near].any(1)
+    under = scalp_of(model).cpu()[skin] * worn[near].any(1)
     moved = torch.zeros_like(rest)
     moved[skin] = -SUNK * under[:, None] * (layer.outwards[near] * share).sum(1)
     return model.moved(moved)

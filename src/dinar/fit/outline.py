@@ -21,11 +21,12 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import RISE, Layer, vertices_of
+from dinar.body.layers import RISE, vertices_of
 from dinar.body.model import Body, BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
 from dinar.camera import Camera
+from dinar.fit.hair import thickness
 from dinar.raster.rasterize import rasterize
 from dinar.texture.filling import scalp_of
 
@@ -326,9 +327,7 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
         of_hair = vertices_of(model, "hair")
         kept = torch.where(of_hair, 0, torch.maximum(kept, head))
-        layer = Layer.load("hair")
-        above = layer.height(model.layers["hair"]) + (model.offsets[of_hair] * layer.outwards).sum(1)
-        kept[of_hair] = (above < RISE).to(kept)
+        kept[of_hair] = (thickness(model) < RISE).to(kept)
     return (1 - kept).clamp(0, 1).double().numpy()
 
 
