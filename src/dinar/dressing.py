@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-
-from torch import Tensor
 
 from dinar.body.layers import RISE, tucked, wearing
-from dinar.body.model import Body, BodyModel
-from dinar.camera import Camera
+from dinar.body.model import BodyModel
 from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
-from dinar.fit.look import Look, shown_at
-from dinar.parts import BodyPart
+from dinar.fit.look import Look, looks_at, shown_at
+from dinar.fit.rims import Seen
 from dinar.photo.photo import Photo
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A photo as `outline.fit` looks at it."""
-
-    mask: Tensor
-    body: Body
-    camera: Camera
 
 
 def dressed(
@@ -38,7 +25,7 @@ def dressed(
 
     Where parts are known, cloth hangs over the trunk's hollows (`fit.draping`), and feet in shoes have no toes.
     """
-    shape, looks = fits[0].body.shape[0], _looks(photos, fits)
+    shape, looks = fits[0].body.shape[0], looks_at(photos, fits)
     if layers:
         model = put_on(model, looks, without)
     shod = False
@@ -48,7 +35,7 @@ def dressed(
         shod = model.name == "open" and shoes.shod(*shown)
     if shod:
         model = model.moved(shoes.put_on(model))
-    seen = [_Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
+    seen = [Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
     inside = [photo.inside if isinstance(photo, Photo) else None for photo in photos]
     haired = hair.thickness(model) > RISE if "hair" in model.layers else None
     bald = hair.sunk(model, shape, haired)               # a head that is fitted too high would hide where hair ends
@@ -65,14 +52,3 @@ def put_on(model: BodyModel, looks: Sequence[Look], without: Collection[str] = (
     worn = {name: one for name, one in fitted.items() if one is not None and one.worn}
     model = wearing(model, {name: one.coefficients for name, one in worn.items()})
     return hair.shaped(model, worn["hair"].height) if "hair" in worn else model
-
-
-def _looks(photos: Sequence[Photo], fits: Sequence[Fit]) -> list[Look]:
-    """The photos with known parts, and the body there; nobody knows what is beyond a picture's edge."""
-    looks = []
-    for photo, found in zip(photos, fits, strict=True):
-        if photo.parts is not None:
-            cut = isinstance(photo, Photo)
-            parts = photo.parts.masked_fill(~photo.inside, int(BodyPart.UNKNOWN)) if cut else photo.parts
-            looks.append(Look(parts, found.body, found.camera))
-    return looks

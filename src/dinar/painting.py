@@ -83,7 +83,8 @@ def _detailed(avatar: Avatar, detailer: Detailer, plain: Tensor, known: NeuralTe
     change = detailer(*(whole(some, detailer.size)[None] for some in (plain, avatar.painted, known.filled[0])))
     edge = near(known.filled, islands.covered, reach=FEATHER)
     freedom = Freedom.of(avatar.model, avatar.layout, size)
-    painted = freedom.changed(avatar.painted[None], islands.extended(change[..., :size, :size]), edge)[0]
+    change = islands.extended(change[..., :size, :size])
+    painted = freedom.changed(plain[None], avatar.painted[None], change, edge)[0]
     rgb = torch.where(known.filled > 0, avatar.texture.rgb, painted)
     return replace(avatar, texture=replace(avatar.texture, rgb=rgb), painted=painted)
 

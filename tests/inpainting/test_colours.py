@@ -6,7 +6,7 @@ import pytest
 import torch
 from texture.shapes import paint
 
-from dinar.inpainting.colours import SHADES, Look, match_colours, relit, shaded
+from dinar.inpainting.colours import MEAN_SHADES, SHADES, Look, luminance, match_colours, relit, shaded, steady
 from dinar.texture.neural_texture import NeuralTexture
 
 SIZE = 32
@@ -94,18 +94,39 @@ def test_cloth_is_shaded_and_keeps_its_hue() -> None:
     assert torch.equal(found.rgb[:, :, : SIZE // 2], grey.rgb[:, :, : SIZE // 2])
     shade = (found.rgb / plain)[:, :, SIZE // 2 :]
     assert (shade.amax(1) - shade.amin(1)).max() < 1e-4                             # all channels alike
-    assert shade[..., :4].max() == pytest.approx(SHADES[0]) and shade[..., -4:].min() == pytest.approx(SHADES[1])
-    assert SHADES[0] < float(shade[..., SIZE // 3].mean()) < SHADES[1]
+    assert shade.min() >= SHADES[0] - 1e-5 and shade.max() <= SHADES[1] + 1e-5
+    assert float(shade[..., :4].mean()) < float(shade[..., -4:].mean())
     black = shaded(grey, plain * 0, torch.ones_like(where))
     assert not black.rgb.any()
 
 
+def test_stripes_keep_their_contrast_and_folds_stay() -> None:
+    side = 160
+    stripes = torch.where(torch.arange(side) // 8 % 2 > 0, 0.8, 0.2).expand(1, 1, side, side)
+    folds = 1 - 0.2 * (torch.arange(side) // 5 % 3 == 0).float()[:, None].expand(1, 1, side, side)
+    everywhere, middle = torch.ones_like(stripes), (..., slice(40, 120), slice(40, 120))
+    paler = 0.35 + 0.3 * stripes                                                    # all that white and dark become
+    ratio = (steady(paler, stripes, everywhere) / stripes)[middle]
+    assert ratio.max() / ratio.min() < 1.1 < (paler / stripes)[middle].max() / (paler / stripes)[middle].min()
+    ratio = (steady(stripes * folds, stripes, everywhere) / stripes)[middle]
+    assert ratio.max() - ratio.min() == pytest.approx(0.2, rel=0.1)
+    assert float(ratio.mean()) == pytest.approx(MEAN_SHADES[0], abs=0.02)
+
+
+def test_means_over_windows_are_held() -> None:
+    white = torch.full((1, 1, 160, 160), 0.9)
+    everywhere = torch.ones_like(white)
+    for shade, held in (0.5, MEAN_SHADES[0]), (0.97, 0.97), (1.5, MEAN_SHADES[1]):
+        assert torch.allclose(steady(white * shade, white, everywhere), white * held, atol=0.02)
+    assert torch.equal(steady(white * 0.5, white, everywhere * 0), white * 0.5)     # where it does not count
+
+
 def test_relit_colours_keep_their_hues_in_shade_and_take_a_sheen() -> None:
     before = torch.tensor([0.6, 0.2, 0.1])[:, None, None].expand(3, 4, 4)
-    shade = relit(before * 0.9, before, darkest=0.8, lighter=0.05)
+    shade = relit(luminance(before * 0.9), before, darkest=0.8, lighter=0.05)
     assert torch.allclose(shade, before * 0.9)
-    assert torch.allclose(relit(before * 0.1, before, darkest=0.8, lighter=0.05), before * 0.8)
-    other = relit(before.flip(0), before, darkest=0.8, lighter=0.05)            # of another hue, and darker
+    assert torch.allclose(relit(luminance(before * 0.1), before, darkest=0.8, lighter=0.05), before * 0.8)
+    other = relit(luminance(before.flip(0)), before, darkest=0.8, lighter=0.05)            # of another hue, and darker
     assert torch.allclose(other / before, (other / before)[:1].expand_as(before))
-    assert torch.allclose(relit(before + 0.03, before, darkest=0.8, lighter=0.05), before + 0.03)
-    assert torch.allclose(relit(before + 0.3, before, darkest=0.8, lighter=0.05), before + 0.05)
+    assert torch.allclose(relit(luminance(before + 0.03), before, darkest=0.8, lighter=0.05), before + 0.03)
+    assert torch.allclose(relit(luminance(before + 0.3), before, darkest=0.8, lighter=0.05), before + 0.05)

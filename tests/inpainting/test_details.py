@@ -6,6 +6,7 @@ import torch
 from dinar.body.layers import BOXES
 from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, load_layout, part_weights
+from dinar.inpainting.colours import MEAN_SHADES
 from dinar.inpainting.details import DARKEST, LIGHTER, Freedom
 from dinar.texture.filling import face_of
 
@@ -46,15 +47,28 @@ def test_the_whole_atlas(model) -> None:
 
 
 def test_what_counts_of_a_change() -> None:
-    maps = torch.zeros(1, 1, 4)
+    maps = torch.zeros(1, 160, 160)
     amount, hues, edge = maps + 1, maps.clone(), maps[None].clone()
-    hues[..., 1], edge[..., 2], amount[..., 3] = 1, 1, 0
-    painted, change = torch.tensor([0.4, 0.3, 0.2]).view(1, 3, 1, 1).expand(-1, -1, 1, 4), torch.tensor([0.5, 0, 0])
-    found = Freedom(amount, hues).changed(painted, change.view(1, 3, 1, 1).expand_as(painted), edge)[0, :, 0]
-    assert torch.allclose(found[:, 0], painted[0, :, 0, 0] + LIGHTER)                # of clothes: grey
-    assert torch.allclose(found[:, 1], torch.tensor([0.9, 0.3, 0.2]))                # where hues are free
-    assert torch.equal(found[:, 2:], painted[0, :, 0, 2:])                           # known, and of the face
-    dark = Freedom(amount, hues).changed(painted, torch.full_like(painted, -1), edge)[0, :, 0, 0]
-    assert torch.allclose(dark, DARKEST * painted[0, :, 0, 0])
-    black = torch.full((1, 3, 1, 4), 0.004)
-    assert torch.equal(Freedom(amount, hues).changed(black, torch.zeros_like(black), edge), black)
+    hues[..., 40:80], edge[..., 80:120], amount[..., 120:] = 1, 1, 0
+    freedom = Freedom(amount, hues)
+    painted = torch.tensor([0.4, 0.3, 0.2])[None, :, None, None].expand(-1, -1, 160, 160)
+    speck = (torch.rand(160, 160, generator=torch.Generator().manual_seed(0)) < 0.02).float()
+    found = freedom.changed(painted, painted, torch.tensor([0.5, 0, 0])[:, None, None] * speck[None, None], edge)[0]
+    more = (found - painted[0])[:, speck > 0]
+    column = speck.nonzero()[:, 1]
+    assert more[:, column < 40].min() > 0.8 * LIGHTER                                # of clothes: grey
+    red = more[:, (column >= 40) & (column < 80)]
+    assert torch.allclose(red, torch.tensor([0.5, 0, 0])[:, None].expand_as(red), atol=1e-5)   # where hues are free
+    assert more[:, column >= 80].abs().max() < 1e-6                                  # known, and of the face
+    dark = freedom.changed(painted, painted, -speck[None, None].expand_as(painted), edge)[0][:, speck > 0]
+    expected = DARKEST * painted[0, :, :1, 0]
+    assert torch.allclose(dark[:, column < 40], expected.expand_as(dark[:, column < 40]), atol=0.01)
+    black = torch.full((1, 3, 160, 160), 0.004)
+    assert torch.allclose(freedom.changed(black, black, torch.zeros_like(black), edge), black, atol=1e-6)
+
+
+def test_clothes_stay_as_light_as_the_plain_filling() -> None:
+    maps = torch.zeros(1, 160, 160)
+    white = torch.full((1, 3, 160, 160), 0.9)
+    found = Freedom(maps + 1, maps).changed(white, white * 0.9, white * -0.3, maps[None])
+    assert found.min() == pytest.approx(0.9 * MEAN_SHADES[0], abs=0.01)

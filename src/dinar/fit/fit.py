@@ -9,8 +9,11 @@ import torch
 
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
+from dinar.fit import extremities, shoes
 from dinar.fit.descent import DAMPING, step
-from dinar.fit.problem import LEVEL, Problem, Unknowns, Weights
+from dinar.fit.look import looks_at, shown_at
+from dinar.fit.problem import LEVEL, Problem, Weights
+from dinar.fit.rims import Seen
 from dinar.parallel import torch_threads
 from dinar.photo.landmarks import BODY
 from dinar.photo.photo import Photo
@@ -91,15 +94,29 @@ def fit(
                 if before - state.loss < ENOUGH * before:
                     break
             unknowns, done = state.unknowns, done + stage.steps
+        bodies = problem.body(unknowns).to(torch.float32)
+        seen = [
+            Seen(photo.mask, bodies[i : i + 1], problem.camera(unknowns, i)) for i, photo in enumerate(photos)
+        ]
+        feet = _shod(model, photos, seen)
+        found = [
+            _result(problem, i, extremities.turned(feet, one, photos[i].inside), one.camera)
+            for i, one in enumerate(seen)
+        ]
         if progress is not None:
             progress(1.0)
-        return [_result(problem, unknowns, i) for i in range(len(photos))]
+        return found
 
 
-def _result(problem: Problem, unknowns: Unknowns, i: int) -> Fit:
+def _shod(model: BodyModel, photos: Sequence[Photo], seen: Sequence[Seen]) -> BodyModel:
+    """The body, in shoes if the photos show them."""
+    looks = looks_at(photos, seen)
+    worn = model.name == "open" and bool(looks) and shoes.shod(*shown_at(model, looks))
+    return model.moved(shoes.put_on(model)) if worn else model
+
+
+def _result(problem: Problem, i: int, body: Body, camera: Camera) -> Fit:
     photo, target, model = problem.photos[i], problem.sights[i].target, problem.model
-    body = problem.body(unknowns)[i : i + 1].to(torch.float32)
-    camera = problem.camera(unknowns, i)
     mesh = model(body)
     shared = [name for name in photo.landmarks.names if name in model.landmark_names]     # in the order of `targets`
     counted = torch.tensor([name in BODY for name in shared]) & (target.weight > 0)

@@ -12,6 +12,9 @@ from torch import Tensor
 from dinar.body.layers import bare
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
+from dinar.fit.rims import Silhouette
+from dinar.parts import BodyPart
+from dinar.photo.photo import Photo
 from dinar.raster.rasterize import rasterize
 from dinar.texture.part_colours import Places, counted
 
@@ -28,6 +31,17 @@ class Look:
     parts: Tensor
     body: Body
     camera: Camera
+
+
+def looks_at(photos: Sequence[Photo], bodies: Sequence[Silhouette]) -> list[Look]:
+    """The photos with known parts, and the bodies there; nobody knows what is beyond a picture's edge."""
+    looks = []
+    for photo, seen in zip(photos, bodies, strict=True):
+        if photo.parts is not None:
+            cut = isinstance(photo, Photo)                  # a view of somebody who is known has no window
+            parts = photo.parts.masked_fill(~photo.inside, int(BodyPart.UNKNOWN)) if cut else photo.parts
+            looks.append(Look(parts, seen.body, seen.camera))
+    return looks
 
 
 def shown_at(model: BodyModel, looks: Sequence[Look]) -> tuple[Places, np.ndarray]:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from scipy import sparse
@@ -22,15 +20,13 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.layers import RISE, vertices_of
-from dinar.body.model import Body, BodyModel
+from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
-from dinar.camera import Camera
 from dinar.fit.hair import thickness
-from dinar.raster.rasterize import rasterize
+from dinar.fit.rims import Mask, Silhouette
 from dinar.texture.filling import scalp_of
 
-SIDE = 512              # pixels of the longer side of the masks that are compared
 STEPS = 4
 OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most
 SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
@@ -43,21 +39,11 @@ _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
 _HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
-_RIM = 1.5              # pixels of blur in which the direction of an outline is measured
 _STEEP = 0.3            # cosine: surface seen at the outline has to move across it
 _DENSITY = 38.0         # 1 / metre: equations per area of a limb of 10 cm radius, which the penalties are relative to
-_GAP = 0.3              # weight of an equation that closes a gap between limbs, where no outline is seen
 _FOLD = 0.2             # cosine between the normals of a triangle before and after; below, it is flattened again
 
 _SYMMETRIC = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}     # of `splu`
-
-
-class Silhouette(Protocol):
-    """Who is seen where: mask float32 [1, H, W] in [0, 1], the body there (batch 1), and its camera of size (H, W)."""
-
-    mask: Tensor
-    body: Body
-    camera: Camera
 
 
 @dataclass(frozen=True)
@@ -176,121 +162,41 @@ def _solved(surface: Surface, rows: sparse.sparray, targets: np.ndarray, weights
 class _View:
     """A mask, and the body before its camera.
 
-    mask       float32 [h, w]
-    inside     bool [h, w]     what the picture shows
     vertices   float64 [V, 3]  of the body in the mask's pose, metres
     direction  float64 [V, 3]  in which they move there
     """
 
-    mask: np.ndarray
-    inside: np.ndarray
+    mask: Mask
     vertices: np.ndarray
     direction: np.ndarray
-    camera: Camera
 
     @classmethod
     def of(cls, model: BodyModel, silhouette: Silhouette, direction: np.ndarray, inside: Tensor | None) -> _View:
-        scale = SIDE / max(silhouette.camera.size)
-        size = tuple(max(1, round(side * scale)) for side in silhouette.camera.size)
-        mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
-        shown = np.ones(mask.shape, np.float32) if inside is None else inside.float().numpy()
-        shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA) > 0.99
         with torch.no_grad():
             posed = model(silhouette.body)
             turns = torch.matmul(model.skin_weights, posed.transforms[0, :, :3, :3].flatten(1)).unflatten(1, (3, 3))
         turned = np.einsum("vij,vj->vi", turns.double().numpy(), direction)
-        return cls(mask, shown, posed.vertices[0].double().numpy(), turned, silhouette.camera.resized(size))
+        return cls(Mask.of(silhouette, inside), posed.vertices[0].double().numpy(), turned)
 
     def equations(
         self, faces: np.ndarray, moved: np.ndarray, free: np.ndarray
     ) -> tuple[sparse.sparray, np.ndarray, np.ndarray]:
         """Rows [N, V], metres [N] that the outline has still to move, and weights [N]."""
-        count = len(moved)
         vertices = self.vertices + moved[:, None] * self.direction
-        points = self.camera.project(torch.from_numpy(vertices).float())
-        fragments = rasterize(points[None], torch.from_numpy(faces), self.camera.size)
-        face = fragments.face[0].numpy()
-        covered = (face >= 0).astype(np.float32)
-        y, x, outwards = _rim(covered)
-        distance, weight = _across(self.mask, covered, y, x, outwards, self._reach(points))
-        there = np.stack([y, x], 1) + (distance[:, None] + 1.5) * outwards[:, ::-1]       # beyond the mask's outline
-        row, column = np.clip(np.round(there).astype(int), 0, np.subtract(covered.shape, 1)).T
-        weight = weight * (self.inside[y, x] & self.inside[row, column])
-        corners = faces[face[y, x]]                                                       # [N, 3]
-        share = fragments.barycentric[0].numpy()[y, x].astype(np.float64)
-        points = points.double().numpy()
-        focal = float(self.camera.K[0, 0])
-        metres = (share * points[corners, 2]).sum(1) / focal                              # a pixel's width
-        rotation = self.camera.R.double().numpy()
-        there = (vertices @ rotation.T + self.camera.t.double().numpy())[corners]         # [N, 3, 3]
-        along = (self.direction @ rotation.T)[corners]
+        rim, camera = self.mask.rim(vertices, faces), self.mask.camera
+        rotation = camera.R.double().numpy()
+        there = (vertices @ rotation.T + camera.t.double().numpy())[rim.corners]          # [N, 3, 3]
+        along = (self.direction @ rotation.T)[rim.corners]
         slide = along[..., :2] - along[..., 2:] * there[..., :2] / there[..., 2:]
-        coefficient = share * (slide * outwards[:, None]).sum(2)
-        weight = weight * metres * (share * free[corners]).sum(1)
+        coefficient = rim.share * (slide * rim.outwards[:, None]).sum(2)
+        weight = rim.weight * rim.width * (rim.share * free[rim.corners]).sum(1)
         good = (weight > 0) & (coefficient.sum(1) > _STEEP)
         number = np.arange(int(good.sum()))
         rows = sparse.csr_array(
-            (coefficient[good].ravel(), (np.repeat(number, 3), corners[good].ravel())), shape=(len(number), count)
+            (coefficient[good].ravel(), (np.repeat(number, 3), rim.corners[good].ravel())),
+            shape=(len(number), len(moved)),
         )
-        return rows, (distance * metres)[good], weight[good]
-
-    def _reach(self, points: Tensor) -> tuple[int, int]:
-        """Pixels that are searched inwards and outwards."""
-        scale = float(self.camera.K[0, 0]) / float(points[:, 2].median())
-        return max(2, round(2 * INWARDS * scale)), max(2, round(OUTWARDS * scale))
-
-
-def _rim(covered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns [N] of covered pixels [h, w] beside uncovered ones, and the outline's direction there [N, 2]."""
-    inside = covered > 0
-    beside = cv2.dilate(1 - covered, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
-    beside[[0, -1]] = beside[:, [0, -1]] = False                            # what the image's border cuts is no outline
-    y, x = (inside & beside).nonzero()
-    blurred = cv2.GaussianBlur(covered, (0, 0), _RIM)
-    slope = -np.stack([cv2.Sobel(blurred, cv2.CV_32F, 1, 0)[y, x], cv2.Sobel(blurred, cv2.CV_32F, 0, 1)[y, x]], 1)
-    length = np.linalg.norm(slope, axis=1)
-    good = length > 1e-3
-    return y[good], x[good], (slope[good] / length[good, None]).astype(np.float64)
-
-
-def _across(
-    mask: np.ndarray,               # [h, w] soft
-    covered: np.ndarray,            # [h, w] of the body
-    y: np.ndarray,
-    x: np.ndarray,                  # [N] pixels of the body's outline
-    outwards: np.ndarray,           # [N, 2] unit, x and y
-    reach: tuple[int, int],         # pixels inwards and outwards
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [N] from the body's outline to the mask's, positive outwards, and weights [N], 0 where it is not found.
-
-    Outside, another limb of the body may come before the mask's edge: then both outlines are to meet half way.
-    """
-    fine = 2
-    steps = np.arange(-reach[0] * fine, reach[1] * fine + 1) / fine
-    start = reach[0] * fine
-    edge = 0.5 * np.abs(outwards).max(1, keepdims=True)          # from such a pixel's centre, on average
-    py = y[:, None] + outwards[:, 1:] * (edge + steps)
-    px = x[:, None] + outwards[:, :1] * (edge + steps)
-    px, py = px.astype(np.float32), py.astype(np.float32)
-    value = cv2.remap(mask, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    other = cv2.remap(covered, px, py, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 0.5
-    person = value >= 0.5
-    outside = np.arange(start, len(steps) - 1)
-    leaves = person[:, outside] & ~person[:, outside + 1]
-    inside = np.arange(start, 0, -1)
-    enters = ~person[:, inside] & person[:, inside - 1]
-    begins = person[:, start]
-    place = np.where(begins, outside[leaves.argmax(1)], inside[enters.argmax(1)] - 1)      # person here, not at + 1
-    found = np.where(begins, leaves.any(1), enters.any(1))
-    row = np.arange(len(y))
-    a, b = value[row, place], value[row, place + 1]
-    distance = steps[place] + (a - 0.5) / np.maximum(a - b, 1e-6) / fine
-    weight = found.astype(np.float64)
-    ahead = other[:, start + 2 * fine :]
-    meets = np.where(ahead.any(1), start + 2 * fine + ahead.argmax(1), len(steps))
-    blocked = begins & ahead.any(1) & (meets <= np.where(leaves.any(1), place, len(steps)))
-    distance = np.where(blocked, steps[np.minimum(meets, len(steps) - 1)] / 2, distance)
-    return distance, np.where(blocked, _GAP, weight)
+        return rows, rim.gap[good], weight[good]
 
 
 def _free_way(

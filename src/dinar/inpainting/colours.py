@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dinar.texture.neural_texture import NeuralTexture
 
 SHADES = 0.7, 1.05  # darkest and lightest, parts of the plain filling's luminance, to which cloth may be painted
 PULL = 1e-3   # of alpha and beta to where they start, beside squared differences of colours: many pairs fit plain cloth
 
+MEAN_SHADES = 0.93, 1.05   # the same of means over windows: garments are as light behind as in front, but for folds
+WINDOW = 1 / 8      # of a texture's side
+
 _LUMA = 0.299, 0.587, 0.114
 _BLACK = 0.02   # no darker luminance divides
+_DIM = 0.05     # luminance below which differences count as they are, not as parts of it
+_PLAIN = 0.05   # spread of a pattern's luminance below which shade is not taken to follow it
+_CELLS = 80     # a side, in which windows are measured
 
 
 @dataclass(frozen=True)
@@ -79,22 +86,49 @@ def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTex
     where    float32 [1 or B, 1, R, R]  how far, in [0, 1]: on cloth and limbs, which are behind of the colours they
                                         have in front; not on the head, where hair is
     """
-    weights = painted.new_tensor(_LUMA)[:, None, None]
-    mine, plain = ((rgb * weights).sum(1, keepdim=True) for rgb in (proposal.rgb, painted))
-    shade = (mine / plain.clamp(min=_BLACK)).clamp(*SHADES)
+    mine = steady(luminance(proposal.rgb), luminance(painted), where.expand(len(painted), -1, -1, -1))
+    shade = (mine / luminance(painted).clamp(min=_BLACK)).clamp(*SHADES)
     return replace(proposal, rgb=torch.lerp(proposal.rgb, (painted * shade).clamp(0, 1), where))
 
 
-def relit(rgb: Tensor, before: Tensor, *, darkest: float, lighter: float) -> Tensor:
-    """The colours `before` about as light as `rgb`, both [..., 3, H, W] in [0, 1].
+def luminance(rgb: Tensor) -> Tensor:
+    """How light colours [..., 3, H, W] are: [..., 1, H, W]."""
+    return (rgb * rgb.new_tensor(_LUMA)[:, None, None]).sum(-3, keepdim=True)
+
+
+def steady(light: Tensor, plain: Tensor, weight: Tensor) -> Tensor:
+    """Luminance that differs from the plain filling's as folds make it, all three [B, 1, R, R].
+
+    What follows a pattern is taken out, so that white stripes are not greyer and dark ones not paler, and what goes on
+    over windows is held within MEAN_SHADES.
+
+    weight  how far the change counts, in [0, 1]; windows are measured there
+    """
+    shade = (light + _DIM) / (plain + _DIM)
+    sums = torch.cat([weight * one for one in (torch.ones_like(shade), shade, plain, plain.square(), shade * plain)], 1)
+    cells = functional.interpolate(sums, (_CELLS, _CELLS), mode="area")
+    wide = round(_CELLS * WINDOW / 2) // 2
+    for _ in range(2):
+        cells = functional.avg_pool2d(cells, 2 * wide + 1, 1, wide)
+    share, *means = cells.split(1, dim=1)
+    mean, about, square, both = (one / share.clamp(min=1e-4) for one in means)
+    slope = (both - mean * about) / ((square - about.square()).clamp(min=0) + _PLAIN**2)
+    shift = mean.clamp(*MEAN_SHADES) - mean
+    size = shade.shape[-2:]
+    slope, about, shift = functional.interpolate(torch.cat([slope, about, shift], 1), size, mode="bilinear").split(1, 1)
+    steadied = shade - slope * (plain - about) + shift
+    return torch.lerp(light, steadied * (plain + _DIM) - _DIM, weight)
+
+
+def relit(light: Tensor, before: Tensor, *, darkest: float, lighter: float) -> Tensor:
+    """The colours `before` [..., 3, H, W] in [0, 1], of another luminance [..., 1, H, W].
 
     Darker ones keep their hues, as in shade, and `darkest` parts of their luminance at least; lighter ones have grey
     added, as by a sheen, `lighter` at most.
     """
-    weights = rgb.new_tensor(_LUMA)[:, None, None]
-    mine, had = ((some * weights).sum(-3, keepdim=True) for some in (rgb, before))
-    shade = (mine.clamp(min=_BLACK) / had.clamp(min=_BLACK)).clamp(darkest, 1)
-    return (before * shade + (mine - had).clamp(0, lighter)).clamp(0, 1)
+    had = luminance(before)
+    shade = (light.clamp(min=_BLACK) / had.clamp(min=_BLACK)).clamp(darkest, 1)
+    return (before * shade + (light - had).clamp(0, lighter)).clamp(0, 1)
 
 
 def _changed(texture: NeuralTexture, pair: Tensor) -> NeuralTexture:

@@ -11,12 +11,12 @@ from torch import Tensor
 from dinar.body.layers import BOXES, SCALE, bare
 from dinar.body.model import BodyModel
 from dinar.body.uv import PARTS, UVLayout, load_layout, part_weights, texel_map
-from dinar.inpainting.colours import relit
+from dinar.inpainting.colours import luminance, relit, steady
 from dinar.texture.filling import face_of
 
 BARE = "head", "left hand", "right hand"   # parts that may be given other hues
-DARKEST = 0.65       # parts of their luminance that are left to the others at least
-LIGHTER = 0.12       # grey that is added to them at most
+DARKEST = 0.65       # parts of the plain filling's luminance that are left to the others at least
+LIGHTER = 0.12       # grey that is added to it at most
 FEATHER = 1 / 40     # of the texture's side: how far from what is seen changes begin to count whole
 
 
@@ -51,11 +51,15 @@ class Freedom:
         amount[:, :side, :side], hues[:, :side, :side] = body.amount, body.hues
         return cls(amount, hues)
 
-    def changed(self, painted: Tensor, change: Tensor, edge: Tensor) -> Tensor:
+    def changed(self, plain: Tensor, painted: Tensor, change: Tensor, edge: Tensor) -> Tensor:
         """Painted colours [B, 3, R, R] with as much of a change, as large, as counts.
 
-        edge  [B, 1, R, R]  1 where colours are known, falling to 0 beside that
+        plain  what they are painted over, as large: clothes are as light as that but for folds
+        edge   [B, 1, R, R]  1 where colours are known, falling to 0 beside that
         """
         amount, hues = self.amount.to(change), self.hues.to(change)
-        free = (painted + change * amount * (1 - edge)).clamp(0, 1)
-        return torch.lerp(relit(free, painted, darkest=DARKEST, lighter=LIGHTER), free, hues)
+        counts = amount * (1 - edge)
+        free = (painted + change * counts).clamp(0, 1)
+        light = steady(luminance(free), luminance(plain), counts * (1 - hues))
+        found = torch.lerp(relit(light, plain, darkest=DARKEST, lighter=LIGHTER), free, hues)
+        return torch.where(counts > 0, found, painted)

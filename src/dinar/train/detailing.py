@@ -116,7 +116,7 @@ class DetailerStage(Stage):
 
     def _changed(self, batch: Filled, change: Tensor) -> Tensor:
         edge = near(batch.known, torch.ones_like(batch.known), reach=FEATHER)
-        return self.freedom.changed(batch.painted, change, edge)
+        return self.freedom.changed(batch.plain, batch.painted, change, edge)
 
     @cached_property
     def _looked_at(self) -> list[Filled]:
