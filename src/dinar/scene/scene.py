@@ -15,10 +15,10 @@ from dinar import images
 from dinar.avatar import Avatar, Shot
 from dinar.body.model import Body
 from dinar.camera import Camera
+from dinar.fit.level import levelled
 from dinar.parallel import in_order
 from dinar.scene import background, grain, shadow
 from dinar.scene.hole import hole
-from dinar.scene.level import levelled
 from dinar.scene.place import Course
 from dinar.texture.drawing import Rendering
 

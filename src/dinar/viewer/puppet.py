@@ -14,8 +14,10 @@ from torch.nn.functional import normalize
 
 from dinar.avatar import Avatar
 from dinar.body.model import Body
+from dinar.fit.level import levelled
 from dinar.motion import retarget
 from dinar.motion.motion import Motion
+from dinar.networks.pretrained import moved
 
 STANDING = "stand"
 PHOTO = "as in the photo"
@@ -66,15 +68,16 @@ class Puppet:
             self.version += 1
 
     def _still(self, name: str) -> Body:
-        """The person at rest or as in the first photo, on the ground, batch 1."""
-        body, model = self.avatar.standing(), self.avatar.model
+        """The person at rest or as in the first photo, upright on the ground, batch 1."""
+        body, model = self.avatar.standing().to("cpu"), moved(self.avatar.model, "cpu")
         if name == PHOTO:
             shot = self.avatar.shots[0]
             body = replace(body, pose=shot.pose[None], expression=shot.expression[None])
-        mesh = model(body.to(self.avatar.shape.device))
+            body, _ = levelled(model, replace(body, translation=shot.translation[None]), shot.camera)
+        mesh = model(body)
         place = mesh.joints[0, model.humanoid["hips"]].clone()
         place[1] = mesh.vertices[0, :, 1].min()
-        return replace(body.to("cpu"), translation=body.translation.cpu() - place.cpu())
+        return replace(body, translation=body.translation - place)
 
     @property
     def seconds(self) -> float:

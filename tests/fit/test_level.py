@@ -11,7 +11,7 @@ import torch
 from dinar.avatar import open_body
 from dinar.body.model import Body
 from dinar.camera import Camera, intrinsics
-from dinar.scene.level import EYE, MOST, levelled
+from dinar.fit.level import EYE, MOST, levelled
 
 SIZE = 90, 60
 
