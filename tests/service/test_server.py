@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from commands.program import Run, refused
@@ -16,6 +16,7 @@ from export.khronos import problems
 from dinar import pipeline
 from dinar.avatar import Avatar
 from dinar.errors import InputError
+from dinar.photo.source import Said, Source
 from dinar.progress import Progress
 from dinar.service import studio
 from dinar.service.server import Server
@@ -25,6 +26,8 @@ JPEG = {"Content-Type": "image/jpeg"}
 
 class House:
     """A server whose photos all show the same person, as soon as `gate` is open."""
+
+    said: ClassVar[list[Said]] = []
 
     def __init__(self, server: Server, gate: threading.Event) -> None:
         self.server, self.gate = server, gate
@@ -59,13 +62,14 @@ class House:
 def house(monkeypatch: pytest.MonkeyPatch, avatar: Avatar, tmp_path: Path) -> Iterator[House]:
     gate = threading.Event()
 
-    def create(photos: list[Path], *, progress: Progress, **_: Any) -> Avatar:
-        content = photos[0].read_bytes()
+    def create(source: Source, *, progress: Progress, **_: Any) -> Avatar:
+        content = source.photo.read_bytes()
+        House.said.append(source.said)
         with progress.stage("look"):
             progress.advance("look", 0.5)
             assert gate.wait(60)
         if content == b"nobody":
-            raise InputError(f"{photos[0]} shows no person")
+            raise InputError(f"{source.photo} shows no person")
         if content == b"bug":
             raise ZeroDivisionError
         return avatar
@@ -147,6 +151,18 @@ def test_who_may_not_ask(house: House) -> None:
         assert found[0] == status, (target, headers, found)
     assert house.ask("PUT", "/v1/avatars")[0] == 501
     assert house.say("GET", "/v1/avatars")[1] == {"avatars": []}
+
+
+def test_what_is_said_with_a_photo(house: House) -> None:
+    house.gate.set()
+    status, found = house.say("POST", "/v1/avatars?age=child&sex=f", b"a photo", JPEG)
+    assert status == 202 and house.ended(found["id"])["state"] == "ready"
+    assert house.said[-1] == Said(sex="f", age="child")
+    house.ended(house.send()["id"])
+    assert house.said[-1] == Said()
+    for query, words in (("age=7", "age 7 is not possible"), ("size=xl", "size cannot be said")):
+        status, found = house.say("POST", f"/v1/avatars?{query}", b"a photo", JPEG)
+        assert status == 400 and words in found["error"]
 
 
 def test_photos_wait_in_a_short_line(house: House) -> None:

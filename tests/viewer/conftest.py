@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinar.avatar import Avatar
+from dinar.photo.source import Said, Source
 from dinar.progress import Progress
 
 if TYPE_CHECKING:
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def open_viewer(monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> Iterator[Callable[..., Viewer]]:
-    """Opens viewers at free ports; what they make of a photo is `avatar`, after the usual stages."""
+    """Opens viewers at free ports; what they make of a photo is `avatar`, after the usual stages. `said` lists what was
+    said of the photos.
+    """
     pytest.importorskip("viser", reason="needs viser (dinar's extra 'view')")
     from dinar.viewer import viewer
 
-    def create(photos: list, *, progress: Progress, **_: Any) -> Avatar:
-        assert photos[0].stat().st_size > 0
+    said: list[Said] = []
+
+    def create(source: Source, *, progress: Progress, **_: Any) -> Avatar:
+        assert source.photo.stat().st_size > 0
+        said.append(source.said)
         with progress.stage("look"):
             pass
         with progress.stage("fit"):
@@ -34,6 +40,7 @@ def open_viewer(monkeypatch: pytest.MonkeyPatch, avatar: Avatar) -> Iterator[Cal
         opened.append(viewer.Viewer(*arguments, **options))
         return opened[-1]
 
+    start.said = said
     yield start
     for one in opened:
         one.close()

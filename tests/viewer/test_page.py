@@ -114,8 +114,8 @@ def test_what_goes_wrong_is_said_and_the_next_photo_works(
 
     good = pipeline.create
 
-    def nobody(photos: list, **_: Any) -> Avatar:
-        raise InputError(f"{photos[0]} shows no person; <b>try</b> a photo with the whole body in view")
+    def nobody(source: Any, **_: Any) -> Avatar:
+        raise InputError(f"{source.photo} shows no person; <b>try</b> a photo with the whole body in view")
 
     page.get_by_text("Drop a photo of a person here").wait_for()
     drop(page, "notes.txt", b"hello")

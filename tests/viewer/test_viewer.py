@@ -15,6 +15,7 @@ import pytest
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.motion.motion import Motion
+from dinar.photo.source import Said, Source
 
 
 def ask(url: str, method: str, target: str, body: bytes | None = None) -> tuple[int, bytes]:
@@ -52,6 +53,15 @@ def test_a_photo_becomes_an_avatar(open_viewer: Callable[..., Any], avatar: Avat
     assert viewer.name == "Grandma" and os.listdir(viewer._folder) == []
 
 
+def test_what_is_said_of_the_next_photo(open_viewer: Callable[..., Any], avatar: Avatar) -> None:
+    viewer = open_viewer(avatar)
+    assert drop(viewer, "a.jpg", b"photo") == (202, None) and open_viewer.said[-1] == Said()
+    viewer._panel.about["age"].value = "a child"
+    viewer._panel.about["sex"].value = "a woman"
+    assert drop(viewer, "b.jpg", b"photo") == (202, None) and open_viewer.said[-1] == Said(sex="f", age="child")
+    assert viewer._panel.about["age"].value == "a child"          # still, though the panel is another
+
+
 def test_failures_leave_the_page_alive(
     open_viewer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -60,13 +70,13 @@ def test_failures_leave_the_page_alive(
 
     good = pipeline.create
 
-    def nobody(photos: list, **_: Any) -> Avatar:
-        raise InputError(f"{photos[0]} shows no person")
+    def nobody(source: Source, **_: Any) -> Avatar:
+        raise InputError(f"{source.photo} shows no person")
 
     monkeypatch.setattr(pipeline, "create", nobody)
     assert drop(viewer, "beach.jpg", b"photo") == (202, "beach shows no person")     # no path of this computer
 
-    def bug(photos: list, **_: Any) -> Avatar:
+    def bug(source: Source, **_: Any) -> Avatar:
         raise ZeroDivisionError("one too many")
 
     monkeypatch.setattr(pipeline, "create", bug)

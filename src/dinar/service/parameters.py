@@ -1,4 +1,4 @@
-"""What the address of a .glb asks for, in the words that Ready Player Me's had."""
+"""What addresses ask for: of a .glb, in the words that Ready Player Me's had, and what is said with a photo."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from dinar.errors import InputError
 from dinar.export.profiles import PROFILES, Profile
+from dinar.photo.source import Said
 from dinar.speech.actions import EXTRAS, VISEMES
 
 _QUALITY: Mapping[str, tuple[int, int]] = {"low": (2, 256), "medium": (1, 512), "high": (0, 1024)}
@@ -18,6 +19,7 @@ _TEXELS = ("256", "512", "1024", "2048")
 _USUAL = ("mouthOpen", "mouthSmile")                    # of a file whose address names none
 _FORMATS = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
 _SWITCH = {"true": True, "false": False}
+_SAID = {"sex": ("f", "m", "unsure"), "age": ("adult", "child"), "held": ("keep", "cut")}
 _IGNORED = ("useHands", "textureQuality", "textureChannels", "lod", "uat", "cacheControl", "size")
 
 
@@ -55,6 +57,19 @@ def wanted(query: str, actions: tuple[str, ...], triangles: int) -> Profile:
     if "morphTargets" in pairs:
         profile = replace(profile, targets=_targets(pairs["morphTargets"], actions))
     return replace(profile, triangles=triangles >> level if level else None)
+
+
+def said(query: str) -> Said:
+    """What a photo's owner says of the person, in the words of `dinar create`'s options.
+
+    Raises InputError as `wanted` does.
+    """
+    pairs = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=32))
+    for name, value in pairs.items():
+        if name not in _SAID:
+            raise InputError(f"{name[:40]} cannot be said of a photo; there are {', '.join(_SAID)}")
+        _one_of(name, value, _SAID[name])
+    return Said(**pairs)
 
 
 def _targets(value: str, actions: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dinar.errors import InputError
+from dinar.service.parameters import said
 from dinar.service.studio import Full, Studio
 from dinar.viewer.door import Refused, Request, check_source
 from dinar.viewer.jobs import sentence
@@ -142,8 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, "model/gltf-binary", self.server.studio.glb(number, asked.query))
 
     def _post(self) -> None:
-        if urlsplit(self.path).path != _ALL:
+        asked = urlsplit(self.path)
+        if asked.path != _ALL:
             raise Refused(HTTPStatus.NOT_FOUND, "photos go to " + _ALL)
+        about = said(asked.query)
         suffix = _PHOTOS.get(self.headers.get("content-type", "").partition(";")[0].strip().lower())
         if suffix is None:       # no other site's page can send these types without being asked
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"a photo is one of {', '.join(_PHOTOS)}")
@@ -154,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a photo has 1 to {most} bytes")
         path = self._received(int(length), suffix)
         try:
-            order = self.server.studio.take(path)
+            order = self.server.studio.take(path, about)
         except InputError:
             path.unlink(missing_ok=True)
             raise

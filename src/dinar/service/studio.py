@@ -16,6 +16,7 @@ from dinar.errors import InputError
 from dinar.export import gltf
 from dinar.export.figure import Figure
 from dinar.export.simplify import simplified
+from dinar.photo.source import Said, Source
 from dinar.service.parameters import wanted
 from dinar.viewer.jobs import Told, sentence
 
@@ -56,7 +57,7 @@ class Studio:
         self._orders: dict[str, Order] = {
             path.name: Order(path.name, "ready") for path in sorted(folder.iterdir()) if _NUMBER.fullmatch(path.name)
         }
-        self._queue: queue.Queue[tuple[str, Path] | None] = queue.Queue(WAITING + 1)
+        self._queue: queue.Queue[tuple[str, Source] | None] = queue.Queue(WAITING + 1)
         self._lock = threading.Lock()
         self._drawing = threading.Lock()
         self._figures: OrderedDict[str, Figure] = OrderedDict()
@@ -73,7 +74,7 @@ class Studio:
         with self._lock:
             return self._orders.get(number)
 
-    def take(self, photo: Path) -> Order:
+    def take(self, photo: Path, said: Said = Said()) -> Order:  # noqa: B008 (frozen)
         """A photo, which is removed when it has been used. Raises Full where too many wait or are kept."""
         with self._lock:
             if sum(order.state in ("waiting", "making") for order in self._orders.values()) >= WAITING:
@@ -82,7 +83,7 @@ class Studio:
                 raise Full(f"{MOST} avatars are kept already; delete some")
             order = Order(secrets.token_hex(12), "waiting")
             self._orders[order.id] = order
-            self._queue.put_nowait((order.id, photo))
+            self._queue.put_nowait((order.id, Source(photo, said=said)))
         return order
 
     def forget(self, number: str) -> bool:
@@ -136,25 +137,26 @@ class Studio:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            number, photo = task
+            number, source = task
             try:
                 self._change(number, state="making")
-                self._make(number, photo)
+                self._make(number, source)
             except Exception as error:
-                self._change(number, state="failed", error=sentence(error).replace(str(photo), "the photo"), part=None)
+                why = sentence(error).replace(str(source.photo), "the photo")
+                self._change(number, state="failed", error=why, part=None)
             else:
                 self._change(number, state="ready", part=None)
             finally:
-                photo.unlink(missing_ok=True)
+                source.photo.unlink(missing_ok=True)
 
-    def _make(self, number: str, photo: Path) -> None:
+    def _make(self, number: str, source: Source) -> None:
         import torch
 
         from dinar import pipeline
 
         torch.manual_seed(0)
         progress = Told(lambda **fields: self._change(number, **fields))
-        avatar = pipeline.create([photo], device=self._device, progress=progress)
+        avatar = pipeline.create(source, device=self._device, progress=progress)
         avatar.save(self._folder / number)
         with self._drawing:
             self._keep(number, avatar.figure(progress=progress))

@@ -16,6 +16,7 @@ from dinar.avatar import VIEWS, Avatar
 from dinar.camera import framing
 from dinar.motion.humanoid import PARENT
 from dinar.motion.motion import Motion
+from dinar.photo.source import Said
 from dinar.viewer.puppet import PHOTO, REACH, STANDING, Puppet
 from dinar.viewer.saving import TOLD, Saving, aspect
 
@@ -37,6 +38,13 @@ FACES = {
 REGIONS = {
     "Eyes": "eye", "Brows": "brow", "Jaw": "jaw", "Mouth": "mouth", "Cheeks and nose": "cheek|nose", "Tongue": "tongue",
 }  # fmt: skip
+
+SAID = {
+    "sex": {"by the face": None, "a woman": "f", "a man": "m", "unsure": "unsure"},
+    "age": {"an adult": "adult", "a child": "child"},
+    "held": {"bags are cut out": None, "bags stay": "keep", "bags are cut out always": "cut"},
+}
+"""What may be said of a photo's person (`photo.source.Said`): as it is shown, and as it is."""
 
 
 def words(name: str) -> str:
@@ -68,6 +76,7 @@ class Panel:
         self._stage()
         with server.gui.add_folder(self._viewer.name):
             server.gui.add_markdown("Drag to turn, scroll to come closer. Drop another photo or a motion on the page.")
+            self._about()
         tabs = server.gui.add_tab_group()
         save = Saving(viewer, server, puppet, self)
         parts = {
@@ -186,6 +195,20 @@ class Panel:
         self._show_handles()
 
     # Tabs
+
+    def _about(self) -> None:
+        """What may be said of who is on the next photo."""
+        gui, viewer = self._server.gui, self._viewer
+        self.about: dict[str, viser.GuiDropdownHandle[str]] = {}
+
+        def told(_: viser.GuiEvent) -> None:
+            viewer.said = Said(**{name: SAID[name][one.value] for name, one in self.about.items()})
+
+        with gui.add_folder("The next photo", expand_by_default=False):
+            for name, meanings in SAID.items():
+                now = next(label for label, meaning in meanings.items() if meaning == getattr(viewer.said, name))
+                self.about[name] = gui.add_dropdown(name.capitalize(), tuple(meanings), initial_value=now)
+                self.about[name].on_update(told)
 
     def _look(self) -> None:
         gui = self._server.gui

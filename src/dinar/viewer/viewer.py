@@ -24,6 +24,7 @@ from dinar import pipeline
 from dinar.avatar import Avatar
 from dinar.errors import InputError
 from dinar.motion.motion import Motion
+from dinar.photo.source import Said, Source
 from dinar.progress import Progress
 from dinar.viewer import pictures
 from dinar.viewer.door import LOCAL, Door, Upload
@@ -70,6 +71,7 @@ class Viewer:
         self.jobs = Jobs()
         self.puppet: Puppet | None = None
         self.name = name
+        self.said = Said()                      # of who is on the next photo
         self._device = device
         self._panel: Panel | None = None
         self._drop = 0                          # number of the job that the last upload started
@@ -212,7 +214,8 @@ class Viewer:
 
     def _create(self, upload: Upload, name: str, progress: Progress) -> None:
         torch.manual_seed(0)
-        avatar = pipeline.create([upload.path], device=self._device, progress=progress)
+        source = Source(upload.path, said=self.said)
+        avatar = pipeline.create(source, device=self._device, progress=progress)
         self.show(avatar, name)
 
     def _open(self, upload: Upload, name: str, progress: Progress) -> None:
