@@ -14,7 +14,7 @@ from torch.optim import Adam
 from dinar.body.model import BodyModel
 from dinar.inpainting.details import FEATHER, Freedom
 from dinar.networks import pretrained
-from dinar.perceptual.lpips import load_lpips, unit
+from dinar.perceptual.lpips import LPIPS, load_lpips, unit
 from dinar.presets import Preset, build_detailer
 from dinar.store import Store
 from dinar.texture.trust import near
@@ -72,13 +72,9 @@ class DetailerStage(Stage):
         found = distances(changed, batch, weight)
         total = how.l1 * found["l1"] + how.means * found["means"]
         if self.lpips is not None:
-            self.lpips.to(device)
-            both = torch.cat([torch.lerp(batch.painted, some, weight) for some in (changed, batch.truth)], dim=1)
-            half = functional.avg_pool2d(torch.cat([both, weight], dim=1), 2)
-            part = cropped_about(half, half[:, 6:], how.crop, turn.rng)
-            mine, true = (self.lpips.layers(some) for some in part[:, :6].split(3, dim=1))
-            found["lpips"] = self.lpips.compare(unit(mine), unit(true)).mean()
-            found["contrast"] = contrast(mine, true, part[:, 6:])
+            both = [torch.lerp(batch.painted, some, weight) for some in (changed, batch.truth)]
+            half = functional.avg_pool2d(torch.cat([*both, weight], dim=1), 2)
+            found |= self._perceived(self.lpips.to(device), cropped_about(half, half[:, 6:], how.crop, turn.rng))
             total = total + how.lpips * found["lpips"] + how.contrast * found["contrast"]
         self.update("detailer", total)
         return {name: float(value.detach()) for name, value in {"total": total, **found}.items()}
@@ -98,11 +94,9 @@ class DetailerStage(Stage):
                 for name, colours in {"": detailed, "painted_": batch.painted, "plain_": batch.plain}.items():
                     found = distances(colours, batch, weight)
                     if self.lpips is not None:
-                        pair = torch.cat([torch.lerp(colours, batch.truth, 1 - weight), batch.truth], dim=1)
-                        pair = functional.avg_pool2d(pair * batch.shown, 2)
-                        mine, true = (self.lpips.to(device).layers(some) for some in pair.split(3, dim=1))
-                        found["lpips"] = self.lpips.compare(unit(mine), unit(true)).mean()
-                        found["contrast"] = contrast(mine, true, functional.avg_pool2d(weight, 2))
+                        both = [torch.lerp(colours, batch.truth, 1 - weight) * batch.shown, batch.truth * batch.shown]
+                        half = functional.avg_pool2d(torch.cat([*both, weight], dim=1), 2)
+                        found |= self._perceived(self.lpips.to(device), half)
                     for key, value in found.items():
                         sums[f"{name}{key}"] = sums.get(f"{name}{key}", 0.0) + float(value) / len(self._looked_at)
             if len(rows) < SHOWN:
@@ -113,6 +107,12 @@ class DetailerStage(Stage):
 
     def ship(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         pretrained.save(folder, averaged["detailer"], self.preset.detailer)
+
+    @staticmethod
+    def _perceived(lpips: LPIPS, both: Tensor) -> dict[str, Tensor]:
+        """LPIPS and `contrast` of colours and true ones, and where that counts [B, 3 + 3 + 1, H, W]."""
+        mine, true = (lpips.layers(some) for some in both[:, :6].split(3, dim=1))
+        return {"lpips": lpips.compare(unit(mine), unit(true)).mean(), "contrast": contrast(mine, true, both[:, 6:])}
 
     def _changed(self, batch: Filled, change: Tensor) -> Tensor:
         edge = near(batch.known, torch.ones_like(batch.known), reach=FEATHER)
