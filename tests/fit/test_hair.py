@@ -16,6 +16,7 @@ from dinar.camera import Camera, framing
 from dinar.dressing import dressed
 from dinar.fit import hair, outline, shell
 from dinar.fit.look import Look
+from dinar.fit.shell import AT_LEAST, BARE, CAP, COLUMNS
 from dinar.parts import BodyPart
 from dinar.raster.rasterize import rasterize
 
@@ -266,3 +267,14 @@ def test_hair_ends_in_a_smooth_line_where_no_photo_shows_it() -> None:
     assert np.abs(np.diff(ends)).max() < 0.8
     assert ends[25] > 23 and ends[55] < 21.5
     assert (rounded[:17] == 0.02).all() and (rounded[27:] == shell.DEEP).all()
+
+
+def test_narrow_bands_of_skin_in_the_hair_are_closed() -> None:
+    height = torch.full((CAP + 4, COLUMNS), AT_LEAST)
+    height[6:9] = BARE                                       # between hair
+    height[CAP - 4 :, :8] = BARE                             # a forehead: nothing is below it
+    closed = shell._closed(torch.cat([height.flatten(), height[0, :1]]))
+    grid = closed[:-1].view_as(height)
+    assert (grid[:9] == AT_LEAST).all() and (grid[CAP - 4 :, :8] == BARE).all()
+    height[5:10] = BARE                                      # wider than BAND
+    assert torch.equal(shell._closed(torch.cat([height.flatten(), height[0, :1]]))[:-1], height.flatten())

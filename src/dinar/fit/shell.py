@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter1d, median_filter
+from scipy.ndimage import binary_closing, gaussian_filter, gaussian_filter1d, maximum_filter1d, median_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -32,6 +32,7 @@ DEEP = -0.012        # so deep where hair is near,
 BURIED = 0.07        # and so deep where none is, since shoulders move;
 WITHIN = 0.8         # of the way to the head's axis at most
 SLOPE = 1.5          # metres a metre by which hair grows thicker from skin that is seen, at most
+BAND = 3             # rows without hair that are closed between rows that have some
 ROUNDED = 1.0, 3.0   # rows and columns over which its end is rounded where no photo shows it
 EARS = 17, 20, -0.45, 0.15   # rows, and cosines to straight ahead, of ears: what is raised would stick out of them
 ROUNDS = 3           # of evening heights out among neighbours
@@ -189,7 +190,17 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     rounded = _rounded(out, near)
     stays = ended | seen & (rounded < out) | ears & ~near       # what is seen aside is as thick as it is seen
     out = torch.from_numpy(np.where(stays, out, rounded)).to(height)
-    return torch.where(torch.from_numpy(near | beside), _ended(out, told), out)
+    out = torch.where(torch.from_numpy(near | beside), _ended(out, told), out)
+    return _closed(out)
+
+
+def _closed(height: Tensor) -> Tensor:
+    """Heights [N] without narrow bands of skin in the hair of the upper head: what shines there is taken for skin."""
+    grid = (height[:CAP * COLUMNS] > RISE).view(CAP, COLUMNS).numpy()
+    lacks = binary_closing(grid, np.ones((BAND + 1, 1))) & ~grid
+    out = height.clone()
+    out[: CAP * COLUMNS][torch.from_numpy(lacks.ravel())] = AT_LEAST
+    return out
 
 
 def _ended(height: Tensor, told: Sequence[Told]) -> Tensor:
