@@ -8,6 +8,7 @@ toes, each not far from where it was.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import roma
@@ -28,19 +29,36 @@ _FINGERS = "Thumb", "Index", "Middle", "Ring", "Little"
 
 
 @dataclass(frozen=True)
-class _Joint:
-    """A joint that turns; float64.
+class _Joints:
+    """The J joints that turn.
 
-    number  its row
-    above   its parent's row
-    of      [V]     how far vertices follow it
-    stiff   [3, 3]  what turns in the parent's frame are in spreads
+    numbers  int64 [J]           their rows
+    above    int64 [J]           their parents' rows
+    follow   float64 [V, J]      how far vertices follow them
+    stiff    float64 [J, 3, 3]   what turns in the parents' frames are in spreads
     """
 
-    number: int
-    above: int
-    of: np.ndarray
-    stiff: np.ndarray
+    numbers: Tensor
+    above: Tensor
+    follow: np.ndarray
+    stiff: Tensor
+
+    @classmethod
+    def of(cls, model: BodyModel) -> Self:
+        prior = PosePrior(model).double()
+        numbers, follow, stiff = [], [], []
+        for bone, number in model.humanoid.items():
+            part = bone.removeprefix("left").removeprefix("right")
+            name = "finger" if part.startswith(_FINGERS) else part
+            if name not in SPREADS:
+                continue
+            place = int((prior.bones == number).nonzero()[0])
+            spread = SPREADS[name] * prior.spread[place] / prior.spread[place].max()
+            numbers.append(number)
+            follow.append(model.skin_weights[:, model.below([number])].sum(1).double().numpy())
+            stiff.append(prior.axes[place].T / spread[:, None])
+        above = torch.tensor([model.parents[number] for number in numbers])
+        return cls(torch.tensor(numbers), above, np.stack(follow, axis=1), torch.stack(stiff))
 
 
 def turned(
@@ -52,56 +70,38 @@ def turned(
 ) -> Body:
     """The silhouette's body with its hands and feet where the mask shows them; a model with shoes on for feet in shoes.
     """
-    mask, joints, faces = Mask.of(silhouette, inside), _joints(model), model.faces.numpy()
-    body, first = silhouette.body, silhouette.body.pose[0].double()
+    mask, joints, faces = Mask.of(silhouette, inside), _Joints.of(model), model.faces.numpy()
+    body, first = silhouette.body, silhouette.body.pose[0, joints.numbers].double()
     for _ in range(steps):
         with torch.no_grad():
             posed = model(body)
         rows, gaps, weights = _equations(mask.rim(posed.vertices[0].double().numpy(), faces), mask, posed, joints)
         weights = weights * np.minimum(1, OUTLIER / np.maximum(np.abs(gaps), 1e-9))
-        system, right = rows.T @ (weights[:, None] * rows), rows.T @ (weights * gaps)
-        world, pose = posed.transforms[0, :, :3, :3].double(), body.pose[0].double()
-        for k, joint in enumerate(joints):
-            own = slice(3 * k, 3 * k + 3)
-            gone = roma.rotvec_composition((pose[joint.number], -first[joint.number])).numpy()
-            stiff = joint.stiff @ world[joint.above].T.numpy()               # of turns about the world's axes
-            system[own, own] += stiff.T @ stiff
-            right[own] -= stiff.T @ joint.stiff @ gone
-        turns = torch.from_numpy(np.linalg.solve(system, right)).view(-1, 3)
-        pose = pose.clone()
-        for joint, turn in zip(joints, turns, strict=True):
-            pose[joint.number] = roma.rotvec_composition((world[joint.above].T @ turn, pose[joint.number]))
-        body = replace(body, pose=pose[None].to(body.pose))
+        frames, now = posed.transforms[0, joints.above, :3, :3].double(), body.pose[0, joints.numbers].double()
+        gone = roma.rotvec_composition((now, -first))
+        stiff = joints.stiff @ frames.mT                                     # of turns about the world's axes
+        system = torch.block_diag(*(stiff.mT @ stiff)).numpy() + rows.T @ (weights[:, None] * rows)
+        pull = (stiff.mT @ joints.stiff @ gone[..., None]).flatten().numpy()
+        turns = torch.from_numpy(np.linalg.solve(system, rows.T @ (weights * gaps) - pull)).view(-1, 3, 1)
+        pose = body.pose.clone()
+        pose[0, joints.numbers] = roma.rotvec_composition(((frames.mT @ turns)[..., 0], now)).to(pose)
+        body = replace(body, pose=pose)
     return body
 
 
 def _equations(
-    rim: Rim, mask: Mask, posed: BodyMesh, joints: list[_Joint]
+    rim: Rim, mask: Mask, posed: BodyMesh, joints: _Joints
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows [N, 3 J] by the joints' turns about the world's axes, radians; gaps [N] in metres, and weights [N]."""
-    follows = np.stack([(rim.share * joint.of[rim.corners]).sum(1) for joint in joints], axis=1)     # [N, J]
-    near = follows.max(1) > 0.5
-    follows, outwards = follows[near], rim.outwards[near]
+    follow = (rim.share[..., None] * joints.follow[rim.corners]).sum(1)                 # [N, J]
+    near = follow.max(1) > 0.5
+    follow, outwards = follow[near], rim.outwards[near]
     there = (rim.share[near, :, None] * posed.vertices[0].double().numpy()[rim.corners[near]]).sum(1)
     rotation, place = mask.camera.R.double().numpy(), mask.camera.t.double().numpy()
     seen = there @ rotation.T + place
     away = (outwards * seen[:, :2]).sum(1) / seen[:, 2]                    # what is farther off is nearer the middle
     across = np.concatenate([outwards, -away[:, None]], axis=1) @ rotation
-    arms = there[:, None] - posed.joints[0].double().numpy()[[joint.number for joint in joints]]     # [N, J, 3]
-    rows = follows[..., None] * np.cross(arms, across[:, None])
-    return rows.reshape(len(rows), 3 * len(joints)), rim.gap[near], (rim.weight * rim.width)[near] / EACH / TRUST**2
-
-
-def _joints(model: BodyModel) -> list[_Joint]:
-    prior, found = PosePrior(model).double(), []
-    for bone, number in model.humanoid.items():
-        part = bone.removeprefix("left").removeprefix("right")
-        name = "finger" if part.startswith(_FINGERS) else part
-        if name not in SPREADS:
-            continue
-        place = int((prior.bones == number).nonzero()[0])
-        spread = SPREADS[name] * prior.spread[place] / prior.spread[place].max()
-        of = model.skin_weights[:, model.below([number])].sum(1).double().numpy()
-        stiff = (prior.axes[place].T / spread[:, None]).numpy()
-        found.append(_Joint(number, model.parents[number], of, stiff))
-    return found
+    arms = there[:, None] - posed.joints[0, joints.numbers].double().numpy()            # [N, J, 3]
+    rows = follow[..., None] * np.cross(arms, across[:, None])
+    weights = (rim.weight * rim.width)[near] / EACH / TRUST**2
+    return rows.reshape(len(rows), 3 * len(joints.numbers)), rim.gap[near], weights
