@@ -105,6 +105,7 @@ def _inpainted(
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
     head = filler.head if filler else head_texture(texel_map(layout, size), avatar.model)
+    held = Freedom.of(avatar.model, layout, size).held[None]
     texture = _known(avatar, parts)
     if before is None:
         known, painted = texture, _filler_of(avatar, filler)(seen_part(texture))
@@ -120,7 +121,7 @@ def _inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head),
+        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head, held),
         tuned=(texture, plain),
         change=change,
     )

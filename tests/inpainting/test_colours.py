@@ -90,13 +90,13 @@ def test_cloth_is_shaded_and_keeps_its_hue() -> None:
     plain = (paint(SIZE) * 0.4 + 0.1).clamp(0, 1)
     grey = whole(plain.mean(1, keepdim=True).expand_as(plain) * torch.linspace(0.2, 2, SIZE))
     where = (torch.arange(SIZE) >= SIZE // 2).float()[:, None].expand(1, 1, SIZE, SIZE)
-    found = shaded(grey, plain, where)
+    found = shaded(grey, plain, where, torch.ones_like(where))
     assert torch.equal(found.rgb[:, :, : SIZE // 2], grey.rgb[:, :, : SIZE // 2])
     shade = (found.rgb / plain)[:, :, SIZE // 2 :]
     assert (shade.amax(1) - shade.amin(1)).max() < 1e-4                             # all channels alike
     assert shade.min() >= SHADES[0] - 1e-5 and shade.max() <= SHADES[1] + 1e-5
     assert float(shade[..., :4].mean()) < float(shade[..., -4:].mean())
-    black = shaded(grey, plain * 0, torch.ones_like(where))
+    black = shaded(grey, plain * 0, torch.ones_like(where), torch.ones_like(where))
     assert not black.rgb.any()
 
 

@@ -35,6 +35,8 @@ def test_faces_stay_and_heads_and_hands_are_free(model) -> None:
     assert at(freedom.amount, model, trunk > 0.99).min() > 0.99
     assert at(freedom.hues, model, hands > 0.99).median() > 0.95
     assert at(freedom.hues, model, trunk > 0.99).max() < 0.05
+    feet = part_weights(model)[:, [PARTS.index("left foot"), PARTS.index("right foot")]].sum(1)
+    assert at(freedom.held, model, feet > 0.99).max() < 0.1 and at(freedom.held, model, trunk > 0.99).min() > 0.99
 
 
 def test_the_whole_atlas(model) -> None:
@@ -50,7 +52,7 @@ def test_what_counts_of_a_change() -> None:
     maps = torch.zeros(1, 160, 160)
     amount, hues, edge = maps + 1, maps.clone(), maps[None].clone()
     hues[..., 40:80], edge[..., 80:120], amount[..., 120:] = 1, 1, 0
-    freedom = Freedom(amount, hues)
+    freedom = Freedom(amount, hues, maps + 1)
     painted = torch.tensor([0.4, 0.3, 0.2])[None, :, None, None].expand(-1, -1, 160, 160)
     speck = (torch.rand(160, 160, generator=torch.Generator().manual_seed(0)) < 0.02).float()
     found = freedom.changed(painted, painted, torch.tensor([0.5, 0, 0])[:, None, None] * speck[None, None], edge)[0]
@@ -70,5 +72,8 @@ def test_what_counts_of_a_change() -> None:
 def test_clothes_stay_as_light_as_the_plain_filling() -> None:
     maps = torch.zeros(1, 160, 160)
     white = torch.full((1, 3, 160, 160), 0.9)
-    found = Freedom(maps + 1, maps).changed(white, white * 0.9, white * -0.3, maps[None])
+    darker = white * 0.9, white * -0.3, maps[None]
+    found = Freedom(maps + 1, maps, maps + 1).changed(white, *darker)
     assert found.min() == pytest.approx(0.9 * MEAN_SHADES[0], abs=0.01)
+    feet = Freedom(maps + 1, maps, maps).changed(white, *darker)                     # but not shoes
+    assert torch.allclose(feet, white * 0.9 - 0.3 * 0.9, atol=1e-4)

@@ -79,14 +79,15 @@ def _loss(
     return float(total.detach()), gradient
 
 
-def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor) -> NeuralTexture:
+def shaded(proposal: NeuralTexture, painted: Tensor, where: Tensor, held: Tensor) -> NeuralTexture:
     """The proposal with the plain filling's hues where asked: lighter or darker than that, within SHADES.
 
     painted  float32 [B, 3, R, R]       the plain filling's colours
     where    float32 [1 or B, 1, R, R]  how far, in [0, 1]: on cloth and limbs, which are behind of the colours they
                                         have in front; not on the head, where hair is
+    held     float32, as large          how far it stays as light as that but for folds (`steady`)
     """
-    mine = steady(luminance(proposal.rgb), luminance(painted), where.expand(len(painted), -1, -1, -1))
+    mine = steady(luminance(proposal.rgb), luminance(painted), (where * held).expand(len(painted), -1, -1, -1))
     shade = (mine / luminance(painted).clamp(min=_BLACK)).clamp(*SHADES)
     return replace(proposal, rgb=torch.lerp(proposal.rgb, (painted * shade).clamp(0, 1), where))
 
