@@ -52,10 +52,13 @@ def test_details_are_added_to_what_is_painted_and_to_nothing_else(person, detail
     told = part_weights(avatar.model)[:, [PARTS.index(part) for part in BARE]].sum(1, keepdim=True)
     free = texels.interpolate(told, avatar.model.faces)[0, 0]
     hands = body & (face == 0) & (free > 0.9)
+    assert (change[:, hands] >= 0).all()
     whole = change[:, hands][room[:, hands]]
     assert whole.max() > 0.95 * ADDED and whole.median() > 0.7 * ADDED     # less of it beside what is seen
     clothes = body & (free == 0) & (plain.painted > 0.2).all(0) & (plain.painted < 0.8).all(0)
     had, now = (luminance(some)[0, clothes] for some in (avatar.painted, found.painted))
+    added = (found.painted - avatar.painted)[:, clothes][:, now > had]
+    assert (added - added[:1]).abs().max() < 1e-4                          # grey
     light = float((now / had).mean())
     assert (now - had).max() <= LIGHTER + 1e-4 and 1 < light < MEAN_SHADES[1] + 0.03      # held, for all that is added
 

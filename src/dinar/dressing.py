@@ -8,7 +8,7 @@ from dinar.body.layers import RISE, tucked, wearing
 from dinar.body.model import BodyModel
 from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
-from dinar.fit.look import Look, looks_at, shown_at
+from dinar.fit.look import Look, inside_of, looks_at, shown_at
 from dinar.fit.rims import Seen
 from dinar.photo.photo import Photo
 
@@ -32,11 +32,11 @@ def dressed(
     if looks:
         shown = shown_at(model, looks)
         model = model.moved(draping.hang(model, shape, draping.clothed(model, *shown)))
-        shod = model.name == "open" and shoes.shod(*shown)
+        shod = shoes.made_for(model) and shoes.shod(*shown)
     if shod:
         model = model.moved(shoes.put_on(model))
     seen = [Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
-    inside = [photo.inside if isinstance(photo, Photo) else None for photo in photos]
+    inside = [inside_of(photo) for photo in photos]
     haired = hair.thickness(model) > RISE if "hair" in model.layers else None
     bald = hair.sunk(model, shape, haired)               # a head that is fitted too high would hide where hair ends
     model = model.moved(outline.fit(bald, shape, seen, shod=shod, inside=inside))

@@ -94,6 +94,9 @@ def test_cloth_is_shaded_and_keeps_its_hue() -> None:
     assert torch.equal(found.rgb[:, :, : SIZE // 2], grey.rgb[:, :, : SIZE // 2])
     shade = (found.rgb / plain)[:, :, SIZE // 2 :]
     assert (shade.amax(1) - shade.amin(1)).max() < 1e-4                             # all channels alike
+    freely = (shaded(grey, plain, where, torch.zeros_like(where)).rgb / plain)[:, :, SIZE // 2 :]
+    assert freely[..., :4].max() == pytest.approx(SHADES[0]) and freely[..., -4:].min() == pytest.approx(SHADES[1])
+    assert SHADES[0] < float(freely[..., SIZE // 3].mean()) < SHADES[1]
     assert shade.min() >= SHADES[0] - 1e-5 and shade.max() <= SHADES[1] + 1e-5
     assert float(shade[..., :4].mean()) < float(shade[..., -4:].mean())
     black = shaded(grey, plain * 0, torch.ones_like(where), torch.ones_like(where))

@@ -69,6 +69,22 @@ def test_what_counts_of_a_change() -> None:
     assert torch.allclose(freedom.changed(black, black, torch.zeros_like(black), edge), black, atol=1e-6)
 
 
+def test_what_counts_of_a_change_where_nothing_is_held() -> None:
+    maps = torch.zeros(1, 1, 4)
+    amount, hues, edge = maps + 1, maps.clone(), maps[None].clone()
+    hues[..., 1], edge[..., 2], amount[..., 3] = 1, 1, 0
+    freedom = Freedom(amount, hues, maps)
+    painted, change = torch.tensor([0.4, 0.3, 0.2]).view(1, 3, 1, 1).expand(-1, -1, 1, 4), torch.tensor([0.5, 0, 0])
+    found = freedom.changed(painted, painted, change.view(1, 3, 1, 1).expand_as(painted), edge)[0, :, 0]
+    assert torch.allclose(found[:, 0], painted[0, :, 0, 0] + LIGHTER)                # of clothes: grey
+    assert torch.allclose(found[:, 1], torch.tensor([0.9, 0.3, 0.2]))                # where hues are free
+    assert torch.equal(found[:, 2:], painted[0, :, 0, 2:])                           # known, and of the face
+    dark = freedom.changed(painted, painted, torch.full_like(painted, -1), edge)[0, :, 0, 0]
+    assert torch.allclose(dark, DARKEST * painted[0, :, 0, 0])
+    black = torch.full((1, 3, 1, 4), 0.004)
+    assert torch.equal(freedom.changed(black, black, torch.zeros_like(black), edge), black)
+
+
 def test_clothes_stay_as_light_as_the_plain_filling() -> None:
     maps = torch.zeros(1, 160, 160)
     white = torch.full((1, 3, 160, 160), 0.9)

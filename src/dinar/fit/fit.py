@@ -111,7 +111,7 @@ def fit(
 def _shod(model: BodyModel, photos: Sequence[Photo], seen: Sequence[Seen]) -> BodyModel:
     """The body, in shoes if the photos show them."""
     looks = looks_at(photos, seen)
-    worn = model.name == "open" and bool(looks) and shoes.shod(*shown_at(model, looks))
+    worn = shoes.made_for(model) and bool(looks) and shoes.shod(*shown_at(model, looks))
     return model.moved(shoes.put_on(model)) if worn else model
 
 

@@ -38,10 +38,15 @@ def looks_at(photos: Sequence[Photo], bodies: Sequence[Silhouette]) -> list[Look
     looks = []
     for photo, seen in zip(photos, bodies, strict=True):
         if photo.parts is not None:
-            cut = isinstance(photo, Photo)                  # a view of somebody who is known has no window
-            parts = photo.parts.masked_fill(~photo.inside, int(BodyPart.UNKNOWN)) if cut else photo.parts
+            inside = inside_of(photo)
+            parts = photo.parts if inside is None else photo.parts.masked_fill(~inside, int(BodyPart.UNKNOWN))
             looks.append(Look(parts, seen.body, seen.camera))
     return looks
+
+
+def inside_of(photo: Photo) -> Tensor | None:
+    """What a picture shows, bool [H, W]; None for a view of somebody who is known (`synth.view`), which is whole."""
+    return photo.inside if isinstance(photo, Photo) else None
 
 
 def shown_at(model: BodyModel, looks: Sequence[Look]) -> tuple[Places, np.ndarray]:

@@ -24,6 +24,11 @@ def shod(places: Places, counts: np.ndarray) -> bool:
     return bool(shoes >= SEEN and shoes >= SHOD * (shoes + skin))
 
 
+def made_for(model: BodyModel) -> bool:
+    """Whether the shoes are made for a body: they are for the open one."""
+    return model.name == "open"
+
+
 def put_on(model: BodyModel) -> Tensor:
     """Movements [V, 3] of the open body's resting vertices, metres, that make shoes of its feet."""
     index, offset = _loaded()
