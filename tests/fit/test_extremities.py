@@ -51,6 +51,23 @@ def test_hands_and_feet_are_turned_to_where_the_mask_shows_them(model) -> None:
         assert after < 0.5 * before, bone
 
 
+def test_a_head_is_turned_to_where_the_mask_shows_skin(model) -> None:
+    """Somebody seen from behind: what the outline of hair says is not asked."""
+    true, guess = bent(model, head=0.12), bent(model, leftUpperArm=0.0)
+    silhouette = replace(seen(model, true), body=guess)
+    joint = model.humanoid["head"]
+    near = model.skin_weights[:, model.below([joint])].sum(1) > 0.9
+
+    def apart(body: Body) -> float:
+        return float((model(body).vertices[0, near] - model(true).vertices[0, near])[:, :2].norm(dim=1).mean())
+
+    everything = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    assert apart(extremities.turned(model, silhouette, skin=everything)) < 0.5 * apart(guess)
+    for nothing in (None, ~everything):
+        found = extremities.turned(model, silhouette, skin=nothing)
+        assert float((found.pose[0, joint] - guess.pose[0, joint]).norm()) < 1e-6
+
+
 def test_the_rest_of_the_body_stays(model) -> None:
     true = bent(model, leftHand=0.25, rightLowerArm=0.1)
     guess = bent(model, leftUpperArm=0.0)

@@ -13,8 +13,10 @@ from dinar.data.dataset import Augmentation
 from dinar.errors import InputError
 from dinar.inpainting.inpainter import Inpainter
 from dinar.presets import TINY, build_detailer
+from dinar.texture.layered import front_part
 from dinar.train.avatars import avatar_of
 from dinar.train.fillings import Fillings, true_colours
+from dinar.train.inpainting import LatentSets, encode
 
 
 def painter() -> Inpainter:
@@ -49,6 +51,23 @@ def test_a_texture_and_its_truth_lie_on_the_same_surface(places, cache) -> None:
     unseen = (found.shown * (1 - found.known) > 0.5).float()
     assert unseen.sum() > 0.02 * side**2
     assert ((found.painted - found.plain).abs() * unseen).sum() > 0
+
+
+def test_latents_are_made_of_fillings(places, cache, tmp_path) -> None:
+    """The truth is the photo where that was seen, and what is filled where no view shows anything."""
+    some = opened(places, cache)
+    truth, photo = some.dressed(0)
+    side, size = TINY.colour_size, TINY.generator.size
+    assert truth.painted.shape == photo.painted.shape == (3, side, side)
+    assert truth.generated.shape == photo.generated.shape == (16, size, size)
+    assert (truth.masks >= photo.masks).float().mean() > 0.99 and 0.1 < photo.masks[1].float().mean() < 0.6
+    never = front_part(some.at(0).shown)[0] == 0
+    assert torch.equal(*(one.painted[never.expand(3, -1, -1)] for one in (truth, photo)))
+    assert (truth.painted != photo.painted).float().mean() > 0.05
+    assert 0 < (truth.generated - photo.generated).abs().mean() < photo.generated.abs().mean()
+    encode(some, appearance(), painter().autoencoder, tmp_path / "latents.safetensors")
+    found = LatentSets(tmp_path / "latents.safetensors")
+    assert len(found) == len(some) and found.at(0).mask.mean() > 0.05
 
 
 def test_the_truth_is_what_views_show(places, cache) -> None:

@@ -58,12 +58,25 @@ def test_the_small_renderer_starts_from_an_appearance(plan, tmp_path, monkeypatc
         opened("slim", TINY, replace(first, painter=tmp_path / "nowhere"), tmp_path / "run")
 
 
-def test_the_detailer_starts_from_what_paints(plan, tmp_path) -> None:
-    appearance = Appearance.load(plan.after)
+@pytest.fixture
+def painter(plan, tmp_path) -> Inpainter:
     torch.manual_seed(0)
     networks = presets.build_autoencoder(TINY), presets.build_denoiser(TINY)
-    painter = Inpainter.named("tiny", appearance.name, *networks)
+    painter = Inpainter.named("tiny", Appearance.load(plan.after).name, *networks)
     painter.save(tmp_path / "painter", {part: getattr(TINY, part) for part in ("autoencoder", "denoiser")})
+    return painter
+
+
+def test_a_denoiser_learns_from_what_is_filled_today(plan, painter, tmp_path) -> None:
+    first = replace(plan, textures=tmp_path / "fillings", painter=tmp_path / "painter")
+    stage = opened("inpainting", TINY, first, tmp_path / "run")
+    assert isinstance(stage, InpaintingStage) and len(stage.data) == 3 * TURNS
+    assert pretrained.digest(stage.autoencoder) != pretrained.digest(painter.autoencoder)      # it has a scale now
+    with pytest.raises(InputError, match="others have filled"):
+        opened("inpainting", TINY, replace(first, seed=1), tmp_path / "run")
+
+
+def test_the_detailer_starts_from_what_paints(plan, painter, tmp_path) -> None:
     first = replace(plan, textures=tmp_path / "fillings", painter=tmp_path / "painter")
     stage = opened("detailer", TINY, first, tmp_path / "run")
     assert isinstance(stage, DetailerStage) and stage.examples is stage.data and len(stage.data) == 3 * TURNS

@@ -1,4 +1,4 @@
-"""Hands and feet turned until their outlines are those of the masks.
+"""Hands and feet, and the heads of those who look away, turned until their outlines are those of the masks.
 
 Landmarks place them only roughly, and in a silhouette of the whole person they hardly count. Each step looks for the
 mask's outline across that of the drawn body (`fit.rims`), and a small least squares turns wrists, fingers, ankles and
@@ -7,6 +7,7 @@ toes, each not far from where it was.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -20,11 +21,13 @@ from dinar.fit.prior import PosePrior
 from dinar.fit.rims import Mask, Rim, Silhouette
 
 STEPS = 5
-SPREADS = {"Hand": 0.15, "Foot": 0.2, "Toes": 0.1, "finger": 0.08}   # radians that each turns from where it was
+SPREADS = {"Hand": 0.15, "Foot": 0.2, "Toes": 0.1, "finger": 0.08}   # radians that each turns from where it was,
+AWAY = {"neck": 0.08, "head": 0.08}     # and of a head without a face
 OUTLIER = 0.01          # metres: an outline farther away counts less
 TRUST = 0.004           # metres: spread of the place of an outline,
 EACH = 0.01             # which is told once in so many metres of it
 
+_WITHIN = 0.004         # of the picture's longer side: how far within an outline is told whose it is
 _FINGERS = "Thumb", "Index", "Middle", "Ring", "Little"
 
 
@@ -36,29 +39,32 @@ class _Joints:
     above    int64 [J]           their parents' rows
     follow   float64 [V, J]      how far vertices follow them
     stiff    float64 [J, 3, 3]   what turns in the parents' frames are in spreads
+    head     bool [J]            the head's and the neck's
     """
 
     numbers: Tensor
     above: Tensor
     follow: np.ndarray
     stiff: Tensor
+    head: np.ndarray
 
     @classmethod
-    def of(cls, model: BodyModel) -> Self:
+    def of(cls, model: BodyModel, spreads: Mapping[str, float]) -> Self:
         prior = PosePrior(model).double()
-        numbers, follow, stiff = [], [], []
+        numbers, follow, stiff, head = [], [], [], []
         for bone, number in model.humanoid.items():
             part = bone.removeprefix("left").removeprefix("right")
             name = "finger" if part.startswith(_FINGERS) else part
-            if name not in SPREADS:
+            if name not in spreads:
                 continue
             place = int((prior.bones == number).nonzero()[0])
-            spread = SPREADS[name] * prior.spread[place] / prior.spread[place].max()
+            spread = spreads[name] * prior.spread[place] / prior.spread[place].max()
             numbers.append(number)
             follow.append(model.skin_weights[:, model.below([number])].sum(1).double().numpy())
             stiff.append(prior.axes[place].T / spread[:, None])
+            head.append(name in AWAY)
         above = torch.tensor([model.parents[number] for number in numbers])
-        return cls(torch.tensor(numbers), above, np.stack(follow, axis=1), torch.stack(stiff))
+        return cls(torch.tensor(numbers), above, np.stack(follow, axis=1), torch.stack(stiff), np.array(head))
 
 
 def turned(
@@ -66,16 +72,21 @@ def turned(
     silhouette: Silhouette,
     inside: Tensor | None = None,      # [H, W]: what the picture shows, at whose edge no outline is; all
     *,
+    skin: Tensor | None = None,        # bool [H, W]: where it shows skin, of somebody whose head turns too
     steps: int = STEPS,
 ) -> Body:
     """The silhouette's body with its hands and feet where the mask shows them; a model with shoes on for feet in shoes.
+
+    Outlines of hair say nothing of where a head is, so `skin` says which do.
     """
-    mask, joints, faces = Mask.of(silhouette, inside), _Joints.of(model), model.faces.numpy()
+    joints = _Joints.of(model, SPREADS if skin is None else SPREADS | AWAY)
+    mask, faces = Mask.of(silhouette, inside), model.faces.numpy()
     body, first = silhouette.body, silhouette.body.pose[0, joints.numbers].double()
     for _ in range(steps):
         with torch.no_grad():
             posed = model(body)
-        rows, gaps, weights = _equations(mask.rim(posed.vertices[0].double().numpy(), faces), mask, posed, joints)
+        rim = mask.rim(posed.vertices[0].double().numpy(), faces)
+        rows, gaps, weights = _equations(rim, mask, posed, joints, skin)
         weights = weights * np.minimum(1, OUTLIER / np.maximum(np.abs(gaps), 1e-9))
         frames, now = posed.transforms[0, joints.above, :3, :3].double(), body.pose[0, joints.numbers].double()
         gone = roma.rotvec_composition((now, -first))
@@ -90,11 +101,13 @@ def turned(
 
 
 def _equations(
-    rim: Rim, mask: Mask, posed: BodyMesh, joints: _Joints
+    rim: Rim, mask: Mask, posed: BodyMesh, joints: _Joints, skin: Tensor | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows [N, 3 J] by the joints' turns about the world's axes, radians; gaps [N] in metres, and weights [N]."""
     follow = (rim.share[..., None] * joints.follow[rim.corners]).sum(1)                 # [N, J]
     near = follow.max(1) > 0.5
+    if skin is not None:
+        near &= _within(skin, rim) | (follow[:, ~joints.head].max(1) > 0.5)
     follow, outwards = follow[near], rim.outwards[near]
     there = (rim.share[near, :, None] * posed.vertices[0].double().numpy()[rim.corners[near]]).sum(1)
     rotation, place = mask.camera.R.double().numpy(), mask.camera.t.double().numpy()
@@ -105,3 +118,11 @@ def _equations(
     rows = follow[..., None] * np.cross(arms, across[:, None])
     weights = (rim.weight * rim.width)[near] / EACH / TRUST**2
     return rows.reshape(len(rows), 3 * len(joints.numbers)), rim.gap[near], weights
+
+
+def _within(region: Tensor, rim: Rim) -> np.ndarray:
+    """Whether the mask's outline is that of a region [H, W]: bool [N]."""
+    height, width = region.shape
+    place = rim.place * (width, height) - _WITHIN * max(height, width) * rim.outwards
+    x, y = np.clip(place.astype(int), 0, (width - 1, height - 1)).T
+    return region.numpy()[y, x]

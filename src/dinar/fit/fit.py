@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from dinar.body.model import Body, BodyModel
 from dinar.camera import Camera
@@ -15,7 +16,8 @@ from dinar.fit.look import looks_at, shown_at
 from dinar.fit.problem import LEVEL, Problem, Weights
 from dinar.fit.rims import Seen
 from dinar.parallel import torch_threads
-from dinar.photo.landmarks import BODY
+from dinar.parts import BodyPart
+from dinar.photo.landmarks import BODY, FACE
 from dinar.photo.photo import Photo
 from dinar.raster.rasterize import rasterize
 
@@ -100,7 +102,7 @@ def fit(
         ]
         feet = _shod(model, photos, seen)
         found = [
-            _result(problem, i, extremities.turned(feet, one, photos[i].inside), one.camera)
+            _result(problem, i, extremities.turned(feet, one, photos[i].inside, skin=_skin(photos[i])), one.camera)
             for i, one in enumerate(seen)
         ]
         if progress is not None:
@@ -113,6 +115,15 @@ def _shod(model: BodyModel, photos: Sequence[Photo], seen: Sequence[Seen]) -> Bo
     looks = looks_at(photos, seen)
     worn = shoes.made_for(model) and bool(looks) and shoes.shod(*shown_at(model, looks))
     return model.moved(shoes.put_on(model)) if worn else model
+
+
+def _skin(photo: Photo) -> Tensor | None:
+    """Where a photo shows skin of somebody whose face nobody sees, bool [H, W]; the face tells better how a head is
+    turned.
+    """
+    if photo.parts is None or any(photo.landmarks.seen(name) for name in ("nose", *FACE)):
+        return None
+    return torch.isin(photo.parts, torch.tensor([BodyPart.FACE_SKIN, BodyPart.SKIN], dtype=torch.uint8))
 
 
 def _result(problem: Problem, i: int, body: Body, camera: Camera) -> Fit:

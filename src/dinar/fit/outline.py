@@ -29,7 +29,8 @@ from dinar.texture.filling import scalp_of
 
 STEPS = 4
 OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most
-SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
+SMOOTH = 0.012          # metres over which bumps of the outline are smoothed,
+HAIR = 0.006            # and those of hair
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
 ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
@@ -37,6 +38,7 @@ SLIM = 0.15             # and of the thickness behind it, inwards: what hides ha
 
 _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
+_NECK = 0.9             # of the head's turns, with which skin is still the neck's
 _HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
 _STEEP = 0.3            # cosine: surface seen at the outline has to move across it
@@ -84,8 +86,9 @@ def fit(
 ) -> Tensor:
     """Movements of the resting body's vertices [V, 3], metres, that make its outlines those of the masks.
 
-    Face, hands and bare toes stay; the rest moves smoothly, not farther than `OUTWARDS` and `INWARDS`, outwards less
-    than half way to whatever surface it faces at rest, and inwards not more than `SLIM` of the way through the body.
+    Face, hands and bare toes stay; the rest, the neck too, moves smoothly, not farther than `OUTWARDS` and `INWARDS`,
+    outwards less than half way to whatever surface it faces at rest, and inwards not more than `SLIM` of the way
+    through the body.
     """
     faces = model.faces.numpy()
     surface = surface or surface_of(model, shape, shod=shod)
@@ -129,7 +132,12 @@ def surface_of(model: BodyModel, shape: Tensor, *, shod: bool = False) -> Surfac
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
     held = _KEPT * (1 - free) ** 3 + (SMOOTH / SPREAD) ** 2
-    smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
+    bumps = np.full(len(free), SMOOTH)
+    if "hair" in model.layers:
+        bumps[vertices_of(model, "hair").numpy()] = HAIR
+    bumps = sparse.diags(bumps)
+    wavy = bumps @ (stiffness + bumps @ bending @ bumps) @ bumps       # layers and the body do not share triangles
+    smoothness = _DENSITY * (wavy + mass @ sparse.diags(held))
     smoothness = smoothness.tocsc()
     loose = loose[np.argsort(splu(smoothness[loose][:, loose], permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)]
     smoothness = smoothness[loose][:, loose]
@@ -229,6 +237,7 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     ends = [model.humanoid[bone] for bone in bones]
     weights = model.skin_weights
     head = weights[:, model.below([model.humanoid["head"]])].sum(1)
+    head = ((head - _NECK) / (1 - _NECK)).clamp(0, 1)
     kept = head * (1 - scalp) + weights[:, model.below(ends)].sum(1)
     if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
         of_hair = vertices_of(model, "hair")

@@ -46,6 +46,7 @@ class Rim:
     share     [N, 3]        barycentric coordinates in it
     outwards  [N, 2]        unit, the outline's direction in the picture: x, y
     gap       [N]           metres from it to the mask's outline, positive outwards
+    place     [N, 2]        where the mask's outline is in the picture, x and y as parts of its width and height
     width     [N]           metres of a pixel there
     weight    [N]           1, or less where the mask's outline was not seen itself
     """
@@ -54,6 +55,7 @@ class Rim:
     share: np.ndarray
     outwards: np.ndarray
     gap: np.ndarray
+    place: np.ndarray
     width: np.ndarray
     weight: np.ndarray
 
@@ -98,7 +100,9 @@ class Mask:
         share = fragments.barycentric[0].numpy()[y, x].astype(np.float64)
         depth = (share * points.double().numpy()[corners, 2]).sum(1)
         width = depth / float(self.camera.K[0, 0])
-        return Rim(corners, share, outwards[good], distance[good] * width, width, weight[good])
+        outwards, distance = outwards[good], distance[good]
+        place = (np.stack([x, y], 1) + 0.5 + distance[:, None] * outwards) / covered.shape[::-1]
+        return Rim(corners, share, outwards, distance * width, place, width, weight[good])
 
     def _reach(self, points: Tensor) -> tuple[int, int]:
         """Pixels that are searched inwards and outwards."""

@@ -1,4 +1,4 @@
-"""Unseen sides as they are filled and painted, beside what is really there: what the detailer learns from."""
+"""Unseen sides as they are filled and painted, beside what is really there: what denoiser and detailer learn from."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ from dinar.networks.parser import HumanParser
 from dinar.painting import inpainted
 from dinar.presets import Preset
 from dinar.synth.view import View
-from dinar.texture.layered import whole, whole_side
-from dinar.texture.merging import merge, seen_part
+from dinar.texture.layered import front_of, front_part, whole, whole_side
+from dinar.texture.merging import merge, seen_part, shares
+from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.sampling import sample_photo
 from dinar.train.avatars import avatar_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import Batch
 from dinar.train.patterns import pattern, worn
+from dinar.train.textures import Dressed, small_masks
 
 GAIN = 0.25   # spread of the logarithm of each colour's gain, a lesson each: people wear more colours than learnt from
 PATTERNED = 0.4   # of lessons wear a pattern over their clothes
 TURNS = 4     # of a person's views that are photos, at most: the most frontal ones, as photos are
+MERGED = 4    # views that the true generated channels come from: they are everywhere, and each takes a CPU long
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Fillings(CachedPeople, Dataset):
     them with a pattern on its clothes.
 
     A view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but for refinement, with
-    its clothes and hair, and is painted. The truth lies on the same surface. Some 5 MB and 15 s of one core each.
+    its clothes and hair, and is painted. The truth lies on the same surface. Some 10 MB and 15 s of one core each.
 
     Raises InputError where the folder holds others.
     """
@@ -100,6 +103,7 @@ class Fillings(CachedPeople, Dataset):
                 "size": preset.colour_size,
                 "seed": seed,
                 "augmentation": repr(augmentation),
+                "made": "with generated channels",
             }
         )
         count = min(len(self.people), most or len(self.people))
@@ -127,10 +131,29 @@ class Fillings(CachedPeople, Dataset):
 
     def at(self, number: int) -> Filled:
         """One of the textures as it is."""
+        tensors = self._opened(number, *(field.name for field in fields(Filled)))
+        return Filled(**{name: values[None].float() / 255 for name, values in tensors.items()})
+
+    def dressed(self, number: int) -> list[Dressed]:
+        """One of the textures on the body's own islands, before it is painted: the truth, and what the photo shows.
+
+        The truth goes on as the plain filling where no view shows it.
+        """
+        names = ("plain", "truth", "shown", "masks", "true_masks", "generated", "true_generated")
+        tensors = self._opened(number, *names)
+        plain, truth, shown = (front_part(tensors[name]) for name in names[:3])
+        truth = torch.where(shown > 0, truth, plain)
+        nothing = torch.zeros(0), torch.zeros(0)
+        return [
+            Dressed(truth, tensors["true_masks"], *nothing, tensors["true_generated"], torch.zeros(0)),
+            Dressed(plain, tensors["masks"], *nothing, tensors["generated"], torch.zeros(0)),
+        ]
+
+    def _opened(self, number: int, *names: str) -> dict[str, Tensor]:
         path = self.prepare(number)
         try:
             tensors = load_file(path)
-            return Filled(**{field.name: tensors[field.name][None].float() / 255 for field in fields(Filled)})
+            return {name: tensors[name] for name in names}
         except (SafetensorError, OSError, KeyError) as error:
             raise InputError(f"{path} is damaged; remove it and it is made anew") from error
 
@@ -166,20 +189,42 @@ class Fillings(CachedPeople, Dataset):
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
         avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
         painted = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31))).painted
-        truth, shown = true_colours(avatar, views)
+        seen = sampled_from(avatar, views)
+        merged, texture = merge(seen), seen_part(avatar.texture)
         found = {
             "plain": avatar.painted,
             "painted": painted,
-            "known": seen_part(avatar.texture).filled[0],
-            "truth": truth,
-            "shown": shown,
+            "known": texture.filled[0],
+            "truth": merged.rgb[0],
+            "shown": merged.sampled[0],
         }
         side = whole_side(self.preset.colour_size)
-        return {name: _bytes(whole(values, side)) for name, values in found.items()}
+        found = {name: _bytes(whole(values, side)) for name, values in found.items()}
+        some = order[:MERGED]
+        channels = [self.appearance.generated(views[k].image[None], views[k].mask[None]) for k in some]
+        true, partial = (self._of_body(one, avatar) for one in (merged, texture))
+        seen = torch.stack([self._of_body(seen[k], avatar).frontality for k in some])
+        share = shares(seen, self.preset.generator.size)
+        return found | {
+            "masks": small_masks(partial.sampled, partial.filled, self.preset.generator.size),
+            "true_masks": small_masks(true.sampled, true.filled, self.preset.generator.size),
+            "generated": partial.generated[0].half().contiguous(),
+            "true_generated": (torch.stack(channels) * share).sum(0)[0].half(),
+        }
+
+    @staticmethod
+    def _of_body(texture: NeuralTexture, avatar: Avatar) -> NeuralTexture:
+        return front_of(texture) if avatar.model.layers else texture
 
 
 def true_colours(avatar: Avatar, views: Sequence[View]) -> tuple[Tensor, Tensor]:
     """What true pictures of a person show on an avatar's surface: colours [3, R, R], and 1 where any does [1, R, R]."""
+    merged = merge(sampled_from(avatar, views))
+    return merged.rgb[0], merged.sampled[0]
+
+
+def sampled_from(avatar: Avatar, views: Sequence[View]) -> list[NeuralTexture]:
+    """What each of several true pictures of a person shows on an avatar's surface."""
     model, layout, seen = avatar.model, avatar.layout, []
     for view in views:
         with torch.no_grad():
@@ -188,8 +233,7 @@ def true_colours(avatar: Avatar, views: Sequence[View]) -> tuple[Tensor, Tensor]
         out = texturing.doubtful_in(view.body, view.camera, model, layout, stray)
         where = vertices, model.faces, layout, view.camera, avatar.painted.shape[-1]
         seen.append(sample_photo(view.image[None], view.mask[None], *where, without=out))
-    merged = merge(seen)
-    return merged.rgb[0], merged.sampled[0]
+    return seen
 
 
 def _bytes(values: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from dinar.networks.autoencoder import HUES, Autoencoder, turned
 from dinar.presets import Preset, build_denoiser
 from dinar.progress import Progress
 from dinar.texture.islands import Islands
+from dinar.train.fillings import Fillings
 from dinar.train.lessons import Batch
 from dinar.train.loop import Stage, Turn
 from dinar.train.textures import GAIN, Dressed, TextureLesson, TextureSets
@@ -121,7 +122,7 @@ class LatentSets(Dataset):
 
 @torch.no_grad()
 def encode(
-    sets: TextureSets,
+    sets: TextureSets | Fillings,
     appearance: Appearance,
     autoencoder: Autoencoder,              # its latents not scaled yet, or scaled already as these shall be
     path: Path,
@@ -131,7 +132,8 @@ def encode(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> None:
-    """Writes the latents of all people's textures, each view beside the truth, in so many colours.
+    """Writes the latents of all people's textures, each view beside the truth, in so many colours where their generated
+    channels are not kept.
 
     Measures the latents' scale on the truths where the autoencoder has none. The networks stay on `device`.
     """
@@ -141,10 +143,10 @@ def encode(
     rng = torch.Generator().manual_seed(seed)
     fresh = bool((autoencoder.latent_deviation == 1).all())
     for number in (progress or Progress()).track(range(len(sets)), len(sets), "encode"):
-        views = [sets.partial(number, view) for view in sets.views(number)]
+        dressed = sets.dressed(number)
         for variant in range(variants if sets.appearance is None else 1):
             gain = torch.exp(GAIN * bool(variant) * torch.randn(3, generator=rng))    # the first as they are
-            packed = _packed([sets.merged(number), *views], gain, appearance, autoencoder, islands, device)
+            packed = _packed(dressed, gain, appearance, autoencoder, islands, device)
             latent = autoencoder.encode(packed).half().cpu()
             parts["truth"].append(latent[:1].expand_as(latent[1:]))
             parts["condition"].append(latent[1:])

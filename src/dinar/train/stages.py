@@ -43,7 +43,7 @@ class Plan:
     textures  folder that keeps the people's textures, for all stages but the first; the small renderer's people, the
               detailer's fillings
     painter   weights/ of the inpainting, which paint every second person that the small renderer learns from, and all
-              that the detailer does
+              that the detailer does; of a denoiser that learns from the detailer's fillings the autoencoder
     """
 
     data: tuple[Path, ...]
@@ -104,9 +104,9 @@ def sittings(preset: Preset, plan: Plan) -> tuple[Sittings, Sittings | None]:
 
 
 def fillings(preset: Preset, plan: Plan, *, turns: int = TURNS) -> tuple[Fillings, Fillings | None]:
-    """The unseen sides that the detailer learns from, and the examples; `plan` as for the small renderer."""
+    """The unseen sides that detailer and denoiser learn from, and the examples; `plan` as for the small renderer."""
     if plan.after is None or plan.painter is None:
-        raise InputError("the detailer goes on from what is painted; give the weights with --after and --painter")
+        raise InputError("fillings are made by weights; give them with --after and --painter")
     appearance, painter = Appearance.load(plan.after), Inpainter.load(plan.painter)
     check(painter, appearance.name)
     options = {"parser": parser.shipped(), "seed": plan.seed, "turns": turns, "ready": plan.ready}
@@ -144,8 +144,13 @@ def opened(
     if name == "detailer":
         data, others = fillings(preset, plan)
         return DetailerStage(preset, data, seed=plan.seed, examples=others, precision=precision)
-    appearance, autoencoder = (Appearance.load(plan.after), None) if name == "autoencoder" else load_coder(plan.after)
-    sets, others = textures(preset, plan, appearance)
+    if name == "inpainting" and plan.painter is not None:
+        appearance, autoencoder = Appearance.load(plan.after), Inpainter.load(plan.painter).autoencoder
+        sets, others = fillings(preset, plan)
+    else:
+        first = name == "autoencoder"
+        appearance, autoencoder = (Appearance.load(plan.after), None) if first else load_coder(plan.after)
+        sets, others = textures(preset, plan, appearance)
     if name != "inpainting":
         return AutoencoderStage(
             sets, appearance, autoencoder, finetune=name == "finetune", seed=plan.seed, examples=others,

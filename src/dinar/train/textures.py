@@ -148,6 +148,10 @@ class TextureSets(CachedPeople):
             photos, share = self._photos(kept, number) if self.appearance is None else (None, None)
         return self._dressed(number, None, painted, masks, photos, share, offsets)
 
+    def dressed(self, number: int) -> list[Dressed]:
+        """The truth of person `number` and what each input shows of it."""
+        return [self.merged(number), *(self.partial(number, view) for view in self.views(number))]
+
     def prepare(self, number: int) -> None:
         """Makes and keeps what is not kept yet of person `number`."""
         self._opened(number).close()
@@ -226,10 +230,10 @@ class TextureSets(CachedPeople):
                 texture, painted = tailor.dress(view, model)
                 found[f"offsets{k}"] = _halves(model.offsets)
                 found[f"painted{k}"] = _bytes(painted[0])
-                found[f"masks{k}"] = _small(texture.sampled, texture.filled, side)
+                found[f"masks{k}"] = small_masks(texture.sampled, texture.filled, side).numpy()
         truth = merge(exact)
         found["painted"] = _bytes(tailor.filled(truth)[0])
-        found["masks"] = _small(truth.sampled, truth.filled, side)
+        found["masks"] = small_masks(truth.sampled, truth.filled, side).numpy()
         found["shares"] = shares(torch.stack([t.frontality for t in exact]), side)[:, 0].half().numpy()
         return found
 
@@ -400,5 +404,6 @@ def _bytes(image: Tensor) -> np.ndarray:
     return (image * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def _small(sampled: Tensor, filled: Tensor, side: int) -> np.ndarray:
-    return functional.adaptive_max_pool2d(torch.cat([sampled, filled], dim=1), side)[0].to(torch.uint8).numpy()
+def small_masks(sampled: Tensor, filled: Tensor, side: int) -> Tensor:
+    """Masks [1, 1, R, R] of a texture as `Dressed` keeps them: uint8 [2, side, side]."""
+    return functional.adaptive_max_pool2d(torch.cat([sampled, filled], dim=1), side)[0].to(torch.uint8)
