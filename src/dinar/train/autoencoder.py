@@ -24,7 +24,8 @@ from dinar.texture.islands import Islands
 from dinar.train.adversary import judged, taught
 from dinar.train.loop import Stage, Turn
 from dinar.train.losses import before, generator_loss, numbers, random_crops
-from dinar.train.textures import TextureLesson, TextureLessons, TextureSets
+from dinar.train.texture_lessons import TextureLesson, TextureLessons
+from dinar.train.textures import TextureSets
 
 LOOKED_AT = 6   # lessons that every examination draws
 MEASURED = 24   # textures that the channels' scale is measured on

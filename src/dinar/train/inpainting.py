@@ -28,7 +28,8 @@ from dinar.texture.islands import Islands
 from dinar.train.fillings import Fillings
 from dinar.train.lessons import Batch
 from dinar.train.loop import Stage, Turn
-from dinar.train.textures import GAIN, Dressed, TextureLesson, TextureSets
+from dinar.train.texture_lessons import GAIN, TextureLesson
+from dinar.train.textures import Dressed, TextureSets
 
 VARIANTS = 4      # of each person's colours: a latent cannot be recoloured
 LOOKED_AT = 6     # textures that every examination paints
