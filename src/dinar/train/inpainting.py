@@ -32,8 +32,9 @@ from dinar.train.texture_lessons import GAIN, TextureLesson
 from dinar.train.textures import Dressed, TextureSets
 
 VARIANTS = 4      # of each person's colours: a latent cannot be recoloured
-LOOKED_AT = 6     # textures that every examination paints
-MEASURED = 64     # textures that every examination measures the loss on
+LOOKED_AT = 6     # textures that the picture of an examination shows
+MEASURED = 64     # textures that it measures
+GUESSED = 0.1     # what latents count of which no view tells the truth
 TONES_GAIN = 0.2  # spread of the logarithm of the gain of red, green and blue, where tones are channels of their own
 _CHUNK = 8        # textures that are encoded at once
 
@@ -45,11 +46,13 @@ class Latents(Batch):
     truth      float32 [B, L, s, s]  T_c, of the merged texture
     condition  float32 [B, L, s, s]  T_c^j, of the texture that one view shows
     mask       float32 [B, 1, s, s]  b(B_fill^j)
+    shown      float32 [B, 1, s, s]  the same of the merged texture: beyond it no view tells the truth
     """
 
     truth: Tensor
     condition: Tensor
     mask: Tensor
+    shown: Tensor
 
 
 class LatentSets(Dataset):
@@ -69,7 +72,7 @@ class LatentSets(Dataset):
         try:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}   # noqa: SIM118 (no mapping)
-            lengths = {len(tensors.get(name, ())) for name in ("truth", "condition", "mask")}
+            lengths = {len(tensors.get(name, ())) for name in (f.name for f in fields(Latents))}
             if not {"mean", "deviation"} <= set(tensors) or len(lengths) > 1 or 0 in lengths:
                 raise ValueError("its tensors are others")
         except FileNotFoundError as error:
@@ -110,7 +113,7 @@ class LatentSets(Dataset):
         sums, weights = 0, 0
         for number in range(len(self)):
             one = self.at(number)
-            shares = torch.cat([1 - one.mask, one.mask]).double()
+            shares = torch.cat([1 - one.mask, one.mask]).double() * one.shown
             sums = sums + ((one.truth - one.condition).square() * shares).sum((2, 3), keepdim=True)
             weights = weights + shares.sum((2, 3), keepdim=True)
         return (sums / weights.clamp(min=1e-6)).sqrt().clamp(min=1e-3).float()
@@ -151,7 +154,9 @@ def encode(
             latent = autoencoder.encode(packed).half().cpu()
             parts["truth"].append(latent[:1].expand_as(latent[1:]))
             parts["condition"].append(latent[1:])
-            parts["mask"].append(latent_mask(packed[1:, -1:], islands, autoencoder.shrinkage).half().cpu())
+            masks = latent_mask(packed[:, -1:], islands, autoencoder.shrinkage).half().cpu()
+            parts["mask"].append(masks[1:])
+            parts["shown"].append(masks[:1].expand_as(masks[1:]))
     tensors = {name: torch.cat(part) for name, part in parts.items()}
     if fresh:
         shown = islands.latent_weight(autoencoder.shrinkage).cpu()
@@ -241,34 +246,32 @@ class InpaintingStage(Stage):
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
         """Eq. 1's loss on people at the start of `examples`, and how far what is painted is from the truth.
 
-        `unseen` is the mean difference of colours on islands where no photo reaches, `plain` that of the plain filling.
-        The picture has a row a texture: plain filling, painting and truth, all decoded; the photo's part is not put
-        back.
+        `unseen` is the mean difference of colours on islands where other views alone reach, `plain` that of the plain
+        filling. The picture has a row a texture: plain filling, painting and truth, all decoded; the photo's part is
+        not put back.
         """
         denoiser = averaged["denoiser"]
         device = next(denoiser.parameters()).device
         rng = torch.Generator().manual_seed(0)
-        numbers = {"loss": 0.0}
-        count = min(MEASURED, len(self.examples))
+        numbers, apart = {"loss": 0.0}, {"unseen": [], "plain": []}
+        count, rows = min(MEASURED, len(self.examples)), []
         for first in range(0, count, _CHUNK):
             some = range(first, min(first + _CHUNK, count))
             batch = self.collate([self.examples[k] for k in some]).to(device)
+            known = Condition(batch.condition, batch.mask)
             with torch.no_grad():
                 numbers["loss"] += float(self._loss(denoiser, batch, rng)) * len(some) / count
-        batch = self.collate([self.examples[k] for k in range(min(LOOKED_AT, len(self.examples)))]).to(device)
-        with torch.no_grad():
-            known = Condition(batch.condition, batch.mask)
-            latents = known.latent, drawn(denoiser, self.autoencoder.to(device), known, self.sampler, rng), batch.truth
-            plain, painted, truth = (self._colours(part) for part in latents)
-        size = truth.shape[-2:]
-        unseen = functional.interpolate(1 - batch.mask, size) * functional.interpolate(self.islands.covered, size).to(
-            device
-        )
-        for name, colours in {"unseen": painted, "plain": plain}.items():
-            difference = (colours - truth).abs().mean(1, keepdim=True) * unseen
-            numbers[name] = float(difference.sum() / unseen.sum().clamp(min=1))
-        rows = [torch.cat(row, dim=2) for row in zip(plain, painted, truth, strict=True)]
-        return numbers, torch.cat(rows, dim=1).cpu()
+                sample = drawn(denoiser, self.autoencoder.to(device), known, self.sampler, rng)
+                plain, painted, truth = (self._colours(one) for one in (known.latent, sample, batch.truth))
+            size = truth.shape[-2:]
+            unseen = functional.interpolate((1 - batch.mask) * batch.shown, size)
+            unseen = unseen * functional.interpolate(self.islands.covered, size).to(device)
+            for name, colours in {"unseen": painted, "plain": plain}.items():
+                difference = ((colours - truth).abs().mean(1, keepdim=True) * unseen).sum((1, 2, 3))
+                apart[name] += (difference / unseen.sum((1, 2, 3)).clamp(min=1)).tolist()
+            rows += [torch.cat(row, dim=2) for row in zip(plain, painted, truth, strict=True)]
+        numbers |= {name: sum(values) / len(values) for name, values in apart.items()}
+        return numbers, torch.cat(rows[:LOOKED_AT], dim=1).cpu()
 
     def ship(self, averaged: Mapping[str, nn.Module], folder: Path) -> None:
         networks = Inpainter.named(
@@ -286,8 +289,9 @@ class InpaintingStage(Stage):
         weight = noise.new_ones(noise.shape[1], 1, 1)
         if self.preset.autoencoder.tones:
             weight[: self.preset.autoencoder.latent] = self.preset.inpainting.codes
-        error = (found - noise).square() * importance(denoiser, batch.mask, step)
-        return (error * weight).mean() / weight.mean()
+        share = GUESSED + (1 - GUESSED) * batch.shown
+        error = (found - noise).square() * importance(denoiser, batch.mask, step) * share
+        return (error * weight).mean() / (weight.mean() * share.mean())
 
     def _colours(self, latent: Tensor) -> Tensor:
         """What latents decode to: colours [B, 3, R, R]."""
