@@ -24,6 +24,11 @@ LIMITS = """\
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
 KINDS = "", "painted_", "plain_"   # of what the detailer's examination measures
+DENOISERS_LIMITS = """\
+- It paints tones: where clothes end behind and how they are shaded. Seams, pockets and strands are not invented.
+- It has seen some two hundred and fifty people in some twenty outfits, most of them made up and lit from one side.
+- Different seeds differ little.
+"""
 DETAILERS_LIMITS = """\
 - It draws what is usual at a place of the body: it has seen some two hundred people in some twenty outfits.
 - What may or may not be there (pockets, seams, hair over a collar) becomes a faint mean of both.
@@ -196,6 +201,57 @@ Inpainting: a row a texture, plain filling, painting and truth.
 ## What it is bad at
 
 {PAINTERS_LIMITS}"""
+
+
+def of_denoiser(
+    found: Inpainter, sizes: presets.Preset, machine: str, learnt_from: str, remark: str, lines: list[dict]
+) -> str:
+    last, hours = lines[-1], sum(line["seconds"] for line in lines) / 3600
+    rows = "\n".join(
+        f"| {line['step']} | " + " | ".join(f"{line[f'examined/{k}']:.4f}" for k in ("loss", "unseen", "plain")) + " |"
+        for line in lines
+        if "examined/loss" in line
+    )
+    return f"""---
+license: apache-2.0
+library_name: dinar
+tags: [avatar, inpainting, latent-diffusion, neural-texture]
+---
+
+# The denoiser {found.plain or found.name}
+
+What `dinar create` paints the unseen side with (sections 3.3 and 3.4 of the DINAR paper; preset `{sizes.name}`), with
+the autoencoder beside it.
+
+| | |
+|---|---|
+| parameters | {sum(p.numel() for p in found.denoiser.parameters()) / 1e6:.1f} million |
+| learnt from | {learnt_from} |
+| steps | {last["step"]} of {sizes.inpainting.batch} textures |
+| time | {hours:.1f} h on {machine} |
+| loss at the end | {last["loss"]:.4f} |
+| remark | {remark or "none"} |
+| format | {FORMAT} |
+| licence | Apache-2.0 |
+
+## People who were not trained on
+
+Eq. 1's loss, and mean distances of unseen colours from the true ones where other views show them: painted, as the
+autoencoder decodes it, and filled plainly.
+
+| step | loss | painted | plain |
+|---|---|---|---|
+{rows}
+
+![loss over the steps](curves.svg)
+
+Each row: plain filling, painting and truth, decoded.
+
+![samples](samples.webp)
+
+## What it is bad at
+
+{DENOISERS_LIMITS}"""
 
 
 def of_detailer(

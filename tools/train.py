@@ -24,6 +24,12 @@ The detailer adds to what is painted (docs/train.md):
     python tools/train.py pack --stage detailer --state state/detailer --out src/dinar/weights --machine "2 CPU cores" \
         --learnt-from "..."
 
+A denoiser learns from the same textures, and ships in the place of the one before (`--stage denoiser`):
+
+    dinar train inpainting --data state/small/people --ready --after src/dinar/weights/appearance \
+        --painter src/dinar/weights/inpainting --textures state/fillings --examples state/small/heldout \
+        --out state/denoiser
+
 The small renderer, which ships in the large one's place, learns from it (docs/train.md):
 
     python tools/train.py sittings --data state/small/people --cache state/sittings --seconds 540
@@ -57,6 +63,7 @@ from dinar.files import atomic_file, atomic_folder
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks import pretrained
 from dinar.networks.appearance import Appearance
+from dinar.networks.denoiser import Denoiser
 from dinar.networks.detailer import Detailer
 from dinar.networks.lifter import LandmarkLifter
 from dinar.networks.parser import HumanParser
@@ -227,7 +234,7 @@ def pack(
     state: Path,
     out: Path,
     machine: str,                         # that trained, for the model card
-    stage: Literal["appearance", "detailer", "inpainting", "lifter", "parser", "slim"] = "appearance",
+    stage: Literal["appearance", "denoiser", "detailer", "inpainting", "lifter", "parser", "slim"] = "appearance",
     extra: tuple[Path, ...] = (),         # as of `run`
     preset: str = "small",
     remark: str = "",                     # what else the card should say of the training
@@ -242,8 +249,11 @@ def pack(
     if stage == "slim":
         _pack_slim(state, out, machine, learnt_from, textures, preset, remark)
         return
-    if stage in ("detailer", "lifter", "parser") and not learnt_from:
+    if stage in ("denoiser", "detailer", "lifter", "parser") and not learnt_from:
         raise InputError(f"a {stage} ships with what it learnt from; give --learnt-from")
+    if stage == "denoiser":
+        _pack_denoiser(state, out, machine, learnt_from, preset, remark)
+        return
     if stage == "detailer":
         _pack_detailer(state, out, machine, learnt_from, preset, remark)
         return
@@ -305,6 +315,24 @@ def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured:
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
+def _pack_denoiser(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
+    """It takes the place of the one that ships, beside the same autoencoder; a detailer stays."""
+    painter, lines = out / "inpainting", _log(run)
+    had, found = Inpainter.load(painter), Inpainter.load(run / loop.WEIGHTS)
+    if digest(found.autoencoder) != digest(had.autoencoder):
+        raise InputError(f"{run} has another autoencoder than {painter}; pack both with --stage inpainting")
+    with atomic_folder(painter / "denoiser", marker="config.json") as fresh:
+        pretrained.save(fresh, found.denoiser, presets.PRESETS[preset].denoiser, eight_bits=True)
+        packed = pretrained.load(fresh, Denoiser)
+        plain = Inpainter.named(preset, had.appearance, had.autoencoder, packed)
+        with_it = plain if had.detailer is None else plain.detailed(had.detailer)
+        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
+        (fresh / "curves.svg").write_text(cards.curves(lines, ("loss",)), encoding="utf-8")
+        card = cards.of_denoiser(with_it, presets.PRESETS[preset], machine, learnt_from, remark, lines)
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+    _rename(painter, had, with_it)
+
+
 def _pack_detailer(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
     """It joins the painter that ships, whose name changes with it."""
     painter, lines = out / "inpainting", _log(run)
@@ -316,10 +344,15 @@ def _pack_detailer(run: Path, out: Path, machine: str, learnt_from: str, preset:
         (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "l1", "means", "lpips")), encoding="utf-8")
         card = cards.of_detailer(with_it, presets.PRESETS[preset], machine, learnt_from, remark, lines)
         (fresh / "README.md").write_text(card, encoding="utf-8")
-    facts = {"name": with_it.name, "appearance": with_it.appearance, "plain": with_it.plain}
+    _rename(painter, had, with_it)
+
+
+def _rename(painter: Path, had: Inpainter, found: Inpainter) -> None:
+    """The painter's name is that of other weights from now on."""
+    facts = {"name": found.name, "appearance": found.appearance} | ({"plain": found.plain} if found.plain else {})
     with atomic_file(painter / "inpainting.json") as temporary:
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    card = (painter / "README.md").read_text(encoding="utf-8").replace(f"# {had.name}:", f"# {with_it.name}:")
+    card = (painter / "README.md").read_text(encoding="utf-8").replace(f"# {had.name}:", f"# {found.name}:")
     with atomic_file(painter / "README.md") as temporary:
         temporary.write_text(card, encoding="utf-8")
 

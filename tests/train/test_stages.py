@@ -72,6 +72,10 @@ def test_a_denoiser_learns_from_what_is_filled_today(plan, painter, tmp_path) ->
     stage = opened("inpainting", TINY, first, tmp_path / "run")
     assert isinstance(stage, InpaintingStage) and len(stage.data) == 3 * TURNS
     assert pretrained.digest(stage.autoencoder) != pretrained.digest(painter.autoencoder)      # it has a scale now
+    start, own = Inpainter.load(tmp_path / "painter").denoiser.state_dict(), stage.networks["denoiser"].state_dict()
+    assert all(torch.equal(own[name], values) for name, values in start.items())
+    with pytest.raises(InputError, match="not of the preset"):
+        opened("inpainting", replace(TINY, denoiser=replace(TINY.denoiser, width=8)), first, tmp_path / "run")
     with pytest.raises(InputError, match="others have filled"):
         opened("inpainting", TINY, replace(first, seed=1), tmp_path / "run")
 

@@ -22,6 +22,7 @@ from dinar.inpainting.inpainter import Condition, Inpainter, decoded, drawn, lat
 from dinar.inpainting.packing import unpack
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import HUES, Autoencoder, turned
+from dinar.networks.denoiser import Denoiser
 from dinar.presets import Preset, build_denoiser
 from dinar.progress import Progress
 from dinar.texture.islands import Islands
@@ -199,6 +200,8 @@ def _bare(dressed: Dressed, gain: Tensor) -> TextureLesson:
 class InpaintingStage(Stage):
     """The last stage of training.
 
+    Raises InputError where what it starts from has other sizes than the preset.
+
     precision  torch.bfloat16 or torch.float32 of the denoiser's convolutions
     """
 
@@ -215,6 +218,7 @@ class InpaintingStage(Stage):
         *,
         seed: int = 0,
         examples: LatentSets | None = None,          # people that are not trained on; default: those that are
+        start: Denoiser | None = None,               # that goes on learning; default: random weights
         sampler: Sampler = Sampler(),                # noqa: B008 (frozen); what examinations paint with
         precision: torch.dtype = torch.float32,
     ) -> None:
@@ -227,7 +231,12 @@ class InpaintingStage(Stage):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             denoiser = build_denoiser(preset)
-        if denoiser.spread is not None:
+        if start is not None:
+            try:
+                denoiser.load_state_dict(start.state_dict())
+            except RuntimeError as error:
+                raise InputError(f"the denoiser to start from is not of the preset {preset.name}") from error
+        elif denoiser.spread is not None:
             denoiser.spread.copy_(latents.spread())
         self.networks = {"denoiser": denoiser}
         self.optimizers = {"denoiser": AdamW(denoiser.parameters(), preset.inpainting.learning_rate)}

@@ -43,7 +43,7 @@ class Plan:
     textures  folder that keeps the people's textures, for all stages but the first; the small renderer's people, the
               detailer's fillings
     painter   weights/ of the inpainting, which paint every second person that the small renderer learns from, and all
-              that the detailer does; of a denoiser that learns from the detailer's fillings the autoencoder
+              that the detailer does; what a denoiser that learns from the detailer's fillings starts from
     """
 
     data: tuple[Path, ...]
@@ -144,8 +144,10 @@ def opened(
     if name == "detailer":
         data, others = fillings(preset, plan)
         return DetailerStage(preset, data, seed=plan.seed, examples=others, precision=precision)
+    start = None
     if name == "inpainting" and plan.painter is not None:
-        appearance, autoencoder = Appearance.load(plan.after), Inpainter.load(plan.painter).autoencoder
+        painter = Inpainter.load(plan.painter)
+        appearance, autoencoder, start = Appearance.load(plan.after), painter.autoencoder, painter.denoiser
         sets, others = fillings(preset, plan)
     else:
         first = name == "autoencoder"
@@ -166,5 +168,6 @@ def opened(
     islands = Islands.of(sets.tailor.layout, preset.generator.size)
     appearance, autoencoder = appearance.to("cpu"), autoencoder.to("cpu")
     return InpaintingStage(
-        preset, appearance, autoencoder, latents[0], islands, seed=plan.seed, examples=latents[1], precision=precision
-    )
+        preset, appearance, autoencoder, latents[0], islands, seed=plan.seed, examples=latents[1], start=start,
+        precision=precision,
+    )  # fmt: skip
