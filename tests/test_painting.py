@@ -14,7 +14,7 @@ from dinar.inpainting.details import BARE, LIGHTER
 from dinar.inpainting.inpainter import Inpainter
 from dinar.painting import inpainted
 from dinar.presets import TINY, build_detailer
-from dinar.texture.filling import Filler, face_of
+from dinar.texture.filling import Filler, face_of, scalp_of
 from dinar.texture.islands import part_texels
 from dinar.train.avatars import avatar_of
 from dinar.train.lessons import Tailor
@@ -61,6 +61,20 @@ def test_details_are_added_to_what_is_painted_and_to_nothing_else(person, detail
     assert (added - added[:1]).abs().max() < 1e-4                          # grey
     light = float((now / had).mean())
     assert (now - had).max() <= LIGHTER + 1e-4 and 1 < light < MEAN_SHADES[1] + 0.03      # held, for all that is added
+
+
+def test_faces_keep_the_hues_that_they_are_filled_with(person) -> None:
+    """They are shaded like cloth: hair that other people have there does not grow on cheeks."""
+    avatar, filler = person
+    found = inpainted(avatar, painter(), filler, seed=1, before=(avatar.texture, avatar.painted))
+    texels = texel_map(avatar.layout, found.painted.shape[-1])
+    told = torch.stack([face_of(avatar.model), scalp_of(avatar.model)], dim=1)
+    unseen = (texels.face >= 0) & (avatar.texture.frontality[0, 0] == 0)
+    face, scalp = (texels.interpolate(told, avatar.model.faces)[0] == 1) & unseen
+    had, now = (colours / luminance(colours).clamp(min=0.02) for colours in (avatar.painted, found.painted))
+    inside = (avatar.painted > 0.05).all(0) & (found.painted < 0.99).all(0)
+    differ = (now - had).abs().amax(0)
+    assert differ[face & inside].max() < 1e-3 < differ[scalp & inside].max()
 
 
 def test_of_a_part_alone(person, detailed) -> None:

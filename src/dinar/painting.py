@@ -105,7 +105,7 @@ def _inpainted(
     texture, layout = avatar.texture, avatar.layout
     size, side = texture.rgb.shape[-1], texture.generated.shape[-1]
     head = filler.head if filler else head_texture(texel_map(layout, size), avatar.model)
-    held = Freedom.of(avatar.model, layout, size).held[None]
+    freedom = Freedom.of(avatar.model, layout, size)
     texture = _known(avatar, parts)
     if before is None:
         known, painted = texture, _filler_of(avatar, filler)(seen_part(texture))
@@ -114,6 +114,12 @@ def _inpainted(
     if parts:                                        # what stays of the painting is known as well
         painted = torch.where((texture.filled > 0) & (texture.frontality == 0), texture.rgb, painted)
     plain = painted if before is None else avatar.painted[None]
+
+    shade = torch.maximum(1 - head, 1 - freedom.amount)       # alone, but for hair: other people's faces stay away
+
+    def toned(proposal: NeuralTexture) -> NeuralTexture:
+        return shaded(match_colours(proposal, texture, looks), plain, shade, freedom.held[None])
+
     found = inpainting.inpaint(
         inpainter,
         known,
@@ -121,7 +127,7 @@ def _inpainted(
         Islands.of(layout, side),
         seed=seed,
         sampler=sampler,
-        match=lambda proposal: shaded(match_colours(proposal, texture, looks), plain, 1 - head, held),
+        match=toned,
         tuned=(texture, plain),
         change=change,
     )

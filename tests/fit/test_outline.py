@@ -92,6 +92,20 @@ def test_face_and_hands_stay(avatar: Avatar, fitted: Tensor) -> None:
     assert fitted[hands | face].norm(dim=1).max() < 1e-3
 
 
+def test_necks_are_as_wide_as_masks_show(avatar: Avatar) -> None:
+    """Up to the jaw, though the head's joint moves their upper half."""
+    model = avatar.model
+    rest, joints = (part[0] for part in model.rest(avatar.shape[None]))
+    middle = (joints[model.humanoid["neck"]] + joints[model.humanoid["head"]]) / 2
+    away = torch.nn.functional.normalize((rest - middle) * torch.tensor([1.0, 0.0, 1.0]), dim=1)
+    near = ((rest - middle)[:, 1] / 0.05) ** 2 + ((rest - middle).norm(dim=1) / 0.12) ** 4
+    wide = 0.008 * torch.exp(-near)[:, None] * away
+    found = outline.fit(model, avatar.shape, snapshots(avatar, wide))
+    head = model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1)
+    some = (wide.norm(dim=1) > 0.004) & (head > 0.3) & (head < 0.8)
+    assert some.sum() > 20 and ((found * away).sum(1) / wide.norm(dim=1))[some].median() > 0.5
+
+
 def test_shoulders_rise_to_the_neck(avatar: Avatar) -> None:
     """Beside the neck vertices move a little with the head; that must not hold them."""
     rest = avatar.model.rest(avatar.shape[None])[0][0]

@@ -15,7 +15,7 @@ from dinar.networks.encoder import Encoder
 from dinar.networks.pretrained import load, save
 from dinar.networks.renderer import Renderer
 from dinar.networks.texture_generator import TextureGenerator
-from dinar.presets import SMALL, build_detailer
+from dinar.presets import SMALL, TINY, build_detailer
 
 CONFIG = presets.TINY.renderer
 
@@ -143,3 +143,12 @@ def test_large_weights_in_eight_bits(tmp_path) -> None:
     save_file(tensors, tmp_path / "eighth" / "model.safetensors")
     with pytest.raises(InputError, match="conv_in"):
         pretrained.load(tmp_path / "eighth", Detailer)
+
+
+def test_going_on_from_other_weights() -> None:
+    first, second, other = (build_detailer(replace(TINY, detailer=replace(TINY.detailer, width=w))) for w in (8, 8, 4))
+    torch.nn.init.constant_(first.conv_out.bias, 0.5)
+    pretrained.take_over(second, first, "tiny")
+    assert pretrained.digest(second) == pretrained.digest(first)
+    with pytest.raises(InputError, match="the detailer to go on from is not of the preset tiny"):
+        pretrained.take_over(other, first, "tiny")

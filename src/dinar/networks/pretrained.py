@@ -108,6 +108,14 @@ def load(folder: Path, kind: type[Network]) -> Network:
     return module.eval()
 
 
+def take_over(module: nn.Module, other: nn.Module, preset: str) -> None:
+    """Gives a network another one's weights. Raises InputError where that is not of the same preset."""
+    try:
+        module.load_state_dict(other.state_dict())
+    except RuntimeError as error:
+        raise InputError(f"the {type(other).__name__.lower()} to go on from is not of the preset {preset}") from error
+
+
 def _in_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found = {}
     for name, tensor in tensors.items():

@@ -14,6 +14,7 @@ from torch.optim import Adam
 from dinar.body.model import BodyModel
 from dinar.inpainting.details import FEATHER, Freedom
 from dinar.networks import pretrained
+from dinar.networks.detailer import Detailer
 from dinar.perceptual.lpips import LPIPS, load_lpips, unit
 from dinar.presets import Preset, build_detailer
 from dinar.store import Store
@@ -33,6 +34,8 @@ class DetailerStage(Stage):
 
     What it may change is what counts when people are painted (`inpainting.details`).
 
+    Raises InputError where what it starts from has other sizes than the preset.
+
     precision  torch.bfloat16 or torch.float32 of the network's convolutions
     """
 
@@ -46,6 +49,7 @@ class DetailerStage(Stage):
         *,
         seed: int = 0,
         examples: Fillings | None = None,      # people who are not trained on; default: data
+        start: Detailer | None = None,         # that goes on learning; default: one that adds nothing yet
         perception: str = "vgg",               # LPIPS' network: "alex" or "vgg"
         precision: torch.dtype = torch.float32,
         store: Store | None = None,
@@ -57,6 +61,8 @@ class DetailerStage(Stage):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             detailer = build_detailer(preset)
+        if start is not None:
+            pretrained.take_over(detailer, start, preset.name)
         self.networks = {"detailer": detailer}
         self.optimizers = {"detailer": Adam(detailer.parameters(), self.how.learning_rate, (0.9, 0.99))}
 

@@ -103,7 +103,7 @@ class Fillings(CachedPeople, Dataset):
                 "size": preset.colour_size,
                 "seed": seed,
                 "augmentation": repr(augmentation),
-                "made": "with generated channels",
+                "made": "with generated channels, painted over what is filled",
             }
         )
         count = min(len(self.people), most or len(self.people))
@@ -188,7 +188,8 @@ class Fillings(CachedPeople, Dataset):
         if self.augmentation is not None:
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
         avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
-        painted = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31))).painted
+        before = avatar.texture, avatar.painted
+        painted = inpainted(avatar, self.inpainter, filler, before=before, seed=int(rng.integers(1 << 31))).painted
         seen = sampled_from(avatar, views)
         merged, texture = merge(seen), seen_part(avatar.texture)
         found = {

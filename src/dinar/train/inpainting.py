@@ -20,6 +20,7 @@ from dinar.files import atomic_file
 from dinar.inpainting.diffusion import STEPS, Sampler, importance, noise_in, noised
 from dinar.inpainting.inpainter import Condition, Inpainter, decoded, drawn, latent_mask
 from dinar.inpainting.packing import unpack
+from dinar.networks import pretrained
 from dinar.networks.appearance import Appearance
 from dinar.networks.autoencoder import HUES, Autoencoder, turned
 from dinar.networks.denoiser import Denoiser
@@ -232,10 +233,7 @@ class InpaintingStage(Stage):
             torch.manual_seed(seed)
             denoiser = build_denoiser(preset)
         if start is not None:
-            try:
-                denoiser.load_state_dict(start.state_dict())
-            except RuntimeError as error:
-                raise InputError(f"the denoiser to start from is not of the preset {preset.name}") from error
+            pretrained.take_over(denoiser, start, preset.name)
         elif denoiser.spread is not None:
             denoiser.spread.copy_(latents.spread())
         self.networks = {"denoiser": denoiser}

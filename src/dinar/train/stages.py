@@ -143,7 +143,8 @@ def opened(
         return SlimStage(preset, data, seed=plan.seed, examples=others, precision=precision)
     if name == "detailer":
         data, others = fillings(preset, plan)
-        return DetailerStage(preset, data, seed=plan.seed, examples=others, precision=precision)
+        start = Inpainter.load(plan.painter).detailer
+        return DetailerStage(preset, data, seed=plan.seed, examples=others, start=start, precision=precision)
     start = None
     if name == "inpainting" and plan.painter is not None:
         painter = Inpainter.load(plan.painter)
