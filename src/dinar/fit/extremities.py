@@ -27,7 +27,6 @@ OUTLIER = 0.01          # metres: an outline farther away counts less
 TRUST = 0.004           # metres: spread of the place of an outline,
 EACH = 0.01             # which is told once in so many metres of it
 
-_WITHIN = 0.004         # of the picture's longer side: how far within an outline is told whose it is
 _FINGERS = "Thumb", "Index", "Middle", "Ring", "Little"
 
 
@@ -107,7 +106,7 @@ def _equations(
     follow = (rim.share[..., None] * joints.follow[rim.corners]).sum(1)                 # [N, J]
     near = follow.max(1) > 0.5
     if skin is not None:
-        near &= _within(skin, rim) | (follow[:, ~joints.head].max(1) > 0.5)
+        near &= rim.within(skin) | (follow[:, ~joints.head].max(1) > 0.5)
     follow, outwards = follow[near], rim.outwards[near]
     there = (rim.share[near, :, None] * posed.vertices[0].double().numpy()[rim.corners[near]]).sum(1)
     rotation, place = mask.camera.R.double().numpy(), mask.camera.t.double().numpy()
@@ -118,11 +117,3 @@ def _equations(
     rows = follow[..., None] * np.cross(arms, across[:, None])
     weights = (rim.weight * rim.width)[near] / EACH / TRUST**2
     return rows.reshape(len(rows), 3 * len(joints.numbers)), rim.gap[near], weights
-
-
-def _within(region: Tensor, rim: Rim) -> np.ndarray:
-    """Whether the mask's outline is that of a region [H, W]: bool [N]."""
-    height, width = region.shape
-    place = rim.place * (width, height) - _WITHIN * max(height, width) * rim.outwards
-    x, y = np.clip(place.astype(int), 0, (width - 1, height - 1)).T
-    return region.numpy()[y, x]

@@ -28,9 +28,9 @@ from dinar.fit.rims import Mask, Silhouette
 from dinar.texture.filling import scalp_of
 
 STEPS = 4
-OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most
-SMOOTH = 0.012          # metres over which bumps of the outline are smoothed,
-HAIR = 0.006            # and those of hair
+OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most,
+NECK = 0.012            # and the neck outwards: an outline farther away is hair's
+SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
 ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
@@ -38,7 +38,8 @@ SLIM = 0.15             # and of the thickness behind it, inwards: what hides ha
 
 _NEAR = 0.003           # metres: gaps are told to that
 _FLAT = 0.02            # metres: dents of the body that normals are smoothed over
-_NECK = 0.9             # of the head's turns, with which skin is still the neck's
+_NECK = 0.9             # of the head's turns, with which skin is still the neck's,
+_TURNS = 0.1            # and with which it is the neck's at all
 _HELD = 0.01            # freedom below which a vertex does not move at all
 _KEPT = 1e3             # how much stiffer face and hands are held in place
 _STEEP = 0.3            # cosine: surface seen at the outline has to move across it
@@ -126,18 +127,13 @@ def surface_of(model: BodyModel, shape: Tensor, *, shod: bool = False) -> Surfac
     loose = np.flatnonzero(free > _HELD)
     most, least = np.zeros(len(free)), np.zeros(len(free))
     way = _free_way(tree, normals, vertices, loose, direction, OUTWARDS / ROOM)
-    most[loose] = np.minimum(OUTWARDS, ROOM * way)
+    most[loose] = np.minimum(np.where(_neck(model)[loose], NECK, OUTWARDS), ROOM * way)
     way = _free_way(tree, -normals, vertices, loose, -direction, INWARDS / SLIM)
     least[loose] = -np.minimum(INWARDS, SLIM * way)
     mass = mass.tocsr()
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
     held = _KEPT * (1 - free) ** 3 + (SMOOTH / SPREAD) ** 2
-    bumps = np.full(len(free), SMOOTH)
-    if "hair" in model.layers:
-        bumps[vertices_of(model, "hair").numpy()] = HAIR
-    bumps = sparse.diags(bumps)
-    wavy = bumps @ (stiffness + bumps @ bending @ bumps) @ bumps       # layers and the body do not share triangles
-    smoothness = _DENSITY * (wavy + mass @ sparse.diags(held))
+    smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
     smoothness = smoothness.tocsc()
     loose = loose[np.argsort(splu(smoothness[loose][:, loose], permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)]
     smoothness = smoothness[loose][:, loose]
@@ -244,6 +240,12 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
         kept = torch.where(of_hair, 0, torch.maximum(kept, head))
         kept[of_hair] = (thickness(model) < RISE).to(kept)
     return (1 - kept).clamp(0, 1).double().numpy()
+
+
+def _neck(model: BodyModel) -> np.ndarray:
+    """Which vertices of the skin turn somewhat with the head: bool [V]."""
+    head = model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1)
+    return ((head > _TURNS) & (model.layer == 0)).numpy()
 
 
 def _unfolded(surface: Surface, moved: np.ndarray, faces: np.ndarray) -> np.ndarray:

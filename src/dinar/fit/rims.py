@@ -17,6 +17,7 @@ from dinar.raster.rasterize import rasterize
 SIDE = 512              # pixels of the longer side of the masks that are compared
 OUTWARDS, INWARDS = 0.15, 0.06      # metres beside the body's outline in which the mask's is looked for
 
+_WITHIN = 0.004         # of the picture's longer side: how far within an outline is told whose it is
 _BLUR = 1.5             # pixels of blur in which the direction of an outline is measured
 _GAP = 0.3              # weight of a place that closes a gap between limbs, where no outline is seen
 
@@ -58,6 +59,13 @@ class Rim:
     place: np.ndarray
     width: np.ndarray
     weight: np.ndarray
+
+    def within(self, region: Tensor) -> np.ndarray:
+        """Whether the mask's outline is that of a region, bool [H, W] of the whole picture: bool [N]."""
+        height, width = region.shape
+        place = self.place * (width, height) - _WITHIN * max(height, width) * self.outwards
+        x, y = np.clip(place.astype(int), 0, (width - 1, height - 1)).T
+        return region.numpy()[y, x]
 
 
 @dataclass(frozen=True)
