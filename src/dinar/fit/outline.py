@@ -232,8 +232,7 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
     bones = ("leftHand", "rightHand") if shod else ("leftHand", "rightHand", "leftToes", "rightToes")
     ends = [model.humanoid[bone] for bone in bones]
     weights = model.skin_weights
-    head = weights[:, model.below([model.humanoid["head"]])].sum(1)
-    head = ((head - _NECK) / (1 - _NECK)).clamp(0, 1)
+    head = ((_turning(model) - _NECK) / (1 - _NECK)).clamp(0, 1)
     kept = head * (1 - scalp) + weights[:, model.below(ends)].sum(1)
     if "hair" in model.layers:                     # what the photo shows of hair is the layer's, where it is above skin
         of_hair = vertices_of(model, "hair")
@@ -244,8 +243,12 @@ def _free(model: BodyModel, shod: bool) -> np.ndarray:
 
 def _neck(model: BodyModel) -> np.ndarray:
     """Which vertices of the skin turn somewhat with the head: bool [V]."""
-    head = model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1)
-    return ((head > _TURNS) & (model.layer == 0)).numpy()
+    return ((_turning(model) > _TURNS) & (model.layer == 0)).numpy()
+
+
+def _turning(model: BodyModel) -> Tensor:
+    """How far vertices turn with the head: [V]."""
+    return model.skin_weights[:, model.below([model.humanoid["head"]])].sum(1)
 
 
 def _unfolded(surface: Surface, moved: np.ndarray, faces: np.ndarray) -> np.ndarray:
