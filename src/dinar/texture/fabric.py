@@ -8,6 +8,7 @@ is a figure - a print, a badge, a zip, a tie, a lapel - and stays where it was s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,6 +35,7 @@ WINDOW = 9, 7          # rows and cells in which slants are one
 FELLOW = 0.05          # what the same limb of the other side counts in the mean of a colour that both have
 DOUBT = 20.0           # cells that two limbs have to share before their light is told apart
 LONE = 0.1             # what a colour counts that the other side's row lacks, beside one that is all of it
+PARTLY = 0.2           # share of a place that is a limb's, from which that limb alone may tell its colour
 ENOUGH = 3.0           # seen cells that tell a row's colour
 REACH = 0.08, 0.012    # metres along a limb that a row's colour goes on where none is seen, and beyond the limb's end
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
@@ -45,10 +47,13 @@ FIGURE = 1.5, 2.5      # multiples of that: detail is the fabric's up to the fir
 DOUBTED = 2.5          # multiples that detail counts where garments are closed: buttons, zips and collars stand there
 COLLARS = 1.5, 2.0     # multiples of the detail below: none at the neck is a collar's up to the first, all is from the
 #                        second on
+SOUND = 0.5            # how far fine detail has to be known to be as strong as it is
 GRAIN = 1.5            # texels that a cell is wide: what is finer is weave, however strong
 FINE = 16.0            # texels: finer differences are detail, coarser ones light
 RIM = 7                # texels about a figure that it is mixed with
 SPOT, AROUND = (3.0, 4.0), 40.0      # multiples of the detail within so many texels: a small figure's, as above
+NEAR = 4.0             # texels within which detail is as strong as it is,
+MOST = 0.4, 1.2        # and quantile of a limb's, times which it is the fabric's: what is stronger is made weaker than that
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Fabric:
         grids = {about.name: _Grid.of(colours, trusted, about) for about in rounds}
         found = {name: _Rows.of(grid, grids.get(_other(name))) for name, grid in grids.items()}
         total = np.zeros((side * side, 5), np.float32)
-        share = np.full(side * side, 1e-6, np.float32)
+        share, most = np.full(side * side, 1e-6, np.float32), np.zeros((side * side, 1), np.float32)
         fronts = np.zeros((side * side, 3), np.float32)
         for about in rounds:
             fronts[about.texels] += about.fronts
@@ -83,17 +88,19 @@ class Fabric:
             total[about.texels] += np.concatenate([here[:, :3] * weight[:, None], weight[:, None],
                                                    here[:, 4:] * weight[:, None]], axis=1)  # fmt: skip
             share[about.texels] += about.share
+            told = here[:, 3] * np.minimum(about.share / PARTLY, 1)
+            most[about.texels, 0] = np.maximum(most[about.texels, 0], told)
         known = np.maximum(total[:, 3:4], 1e-6)
-        base, detail, sure = total[:, :3] / known, total[:, 4:] / known, total[:, 3:4] / np.maximum(share, 1.0)[:, None]
+        base, detail, sure = total[:, :3] / known, total[:, 4:] / known, most * np.minimum(share, 1.0)[:, None]
         base, detail, sure, fronts = (
             torch.from_numpy(v.T.reshape(-1, side, side)).to(rgb) for v in (base, detail, sure, fronts)
         )
         return cls(base, sure.clamp(0, 1), detail, fronts.clamp(0, 1))
 
-    def own(self, rgb: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    def own(self, rgb: Tensor, trust: Tensor, rounds: Sequence[Round] = ()) -> tuple[Tensor, Tensor]:
         """Fine detail of colours [3, R, R] that is the fabric's own and no figure's, and how far it is known [1, R, R].
 
-        Both are as far as `trust` [1, R, R] goes.
+        Both are as far as `trust` [1, R, R] goes. Along `rounds` it is nowhere much stronger than on most of each.
         """
         differ = rgb - self.base
         seen = (trust > 0).to(rgb)
@@ -105,7 +112,7 @@ class Fabric:
         slow = _blurred(torch.cat([differ * known, known]), FINE)
         fine = differ - slow[:3] / slow[3:].clamp(min=1e-4)
         known = known * _blurred(_shrunk(_common(fine, known)), 1.0)
-        return fine * known, known
+        return fine * known * _evenly(fine, known, rounds), known
 
     def _doubt(self, detail: Tensor, trust: Tensor) -> Tensor:
         """How far detail [1, R, R] is likely to be a figure's for where it stands: [1, R, R] in [0, 1]."""
@@ -124,6 +131,23 @@ def _common(fine: Tensor, known: Tensor) -> Tensor:
     size = _blurred(torch.cat([spot * known, known]), AROUND)
     strong = spot / (size[:1] / size[1:].clamp(min=1e-4)).clamp(min=FAINT / 2)
     return ((SPOT[1] - strong) / (SPOT[1] - SPOT[0])).clamp(0, 1)
+
+
+def _evenly(fine: Tensor, known: Tensor, rounds: Sequence[Round]) -> Tensor:
+    """What detail [3, R, R] counts, [1, R, R] in [0, 1], that is known as far as [1, R, R] says.
+
+    A weave or a pattern is as strong everywhere on a limb; pockets, hems and edges of prints stand out among folds.
+    """
+    size = _blurred(torch.cat([fine.square().mean(0, keepdim=True) * known, known]), NEAR)
+    size = (size[:1] / size[1:].clamp(min=1e-4)).sqrt()
+    strong, share = size.flatten(), torch.ones_like(size.flatten())
+    for about in rounds:
+        here = torch.from_numpy(about.texels[about.share > 0.5]).to(strong.device)
+        sound = strong[here[known.flatten()[here] > 0.5 * SOUND]]
+        if len(sound):
+            most = MOST[1] * torch.quantile(sound, MOST[0])
+            share[here] = (most / strong[here].clamp(min=1e-6)).clamp(max=1).square()
+    return share.view_as(size)
 
 
 def _shrunk(share: Tensor) -> Tensor:

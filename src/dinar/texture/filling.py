@@ -18,7 +18,8 @@ from dinar.body.uv import PARTS, Opposite, TexelMap, head_texture, mirror_map, o
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import hats, strands
-from dinar.texture.fabric import Fabric
+from dinar.texture.fabric import SOUND, Fabric
+from dinar.texture.faces import MeanFace
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.rounds import SIDES, Round, gone_round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
@@ -34,7 +35,6 @@ STIFFNESS = 0.05   # of an edge of the mesh against a wholly trusted vertex: sma
 ALONG = 1e-4       # an edge along a bone against one around it: a sleeve's hem goes round the arm
 CUFF = 8.0         # times as sharp as joints bend, so do hands begin
 SHADE = 1 / 24     # of the texture's side: how far from what is seen the made-up takes on its shade
-SOUND = 0.5        # how far fine detail has to be known to be as strong as it is
 OTHER = 0.35       # difference of a colour, [0, 1], between what is seen and made up, from which it is no shade at all
 
 
@@ -123,6 +123,7 @@ class Filler:
     opposite                     what lies before and behind each texel
     guide                        how colours spread
     rounds                       what cloth runs round
+    face                         for who shows none; None: there is none for the layout
     hat       float32 [1, 1, R, R]  share of headwear in what is seen of the layer `hair`; None: of none
     """
 
@@ -133,6 +134,7 @@ class Filler:
     opposite: Opposite
     guide: Guide
     rounds: list[Round]
+    face: MeanFace | None = None
     hat: Tensor | None = None
 
     @classmethod
@@ -140,7 +142,8 @@ class Filler:
         """Of textures of size x size texels."""
         texels = texel_map(layout, size)
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
-        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels))
+        face = MeanFace.of(model, layout, texels, face_of(model))
+        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels), face)
 
     @cached_property
     def head(self) -> Tensor:
@@ -151,10 +154,12 @@ class Filler:
         """Its colours without holes [B, 3, R, R]."""
         others = {"mirror": self.mirror, "opposite": self.opposite, "guide": self.guide, "rounds": self.rounds}
         filled = fill(texture, self.model.faces, self.layout, **others)
-        if "hair" not in self.model.layers:
-            return filled
         sound = trust(texture, self.texels.mask, feather=FEATHER, angles=(MIN_FRONTALITY, TRUSTED))
         seen = texture.rgb, texture.filled, sound
+        if self.face is not None:
+            filled = self.face.worn(filled, *seen)
+        if "hair" not in self.model.layers:
+            return filled
         if self.hat is None:
             return strands.around(filled, *seen)
         hat = self.hat.expand_as(sound)
@@ -219,7 +224,7 @@ def _worn(
         ways = [*ways[:1], *(_composed(mirror, way) for way in ways[1:]), *ways[1:], mirror]
     for k in range(len(base) if rounds else 0):
         fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
-        known = torch.cat(fabric.own(texture.rgb[k], trusted[k]))[None]
+        known = torch.cat(fabric.own(texture.rgb[k], trusted[k], rounds))[None]
         detail = torch.zeros_like(known)
         for way in ways:
             detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
