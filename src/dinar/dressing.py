@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dinar.body.layers import RISE, tucked, wearing
+from dinar.body.layers import RISE, thickness, tucked, wearing
 from dinar.body.model import BodyModel
 from dinar.fit import draping, hair, outline, shoes, skirt
 from dinar.fit.fit import Fit
@@ -37,7 +37,7 @@ def dressed(
         model = model.moved(shoes.put_on(model))
     seen = [Seen(photo.mask, found.body, found.camera) for photo, found in zip(photos, fits, strict=True)]
     inside = [inside_of(photo) for photo in photos]
-    haired = hair.thickness(model) > RISE if "hair" in model.layers else None
+    haired = thickness(model) > RISE if "hair" in model.layers else None
     bald = hair.sunk(model, shape, haired)               # a head that is fitted too high would hide where hair ends
     model = model.moved(outline.fit(bald, shape, seen, shod=shod, inside=inside))
     return hair.tucked(tucked(model, shape), shape, haired)

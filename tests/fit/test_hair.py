@@ -278,3 +278,22 @@ def test_narrow_bands_of_skin_in_the_hair_are_closed() -> None:
     assert (grid[:9] == AT_LEAST).all() and (grid[CAP - 4 :, :8] == BARE).all()
     height[5:10] = BARE                                      # wider than BAND
     assert torch.equal(shell._closed(torch.cat([height.flatten(), height[0, :1]]))[:-1], height.flatten())
+
+
+@pytest.mark.parametrize(("rows", "short"), [(21, True), (30, False)], ids=["short", "long"])
+def test_a_short_cut_grows_thicker_from_the_nape_and_long_hair_does_not(rows: int, short: bool) -> None:
+    layer = Layer.load("hair")
+    ahead = layer.outwards[:, 2] / layer.outwards[:, [0, 2]].norm(dim=1).clamp(min=1e-6)
+    grid = torch.full((len(ahead) // COLUMNS, COLUMNS), shell.DEEP)
+    grid[:rows] = 0.03
+    height = torch.cat([grid.flatten(), grid[0, :1]])
+    behind, front = int(ahead[:COLUMNS].argmin()), int(ahead[:COLUMNS].argmax())
+    unseen = torch.zeros(len(height), dtype=torch.bool)
+    tapered = shell._tapered(height, unseen, ahead)[:-1].view_as(grid)
+    assert torch.equal(tapered[:, front], grid[:, front]) and torch.equal(tapered[: shell.TOP], grid[: shell.TOP])
+    if not short:
+        assert torch.equal(tapered, grid)
+        return
+    nape = tapered[:rows, behind]
+    assert abs(float(nape[-1]) - AT_LEAST) < 1e-6 and (nape.diff() <= 0).all() and float(nape[CAP]) < 0.03
+    assert torch.equal(shell._tapered(height, ~unseen, ahead), height), "what is seen stays"

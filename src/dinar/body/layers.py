@@ -161,6 +161,12 @@ def vertices_of(model: BodyModel, name: str) -> Tensor:
     return model.layer == 1 + list(model.layers).index(name)
 
 
+def thickness(model: BodyModel) -> Tensor:
+    """How high the hair that is worn lies above the mean body's skin: float32 [N], metres."""
+    layer, own = Layer.load("hair"), vertices_of(model, "hair").cpu()
+    return layer.height(model.layers["hair"].cpu()) + (model.offsets.cpu()[own] * layer.outwards).sum(1)
+
+
 def tucked(model: BodyModel, shape: Tensor) -> BodyModel:
     """The body of shape [S] with hips and legs drawn back where a skirt hides them, so that they stay within it.
 

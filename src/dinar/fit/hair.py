@@ -166,12 +166,6 @@ def shaped(model: BodyModel, height: Tensor) -> BodyModel:
     return model.moved(moved)
 
 
-def thickness(model: BodyModel) -> Tensor:
-    """How high the hair that is worn lies above the mean body's skin: float32 [N], metres."""
-    layer, own = Layer.load("hair"), vertices_of(model, "hair").cpu()
-    return layer.height(model.layers["hair"].cpu()) + (model.offsets.cpu()[own] * layer.outwards).sum(1)
-
-
 def tucked(model: BodyModel, shape: Tensor, worn: Tensor | None = None) -> BodyModel:
     """The body of shape [S] with ears and scalp drawn back under the hair that covers them.
 

@@ -19,11 +19,10 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import RISE, vertices_of
+from dinar.body.layers import RISE, thickness, vertices_of
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
-from dinar.fit.hair import thickness
 from dinar.fit.rims import Mask, Silhouette
 from dinar.texture.filling import scalp_of
 

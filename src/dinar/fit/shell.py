@@ -42,6 +42,10 @@ UPPER = 0.008        # metres from one of them to the next,
 ROW = 0.024          # and from one row below to the next
 LOW = 3              # rows below those to which hair reaches at the nape at least, as the mean hair does,
 BEHIND = -0.5, -0.75     # between these cosines to straight ahead on the way to there
+TAPER = 0.3          # metres a metre by which a short cut grows thicker from its end at the nape upwards,
+SHORT = 22           # row where it ends at most,
+TOP = 12             # row above which it does not,
+BACK = -0.1, -0.4    # and cosines to straight ahead between which it begins to
 NAPE = 12            # row from which hair may end behind; its hem
 HEM = 7              # is evened out over so many columns
 FREE = 0.03          # metres: what components leave at the sides, one standard deviation,
@@ -191,7 +195,7 @@ def even(layer: Layer, height: Tensor, told: Sequence[Told]) -> Tensor:
     stays = ended | seen & (rounded < out) | ears & ~near       # what is seen aside is as thick as it is seen
     out = torch.from_numpy(np.where(stays, out, rounded)).to(height)
     out = torch.where(torch.from_numpy(near | beside), _ended(out, told), out)
-    return _closed(out)
+    return _tapered(_closed(out), torch.from_numpy(seen), ahead)
 
 
 def _closed(height: Tensor) -> Tensor:
@@ -201,6 +205,21 @@ def _closed(height: Tensor) -> Tensor:
     out = height.clone()
     out[: CAP * COLUMNS][torch.from_numpy(lacks.ravel())] = AT_LEAST
     return out
+
+
+def _tapered(height: Tensor, seen: Tensor, ahead: Tensor) -> Tensor:
+    """Heights [N] that grow from a short cut's end at the nape upwards, as far as no photo shows them, bool [N].
+
+    ahead  [N]  cosines to straight ahead
+    """
+    grid, row = height[:-1].view(-1, COLUMNS), torch.arange(len(height) // COLUMNS)[:, None]
+    end = torch.where(grid > RISE, row, 0).amax(0)
+    behind = ((BACK[0] - ahead[:-1].view_as(grid)) / (BACK[0] - BACK[1])).clamp(0, 1)
+    short = behind * ((SHORT + 1 - end) / 2).clamp(0, 1)
+    most = AT_LEAST + TAPER * ROW * (end - row).clamp(min=0)
+    tapered = torch.lerp(grid, torch.minimum(grid, most), short)
+    kept = seen[:-1].view_as(grid) | (row < TOP)
+    return torch.cat([torch.where(kept, grid, tapered).flatten(), height[-1:]])
 
 
 def _ended(height: Tensor, told: Sequence[Told]) -> Tensor:

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 STEPS = 40.0           # of the file, for one of the logarithm of a face's colour over its skin's tone
 ELLIPSE = (0.0, -0.5), (0.95, 1.5), 0.4    # of a face: middle, half axes and edge, in distances between the eyes
 FRONT = -1.0, -0.5     # and how far before the eyes (z) its sides end
-UNSEEN = 0.05, 0.25    # seen shares of that ellipse, up to the first of which a face is not seen, from the second on it is
-ALIKE = 0.25, 0.7      # differences of the logarithms of red over green, and of green, up to which hands show skin as the
-#                        head's: no gloves
+UNSEEN = 0.05, 0.25    # seen shares of that ellipse: up to the first a face is not seen, from the second on it is
+ALIKE = 0.25, 0.7      # differences of the logarithms of red over green, and of green, up to which hands wear no gloves
 ENOUGH = 30.0          # texels of skin that tell its tone
 APART = 8.0            # texels over which what is made up passes into what is seen
 

@@ -18,11 +18,13 @@ from dinar.body.uv import PARTS, Opposite, TexelMap, head_texture, mirror_map, o
 from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import hats, strands
-from dinar.texture.fabric import SOUND, Fabric
+from dinar.texture.fabric import Fabric
 from dinar.texture.faces import MeanFace
+from dinar.texture.figures import SOUND, own_detail
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.rounds import SIDES, Round, gone_round, rounds
 from dinar.texture.sampling import MIN_FRONTALITY
+from dinar.texture.stubble import stubble_of, stubbled
 from dinar.texture.trust import trust
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ class Filler:
     guide                        how colours spread
     rounds                       what cloth runs round
     face                         for who shows none; None: there is none for the layout
+    stubble   float32 [1, R, R]  skin about the end of hair (`texture.stubble`); None: of none
     hat       float32 [1, 1, R, R]  share of headwear in what is seen of the layer `hair`; None: of none
     """
 
@@ -135,6 +138,7 @@ class Filler:
     guide: Guide
     rounds: list[Round]
     face: MeanFace | None = None
+    stubble: Tensor | None = None
     hat: Tensor | None = None
 
     @classmethod
@@ -142,8 +146,10 @@ class Filler:
         """Of textures of size x size texels."""
         texels = texel_map(layout, size)
         mirror, opposite = mirror_map(layout, model.faces, texels), opposite_map(layout, model, texels)
-        face = MeanFace.of(model, layout, texels, face_of(model))
-        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels), face)
+        own = face_of(model)
+        face = MeanFace.of(model, layout, texels, own)
+        shade = stubble_of(model, texels, own) if "hair" in model.layers else None
+        return cls(model, layout, texels, mirror, opposite, guide_of(model), rounds(model, texels), face, shade)
 
     @cached_property
     def head(self) -> Tensor:
@@ -161,7 +167,8 @@ class Filler:
         if "hair" not in self.model.layers:
             return filled
         if self.hat is None:
-            return strands.around(filled, *seen)
+            filled = strands.around(filled, *seen)
+            return filled if self.stubble is None else stubbled(filled, texture.filled, self.stubble)
         hat = self.hat.expand_as(sound)
         return hats.around(strands.around(filled, *seen, hat), *seen, hat)
 
@@ -224,7 +231,7 @@ def _worn(
         ways = [*ways[:1], *(_composed(mirror, way) for way in ways[1:]), *ways[1:], mirror]
     for k in range(len(base) if rounds else 0):
         fabric = Fabric.of(texture.rgb[k], trusted[k], rounds)
-        known = torch.cat(fabric.own(texture.rgb[k], trusted[k], rounds))[None]
+        known = torch.cat(own_detail(fabric, texture.rgb[k], trusted[k], rounds))[None]
         detail = torch.zeros_like(known)
         for way in ways:
             detail = detail + _elsewhere(known, way) * (1 - detail[:, 3:])
