@@ -51,4 +51,4 @@ def put_on(model: BodyModel, looks: Sequence[Look], without: Collection[str] = (
     fitted = {name: layer.fit(model, looks) for name, layer in asked.items()}
     worn = {name: one for name, one in fitted.items() if one is not None and one.worn}
     model = wearing(model, {name: one.coefficients for name, one in worn.items()})
-    return hair.shaped(model, worn["hair"].height) if "hair" in worn else model
+    return hair.shaped(model, worn["hair"].height, looks[0].body.shape[0]) if "hair" in worn else model

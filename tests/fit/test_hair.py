@@ -206,7 +206,7 @@ def test_hair_ends_where_it_is_seen_to_end(model: BodyModel) -> None:
     parts, camera = cropped(model, rows=0.3)
     found = hair.fit(model, [Look(parts, model.neutral(), camera)])
     assert found is not None
-    drawn, _ = seen(hair.shaped(wearing(model, {"hair": found.coefficients}), found.height))
+    drawn, _ = seen(hair.shaped(wearing(model, {"hair": found.coefficients}), found.height, torch.zeros(100)))
     first, second = parts == int(BodyPart.HAIR), drawn == int(BodyPart.HAIR)
     assert float((first & second).sum() / (first | second).sum()) > 0.85
 
@@ -221,7 +221,7 @@ def test_hair_does_not_lie_before_a_face_that_is_seen(model: BodyModel) -> None:
     one = look(model, true)
     found = hair.fit(model, [one])
     assert found is not None
-    drawn = hair.shaped(wearing(model, {"hair": found.coefficients}), found.height)
+    drawn = hair.shaped(wearing(model, {"hair": found.coefficients}), found.height, torch.zeros(100))
     parts, _ = seen(drawn)
     face = one.parts == int(BodyPart.FACE_SKIN)
     assert float((parts[face] == int(BodyPart.HAIR)).float().mean()) < 0.1
@@ -297,3 +297,17 @@ def test_a_short_cut_grows_thicker_from_the_nape_and_long_hair_does_not(rows: in
     nape = tapered[:rows, behind]
     assert abs(float(nape[-1]) - AT_LEAST) < 1e-6 and (nape.diff() <= 0).all() and float(nape[CAP]) < 0.03
     assert torch.equal(shell._tapered(height, ~unseen, ahead), height), "what is seen stays"
+
+
+def test_hair_that_is_buried_lies_within_the_neck_whatever_the_shape(model: BodyModel) -> None:
+    layer = Layer.load("hair")
+    dressed = wearing(model, {"hair": torch.zeros(len(layer.basis))})
+    height = torch.full((len(layer.inner),), -shell.BURIED)
+    height[: CAP * COLUMNS] = 0.02
+    for shape in (torch.zeros(100), torch.randn(100, generator=torch.Generator().manual_seed(0))):
+        shaped = hair.shaped(dressed, height, shape)
+        vertices, joints = (part[0] for part in shaped.rest(shape[None]))
+        lies = vertices[shaped.layer == 1][CAP * COLUMNS : -1]
+        assert float((lies - joints[model.humanoid["neck"]]).norm(dim=1).max()) < 1e-4
+        crown = (shaped.template - dressed.template)[shaped.layer == 1][:COLUMNS].norm(dim=1)
+        assert float(crown.max()) < 0.1, "what is worn moves on its ray"

@@ -38,6 +38,7 @@ HAIRLINE = 0.004     # metres of hair at its end that are no more than painted o
 UNDER = 0.003        # metres that skin stays under hair
 DRAWN_BACK = 0.03    # metres that it is drawn back for that at most: ears
 
+BURIED = -0.02       # metres: hair that lies lower is nowhere near the skin
 SUNK = 0.05          # metres that the scalp is, where outlines are looked at
 
 _HAIR = (BodyPart.HAIR, BodyPart.HEADWEAR)
@@ -157,12 +158,19 @@ def _solved(layer: Layer, told: Sequence[Told]) -> Tensor:
     return torch.from_numpy(found.astype(np.float32))
 
 
-def shaped(model: BodyModel, height: Tensor) -> BodyModel:
-    """The body with its hair's vertices at such heights [N] above the skin, metres."""
-    layer = Layer.load("hair")
+def shaped(model: BodyModel, height: Tensor, shape: Tensor) -> BodyModel:
+    """The body of shape [S] with its hair's vertices at such heights [N] above the skin, metres.
+
+    What is buried lies together within the neck: below it rays begin near the chest's front, not in its middle.
+    """
+    layer, own = Layer.load("hair"), vertices_of(model, "hair")
     moved = torch.zeros_like(model.template)
     step = height - layer.height(model.layers["hair"].cpu())
-    moved[vertices_of(model, "hair")] = (step[:, None] * layer.outwards).to(moved)
+    moved[own] = (step[:, None] * layer.outwards).to(moved)
+    buried = torch.zeros_like(own)
+    buried[own] = (height < BURIED).to(own.device)
+    rest, joints = (part[0].detach() for part in model.rest(shape[None].to(model.template)))
+    moved[buried] = joints[model.humanoid["neck"]] - rest[buried]
     return model.moved(moved)
 
 
