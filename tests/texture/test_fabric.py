@@ -250,3 +250,13 @@ def test_an_arm_that_is_not_seen_has_the_other_s_colour(worn: Worn) -> None:
 def test_a_limb_of_which_nothing_is_seen_has_no_detail() -> None:
     nothing = np.zeros((9, CELLS), np.float32)
     assert (fabric._typical(nothing + 1, nothing) == 0).all()
+
+
+def test_what_shines_on_an_edge_tints_no_cloth_beside_it(worn: Worn) -> None:
+    """The red of a wall behind, on the outermost that is seen of a shirt: cloth beside it takes on its light alone."""
+    trunk = worn.on("torso") & (worn.place[1] > 1.0) & (worn.place[1] < 1.25)
+    tint = torch.tensor([0.12, -0.06, -0.06])[:, None, None] * ((worn.front - 0.5) / -0.2).clamp(0, 1)
+    filled = worn.filled(GREEN + 0.2 + tint * trunk)
+    beside = trunk & (worn.front < 0.28) & (worn.front > 0)
+    hue = filled - filled.mean(0, keepdim=True) - (GREEN - GREEN.mean())
+    assert hue[0][beside].abs().mean() < 0.02

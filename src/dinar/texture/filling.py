@@ -189,8 +189,8 @@ def fill(
     fine detail of theirs comes from the other side and from the other half of the front. Elsewhere, on head and hands,
     an unseen texel takes the colour of its mirror image where that was seen, and else that of its surroundings on the
     body's surface: a membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
-    What is seen stays as it is. What is made up beside it takes on its shade at the edge, and less of that the farther
-    off it is (`continued`); colours seen at a grazing angle and at edges of holes are no source for other places.
+    What is seen stays as it is. What is made up beside it takes on its shade at the edge, no hue of it where it goes round,
+    and less of that the farther off it is (`continued`); colours seen at a grazing angle and at edges of holes are no source for other places.
     Texels off the islands repeat the nearest one on them: bilinear sampling at seams finds no foreign colour. With
     nothing seen at all everything is mid-grey.
     """
@@ -211,6 +211,7 @@ def fill(
     plain = plain + (base - plain) * sure
     seen = texture.filled * inside
     step = texture.rgb - plain
+    step = torch.lerp(step, step.mean(1, keepdim=True).expand_as(step), sure)       # cloth goes on in its own hue
     alike = ((OTHER - step.abs().amax(1, keepdim=True)) / (OTHER / 2)).clamp(0, 1)   # else it is other cloth
     shade = continued(step * alike, seen, inside)
     filled = torch.where(seen > 0, texture.rgb, (plain + shade).clamp(0, 1))
