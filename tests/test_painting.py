@@ -16,6 +16,7 @@ from dinar.painting import inpainted
 from dinar.presets import TINY, build_detailer
 from dinar.texture.filling import Filler, face_of, scalp_of
 from dinar.texture.islands import part_texels
+from dinar.texture.merging import seen_part
 from dinar.train.avatars import avatar_of
 from dinar.train.lessons import Tailor
 
@@ -100,3 +101,11 @@ def test_weights_with_details_on_disk(detailed, tmp_path) -> None:
     bare.save(tmp_path / "without", configs)
     assert Inpainter.load(tmp_path / "without").detailer is None
     assert found.detailed(found.detailer).plain == painter().name
+
+
+def test_who_wears_layers_is_painted_over_what_is_filled_with_them(person) -> None:
+    """As where that is given."""
+    avatar, filler = person
+    assert avatar.model.layers
+    given = inpainted(avatar, painter(), filler, before=(seen_part(avatar.texture), avatar.painted), seed=1)
+    assert torch.equal(inpainted(avatar, painter(), filler, seed=1).painted, given.painted)

@@ -50,7 +50,7 @@ def inpainted(
     inpainting.check(inpainter, avatar.weights)
     options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler, "change": change}
     if avatar.model.layers:
-        found = _inpainted_under_layers(avatar, inpainter, **options)
+        found = _inpainted_under_layers(avatar, inpainter, filler, **options)
     else:
         found = _inpainted(avatar, inpainter, filler, **options)
     if inpainter.detailer is None:
@@ -100,6 +100,7 @@ def _inpainted(
     seed: int,
     sampler: Sampler,
     change: tuple[Tensor, Tensor] | None,
+    filled: Tensor | None = None,          # [1, 3, R, R] its colours without holes, where they are known
 ) -> Avatar:
     """`inpainted` of a person without layers, by autoencoder and denoiser alone."""
     texture, layout = avatar.texture, avatar.layout
@@ -108,7 +109,7 @@ def _inpainted(
     freedom = Freedom.of(avatar.model, layout, size)
     texture = _known(avatar, parts)
     if before is None:
-        known, painted = texture, _filler_of(avatar, filler)(seen_part(texture))
+        known, painted = texture, _filler_of(avatar, filler)(seen_part(texture)) if filled is None else filled
     else:
         known, painted = before[0], before[1][None]
     if parts:                                        # what stays of the painting is known as well
@@ -152,9 +153,11 @@ def proposed(
 def _inpainted_under_layers(
     avatar: Avatar,
     inpainter: Inpainter,
+    filler: Filler | None,
     *,
     before: tuple[NeuralTexture, Tensor] | None,
     looks: Sequence[Look],
+    parts: Collection[str],
     **options: Any,
 ) -> Avatar:
     """`inpainted` of a person with layers: networks see the body's islands alone, layers stay filled plainly."""
@@ -170,9 +173,12 @@ def _inpainted_under_layers(
         avatar, model=body, layout=load_layout("front", body), texture=front_of(avatar.texture),
         painted=front_part(avatar.painted),
     )  # fmt: skip
+    filled = None
+    if before is None:
+        filled = front_part(_filler_of(avatar, filler)(seen_part(_known(avatar, parts))))
     found = _inpainted(
         inner, inpainter, None, before=before and (front_of(before[0]), front_part(before[1])),
-        looks=[below(look) for look in looks], **options,
+        looks=[below(look) for look in looks], parts=parts, filled=filled, **options,
     )  # fmt: skip
     texture, painted = around(found.texture), with_front(avatar.painted, found.painted)
     ones, seen = torch.ones_like(texture.filled), texture.filled > 0
