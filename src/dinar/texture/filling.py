@@ -189,10 +189,10 @@ def fill(
     fine detail of theirs comes from the other side and from the other half of the front. Elsewhere, on head and hands,
     an unseen texel takes the colour of its mirror image where that was seen, and else that of its surroundings on the
     body's surface: a membrane over the mesh, so that neither seams of the layout nor gaps between its islands show.
-    What is seen stays as it is. What is made up beside it takes on its shade at the edge, but no hue of it where cloth goes
-    round, and less the farther off it is (`continued`); colours seen at a grazing angle and at edges of holes are no source
-    for other places. Texels off the islands repeat the nearest one on them: bilinear sampling at seams finds no foreign
-    colour. With nothing seen at all everything is mid-grey.
+    What is seen stays as it is. What is made up beside it takes on its shade at the edge, but no hue of it where cloth
+    goes round, and less the farther off it is (`continued`); colours seen at a grazing angle and at edges of holes are
+    no source for other places. Texels off the islands repeat the nearest one on them: bilinear sampling at seams finds
+    no foreign colour. With nothing seen at all everything is mid-grey.
     """
     size = texture.rgb.shape[-1]
     atlas, nearest = _atlas(layout, size)
