@@ -97,18 +97,21 @@ def made(
 ) -> tuple[Photo, Fit, tuple[Avatar, Avatar, Avatar], Progress]:
     """The steps of `pipeline.create` for a photo: who comes of it plain, neural, and refined and painted."""
     progress, model = Progress(), open_body()
-    layout = load_layout("front", model)
     with progress.stage("look"):
         photo = pipeline.look_at(path, Store())
     with progress.stage("fit"):
         (found,) = fit([photo], model)
     with progress.stage("dress"):
         model = dressing.dressed(model, [photo], [found])
+    layout = load_layout("clothed" if model.layers else "front", model)
     with progress.stage("texture"):
         generated = appearance.generated(photo.image[None], photo.mask[None])
-        texture = texturing.texture_of(photo, found, model, layout, generated)
+        foreign = texturing.foreign_in(photo.image, photo.parts, found.body, found.camera, model)
+        doubtful = texturing.doubtful_in(found.body, found.camera, model, layout, foreign)
+        texture = texturing.texture_of(photo, found, model, layout, generated, without=doubtful)
+        hat = texturing.headwear_in([photo], [found], model, layout)
     with progress.stage("fill"):
-        filler = Filler.of(model, layout, texturing.TEXTURE_SIZE)
+        filler = replace(Filler.of(model, layout, texturing.side_of(model)), hat=hat)
         painted = filler(texture)[0]
     plain = Avatar(texture, painted, found.body.shape[0], model, layout)
     avatar = neural = replace(plain, weights=appearance.name, renderer=appearance.renderer)
@@ -117,7 +120,8 @@ def made(
         if refine == "paper":
             avatar = texturing.tuned(neural, [photo], [found], [texture], metric, filler)
         elif refine == "residuals":
-            sights = [texturing.sight_of(filler, texture, photo.image, photo.mask, found.body, found.camera)]
+            seen = photo.image, photo.mask, found.body, found.camera
+            sights = [texturing.sight_of(filler, texture, *seen, without=doubtful)]
             avatar = texturing.refined(neural, sights, filler)
     if paint:
         with progress.stage("inpaint"):
