@@ -48,6 +48,8 @@ def inpainted(
     Raises InputError for a part that the body does not have, or an avatar of other weights.
     """
     inpainting.check(inpainter, avatar.weights)
+    if before is None:
+        filler = _filler_of(avatar, filler)
     options = {"before": before, "looks": looks, "parts": parts, "seed": seed, "sampler": sampler, "change": change}
     if avatar.model.layers:
         found = _inpainted_under_layers(avatar, inpainter, filler, **options)

@@ -97,12 +97,16 @@ class MeanFace:
         return sums.sum(0) / count.sum() if float(count.sum()) >= ENOUGH else None
 
 
-def oval_of(model: BodyModel, texels: TexelMap) -> Tensor:
-    """How far each texel belongs to the front of the body's own face: float32 [1, R, R] in [0, 1]."""
+def from_eyes(model: BodyModel) -> Tensor:
+    """Where vertices at rest lie from between the eyes, in distances between them: [V, 3]."""
     vertices, joints = (part[0].detach() for part in model.rest(model.neutral().shape))
     left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
-    place = (vertices - (left + right) / 2) / (left - right).norm()
-    told = torch.cat([place, (model.layer == 0).float()[:, None]], dim=1)
+    return (vertices - (left + right) / 2) / (left - right).norm()
+
+
+def oval_of(model: BodyModel, texels: TexelMap) -> Tensor:
+    """How far each texel belongs to the front of the body's own face: float32 [1, R, R] in [0, 1]."""
+    told = torch.cat([from_eyes(model), (model.layer == 0).float()[:, None]], dim=1)
     x, y, z, body = texels.interpolate(told, model.faces)[0] * texels.covered[0]
     middle, half, edge = ELLIPSE
     away = (((x - middle[0]) / half[0]).square() + ((y - middle[1]) / half[1]).square()).sqrt()

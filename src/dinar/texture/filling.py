@@ -19,7 +19,7 @@ from dinar.raster.nearest import nearest
 from dinar.raster.rasterize import Fragments, interpolate, rasterize
 from dinar.texture import hats, strands
 from dinar.texture.fabric import Fabric
-from dinar.texture.faces import MeanFace
+from dinar.texture.faces import MeanFace, from_eyes
 from dinar.texture.figures import SOUND, own_detail
 from dinar.texture.neural_texture import NeuralTexture
 from dinar.texture.rounds import SIDES, Round, gone_round, rounds
@@ -108,9 +108,7 @@ def face_of(model: BodyModel) -> Tensor:
 
 
 def _head_of(model: BodyModel) -> tuple[Tensor, Tensor]:
-    vertices, joints = (part[0] for part in model.rest(model.neutral().shape))
-    left, right = joints[model.humanoid["leftEye"]], joints[model.humanoid["rightEye"]]
-    _, y, z = ((vertices - (left + right) / 2) / (left - right).norm()).unbind(-1)    # in distances between the eyes
+    _, y, z = from_eyes(model).unbind(-1)
     face = ((z + 1.9) / 0.6).clamp(0, 1) * ((1.6 - y) / 0.4).clamp(0, 1)
     head = model.skin_weights[:, _head(model)].sum(1).clamp(0, 1)
     return head * (1 - face), head * face

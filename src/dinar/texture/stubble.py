@@ -8,8 +8,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from dinar.body.layers import BOXES, RISE, thickness, vertices_of
+from dinar.body.layers import RISE, thickness, vertices_of
 from dinar.body.uv import PARTS, part_weights
+from dinar.texture.strands import boxed
 
 if TYPE_CHECKING:
     from dinar.body.model import BodyModel
@@ -47,6 +48,5 @@ def stubble_of(model: BodyModel, texels: TexelMap, face: Tensor) -> Tensor:
 
 def stubbled(filled: Tensor, seen: Tensor, stubble: Tensor) -> Tensor:
     """Colours [B, 3, R, R] of the atlas `clothed` with `stubble` [1, R, R] on skin that is not seen [B, 1, R, R]."""
-    left, top, right, bottom = (round(edge * filled.shape[-1]) for edge in BOXES["hair"])
-    shade = filled[..., top:bottom, left:right].flatten(2).mean(2)[..., None, None]
+    shade = filled[boxed(filled)].flatten(2).mean(2)[..., None, None]
     return torch.lerp(filled, shade.expand_as(filled), (stubble * (seen == 0)).expand_as(filled))
