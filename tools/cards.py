@@ -376,14 +376,17 @@ Each row: the photo, then for each window plain, neural and true.
 
 
 def of_slim(
-    found: Appearance, teacher: str, sizes: presets.Preset, machine: str, learnt_from: str, remark: str,
-    lines: list[dict], textures: str,
+    found: Appearance, origin: tuple[str, str, float], sizes: presets.Preset, machine: str, learnt_from: str,
+    remark: str, lines: list[dict], textures: str,
 ) -> str:  # fmt: skip
-    how, last = sizes.slimming, lines[-1]
+    """`origin`: whose encoder and generator these are, whose renderer taught, and the share of weights that is new."""
+    how, last, (first, teacher, share) = sizes.slimming, lines[-1], origin
+    taught = "whose renderer taught this one" if teacher == first else f"this renderer goes on from that of {teacher}"
     hours = sum(line["seconds"] for line in lines) / 3600
     rows = "\n".join(
         f"| {line['step']} | {line['examined/psnr']:.2f} | {line['examined/large_psnr']:.2f} | "
-        f"{line['examined/lpips']:.4f} | {line['examined/large_lpips']:.4f} | {line['examined/apart_psnr']:.2f} |"
+        f"{line['examined/lpips']:.4f} | {line['examined/large_lpips']:.4f} | {line['examined/dice']:.4f} | "
+        f"{line['examined/large_dice']:.4f} | {line['examined/apart_psnr']:.2f} |"
         for line in lines
         if "examined/psnr" in line
     )
@@ -399,12 +402,13 @@ What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR 
 
 | | |
 |---|---|
-| encoder, generator | those of {teacher}, whose renderer taught this one{textures} |
+| encoder, generator | those of {first}; {taught}{textures} |
 | the renderer learnt from | {learnt_from} |
 | steps | {last["step"]} of {how.batch} people with {how.windows} windows of {sizes.appearance.window} pixels each |
 | time | {hours:.1f} h on {machine} |
-| losses at the end | total {last["total"]:.4f}, distance from the large one {last["taught"]:.5f}, \
+| losses at the end | total {last["total"]:.4f}, distance from the teacher {last["taught"]:.5f}, \
 L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, Dice {last["dice"]:.4f} |
+| weights | {"as trained" if share == 1 else f"{share:.0%} of those that were trained, the rest {teacher}'s"} |
 | remark | {remark or "none"} |
 | format | float16 safetensors of the moving average, config.json |
 | licence | Apache-2.0 |
@@ -412,15 +416,16 @@ L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, Dice {last["dice"]:.4f} |
 ## Windows of people who were not trained on
 
 Means over the same windows before grey; these were looked at during training: the table that compares is `dinar
-evaluate`'s. "Large" is the renderer that taught.
+evaluate`'s. "Teacher" is the renderer that taught, its mask no wider than the surface; Dice is the masks' distance from
+the truth.
 
-| step | PSNR | large | LPIPS(Alex) | large | PSNR to the large one |
-|---|---|---|---|---|---|
+| step | PSNR | teacher | LPIPS(Alex) | teacher | Dice | teacher | PSNR to the teacher |
+|---|---|---|---|---|---|---|---|
 {rows}
 
 ![losses over the steps](curves.svg)
 
-Each row: for each window the large renderer, the small one, the truth.
+Each row: for each window the teacher, this renderer, the truth.
 
 ![samples](samples.webp)
 

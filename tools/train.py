@@ -56,6 +56,7 @@ import cards
 import torch
 import tyro
 from PIL import Image
+from torch import Tensor, nn
 
 from dinar import presets
 from dinar.errors import InputError
@@ -241,13 +242,14 @@ def pack(
     learnt_from: str = "",                # all but appearance and inpainting: the data with their licences
     textures: str = "",                   # what its encoder and generator learnt from, with how many steps and hours
     measured: str = "",                   # what benchmarks/parser.py printed
+    share: float = 1.0,                   # slim: of the new weights; the rest are those that it went on from
 ) -> None:
     """The averaged weights, with a model card, as they ship; with the inpainting's the appearance that it goes with.
 
     Of all but appearance and inpainting `state` is the run itself.
     """
     if stage == "slim":
-        _pack_slim(state, out, machine, learnt_from, textures, preset, remark)
+        _pack_slim(state, out, machine, learnt_from, textures, preset, remark, share)
         return
     if stage in ("denoiser", "detailer", "lifter", "parser") and not learnt_from:
         raise InputError(f"a {stage} ships with what it learnt from; give --learnt-from")
@@ -358,9 +360,9 @@ def _rename(painter: Path, had: Inpainter, found: Inpainter) -> None:
 
 
 def _pack_slim(
-    run: Path, out: Path, machine: str, learnt_from: str, textures: str, preset: str, remark: str
+    run: Path, out: Path, machine: str, learnt_from: str, textures: str, preset: str, remark: str, share: float
 ) -> None:
-    """The small renderer takes the large one's place. Textures stay as they were, so what paints them goes on to."""
+    """The small renderer takes the place of that in `out`. Textures stay, and so does what paints them."""
     if not learnt_from or not textures:
         raise InputError("a small renderer ships with what it and its textures learnt from; give both")
     had, found = (Appearance.load(folder) for folder in (out / "appearance", run / loop.WEIGHTS))
@@ -368,11 +370,16 @@ def _pack_slim(
         raise InputError(f"{run} learnt from other textures than those of {had.name}")
     lines = _log(run)
     sizes, theirs = presets.PRESETS[preset], f"; they learnt from {textures}"
+    if share < 1:
+        found.renderer.load_state_dict(_between(had.renderer, found.renderer, share))
+        found = Appearance.named(preset, found.encoder, found.generator, found.renderer)
     first = (had.follows or (had.name,))[-1]    # the large one, even if small ones took its place before
-    card = cards.of_slim(found, first, sizes, machine, learnt_from, remark, lines, theirs)
+    card = cards.of_slim(found, (first, had.name, share), sizes, machine, learnt_from, remark, lines, theirs)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
-        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        facts = {"name": found.name, "follows": " ".join(dict.fromkeys([had.name, *had.follows]))}
+        follows = tuple(dict.fromkeys([had.name, *had.follows]))
+        for part, config in (("encoder", sizes.encoder), ("generator", sizes.generator), ("renderer", sizes.slim)):
+            pretrained.save(fresh / part, getattr(found, part), config)
+        facts = {"name": found.name, "follows": " ".join(follows)}
         (fresh / "appearance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
         (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "taught", "lpips", "l2")), encoding="utf-8")
@@ -387,6 +394,14 @@ def _pack_slim(
         lines = [cards.goes_with(found.name, first) if line.startswith(cards.GOES) else line for line in lines]
         with atomic_file(card) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _between(before: nn.Module, after: nn.Module, share: float) -> dict[str, Tensor]:
+    """Weights between those of two networks, `share` of the way."""
+    had, found = before.state_dict(), after.state_dict()
+    if [values.shape for values in had.values()] != [values.shape for values in found.values()]:
+        raise InputError("only weights of the same sizes can be mixed")
+    return {name: torch.lerp(had[name].float(), values.float(), share) for name, values in found.items()}
 
 
 def _pack_appearance(

@@ -188,6 +188,19 @@ def test_a_bun_that_stands_out_is_geometry_and_round(model: BodyModel) -> None:
     assert float(more[outwards[:, 2] < -0.8].abs().max()) < 0.02
 
 
+@pytest.mark.parametrize("azimuth", [0.0, 40.0])
+def test_hair_is_as_thick_on_the_side_that_no_photo_shows(model: BodyModel, azimuth: float) -> None:
+    """Rays beside the outline of hair run on within it, farther than it is thick: no bulge where a photo ends."""
+    true = worn(1.0)
+    found = hair.fit(model, [look(model, true, azimuth)])
+    assert found is not None
+    layer = Layer.load("hair")
+    crown = torch.arange(len(layer.inner)) < CAP * COLUMNS
+    there = crown & (layer.height(true) > AT_LEAST) & (found.height > RISE)
+    thicker = (found.height - layer.height(true))[there]
+    assert float(thicker.max()) < 0.012 and float(thicker.abs().mean()) < 0.004
+
+
 def test_the_brim_of_a_hat_goes_round_the_head(model: BodyModel) -> None:
     plain = hair.fit(model, [painted(model, BodyPart.HEADWEAR, -0.05, 0.25, -0.52, 0.52)])
     look = painted(model, BodyPart.HEADWEAR, -0.05, 0.25, -0.52, 0.52)

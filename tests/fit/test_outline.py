@@ -14,6 +14,7 @@ from torch import Tensor
 from dinar.avatar import Avatar
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
+from dinar.body.uv import mirror_of
 from dinar.camera import framing
 from dinar.export.snapshots import Snapshot
 from dinar.fit import outline
@@ -79,6 +80,20 @@ def test_wool_is_found(avatar: Avatar, jumper: Tensor, fitted: Tensor) -> None:
     thick = jumper.norm(dim=1) > 0.012
     true, found = ((offsets * normal).sum(1)[thick] for offsets in (jumper, fitted))
     assert true.mean() > 0.015 and abs(float((found - true).mean())) < 2e-3 and float((found - true).std()) < 5e-3
+
+
+def test_the_side_that_no_photo_shows_follows_the_other(avatar: Avatar, jumper: Tensor, monkeypatch) -> None:
+    """From half aside the outline is one breast's and the other shoulder blade's."""
+    model = avatar.model
+    mirror, shares = mirror_of(model), []
+    assert mirror is not None
+    for alike in (outline.ALIKE, 0.0):
+        monkeypatch.setattr(outline, "ALIKE", alike)
+        moved = outline.fit(model, avatar.shape, snapshots(avatar, jumper, (45.0,))).norm(dim=1)
+        shown = moved > 0.012
+        assert shown.sum() > 20
+        shares.append(float((moved[mirror][shown] / moved[shown]).median()))
+    assert shares[0] > 0.6 > 0.5 > shares[1]
 
 
 def test_face_and_hands_stay(avatar: Avatar, fitted: Tensor) -> None:

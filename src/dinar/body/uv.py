@@ -134,6 +134,20 @@ def load_layout(name: str = "front", model: BodyModel | None = None) -> UVLayout
     return layout.to(model.template.device)
 
 
+def mirror_of(model: BodyModel) -> Tensor | None:
+    """The vertex on the other side of each of a body's and its layers' [V]; None for another than the open body."""
+    mirror = _open_mirror()
+    for layer in map(Layer.load, model.layers):
+        mirror = torch.cat([mirror, layer.mirror + len(mirror)])
+    return mirror if model.name == "open" and len(mirror) == len(model.template) else None
+
+
+@lru_cache(maxsize=1)
+def _open_mirror() -> Tensor:
+    with np.load(DATA / "uv_front.npz", allow_pickle=False) as data:
+        return torch.from_numpy(data["mirror"].astype(np.int64))
+
+
 def _with_layers(model: BodyModel, uv: Tensor, faces: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same with the islands of the layers that a body wears."""
     for layer in map(Layer.load, model.layers):

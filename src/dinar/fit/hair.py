@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -30,6 +31,9 @@ FACING = 0.4         # cosine to the camera from which a vertex is seen from in 
 NOISE = 0.05         # metres: what an equation is off, as much as some hundred that are off together
 HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 BESIDE = 0.006       # metres below the skin from which hair is followed outwards
+ROUND = 8            # columns on either side in which the lowest place is looked for where a ray leaves hair
+TOUCH = 0.003        # metres above that up to which a vertex lies at hair's outline
+OUTLINED = 2.5       # weight of these: they are few
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
 PIXELS = 60          # of hair, from which it is worn as a layer,
@@ -130,8 +134,10 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     height = np.where(front & hair, AT_LEAST, BARE)
     height = np.where(side & begun, far, height)
     below = last < -BESIDE
-    kind = np.where(side & begun & ~untold & ~below, 0, np.where(hair | side & begun, 1, -1))
+    reaches = side & begun & ~untold & ~below
+    kind = np.where(reaches, np.where(hat | _touching(height, reaches), 0, 2), np.where(hair | side & begun, 1, -1))
     weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, np.where(untold, 0.0, 0.5)), 0.0)
+    weight *= np.where(kind == 0, OUTLINED, 1.0)
     bare, worn = ~np.isin(labels, _HAIR + _NOTHING), np.isin(labels, _HAIR)
     pixels = cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, 3)
     pixels -= cv2.distanceTransform((~worn).astype(np.uint8), cv2.DIST_L2, 3)
@@ -139,6 +145,16 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     metre = z[0] / float(camera.K[0, 0])                              # of a pixel
     edge, skin = (np.where(front, field[row[0], column[0]] * metre, np.nan) - HAIRLINE for field in (pixels, off))
     return Told(height, kind, weight, edge, skin, hat & (weight > 0), clear[1:])
+
+
+def _touching(height: np.ndarray, reaches: np.ndarray) -> np.ndarray:
+    """Which of the vertices whose rays leave what is seen of hair at such heights [N], metres, lie at its outline.
+
+    Rays beside the outline run within hair that stands farther ahead or behind, so theirs are greater.
+    """
+    grid = np.where(reaches, height, np.inf)[:-1].reshape(-1, COLUMNS)
+    least = minimum_filter1d(grid, 2 * ROUND + 1, axis=1, mode="wrap")
+    return np.append((grid <= least + TOUCH).ravel(), True) & reaches
 
 
 def _solved(layer: Layer, told: Sequence[Told]) -> Tensor:
@@ -151,7 +167,8 @@ def _solved(layer: Layer, told: Sequence[Told]) -> Tensor:
         system, right = np.eye(len(found)), np.zeros(len(found))
         for one in told:
             off = one.height - height
-            active = one.weight * ((one.kind == 0) | (one.kind * off > 0)) / NOISE**2
+            sign = np.choose(one.kind + 1, (-1, 0, 1, -1))
+            active = one.weight * ((sign == 0) | (sign * off > 0)) / NOISE**2
             system += ways.T @ (active[:, None] * ways)
             right += ways.T @ (active * (one.height - mean))
         found = np.clip(np.linalg.solve(system, right), -MOST, MOST)

@@ -23,6 +23,7 @@ from dinar.body.layers import RISE, thickness, vertices_of
 from dinar.body.model import BodyModel
 from dinar.body.normals import vertex_normals
 from dinar.body.operators import surface_operators
+from dinar.body.uv import mirror_of
 from dinar.fit.rims import Mask, Silhouette
 from dinar.texture.filling import scalp_of
 
@@ -31,6 +32,7 @@ OUTWARDS, INWARDS = 0.15, 0.03      # metres that the surface moves at most,
 NECK = 0.012            # and the neck outwards: an outline farther away is hair's
 SMOOTH = 0.012          # metres over which bumps of the outline are smoothed
 SPREAD = 0.2            # metres over which a movement fades where no outline tells
+ALIKE = 0.02            # what moving one side alone costs, beside equations: a side that no photo shows follows
 OUTLIER = 0.01          # metres: an outline still farther away after a step counts less
 ROOM = 0.45             # of the gap to what faces a vertex, that it moves outwards at most,
 SLIM = 0.15             # and of the thickness behind it, inwards: what hides half a leg does not make it thin
@@ -133,6 +135,10 @@ def surface_of(model: BodyModel, shape: Tensor, *, shod: bool = False) -> Surfac
     bending = stiffness @ sparse.diags(1 / mass.diagonal()) @ stiffness
     held = _KEPT * (1 - free) ** 3 + (SMOOTH / SPREAD) ** 2
     smoothness = _DENSITY * (SMOOTH**2 * stiffness + SMOOTH**4 * bending + mass @ sparse.diags(held))
+    if (mirror := mirror_of(model)) is not None:
+        count = len(free)
+        apart = sparse.eye_array(count) - sparse.csr_array((np.ones(count), (np.arange(count), mirror)), (count, count))
+        smoothness = smoothness + _DENSITY * ALIKE / 2 * (apart.T @ mass @ apart)
     smoothness = smoothness.tocsc()
     loose = loose[np.argsort(splu(smoothness[loose][:, loose], permc_spec="MMD_AT_PLUS_A", **_SYMMETRIC).perm_c)]
     smoothness = smoothness[loose][:, loose]

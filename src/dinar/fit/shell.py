@@ -68,7 +68,7 @@ class Told:
     """What one photo says of the shell's vertices.
 
     height  float64 [N]     metres
-    kind    int [N]         1 at least so high, -1 at most, 0 just so
+    kind    int [N]         1 hair at least so high, 0 just so high, 2 at most so high; -1 none, at most so high
     weight  float64 [N]     0 where it says nothing
     edge    float64 [N]     metres from the end of the hair that is seen, 0 and more within it; NaN where skin is not
                             seen from in front

@@ -111,8 +111,13 @@ class Renderer(nn.Module):
                 filled = texture[:, self.colours + 4 : self.colours + 5].float()      # eq. 2's last channel
                 share = torch.maximum(share, filled * _looked_up(self.head, uv))
             rgb = torch.lerp(rgb[:, :3], continued(own, mask.float()), share)
-            drawn_mask = drawn_mask + OUTLINE * (2 * mask.float() - 1)
+            drawn_mask = drawn_mask + _own_logit(mask)
         return NeuralRendering(rgb, drawn_mask.sigmoid())
+
+
+def own_mask(mask: Tensor) -> Tensor:
+    """What `Renderer` makes of the mask of a surface [B, 1, H, W] if it changes nothing about it."""
+    return _own_logit(mask).sigmoid()
 
 
 def continued(colours: Tensor, mask: Tensor) -> Tensor:
@@ -134,6 +139,10 @@ def spread(known: Tensor, halvings: int) -> Tensor:
         own = level[:, :3] / known.clamp(min=1e-4)
         filled = torch.lerp(filled, own, (4 * known).clamp(max=1))
     return filled
+
+
+def _own_logit(mask: Tensor) -> Tensor:
+    return OUTLINE * (2 * mask.float() - 1)
 
 
 class _Up(nn.Module):

@@ -95,7 +95,7 @@ def draw_neural(
     h, w = camera.size
     seen = surface(texture, painted, vertices, faces, layout, there)
     drawn = renderer(seen.features(texture.generated), seen.uv, seen.mask)
-    clear = ((drawn.mask - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
+    clear = cleared(drawn.mask)
     open_inside = inner(seen.mask) * (1 - clear)
     rgb = torch.lerp(drawn.rgb, seen.colours[:, :3], open_inside)
     rgb, mask = (part[..., : bottom - top, : right - left] for part in (rgb, clear + open_inside))
@@ -157,6 +157,11 @@ class Artist:
         seen = samples.draw(points, triangles, self.canvas.uv, (height, width), SAMPLES, threads)
         size = (camera.size[0] // self.renderer.fold, camera.size[1] // self.renderer.fold)
         return blocks.read(self.canvas, seen, (x, y), size, self.renderer.fold, threads)
+
+
+def cleared(mask: Tensor) -> Tensor:
+    """A mask of the renderer's as it is shown: 0 and 1 where a sigmoid only comes near."""
+    return ((mask - FAINT) / (1 - 2 * FAINT)).clamp(0, 1)
 
 
 def inner(mask: Tensor) -> Tensor:

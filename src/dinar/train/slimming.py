@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.optim import Adam
 
 from dinar.errors import InputError
+from dinar.fit.objective import dice
 from dinar.networks.appearance import Appearance
 from dinar.networks.renderer import NeuralRendering
 from dinar.perceptual.lpips import load_lpips
@@ -33,6 +34,8 @@ class SlimStage(Stage):
     many times what two renderers differ by, so the large renderer's drawing before the same background is learnt from
     as well: the mean distance of colours and masks, that of means over blocks of BLOCK pixels (the colours of cloth),
     and LPIPS of windows.
+
+    Where the renderer that is learnt from is as small itself, training goes on from it.
 
     precision  torch.bfloat16 or torch.float32 of the network's convolutions
 
@@ -65,6 +68,9 @@ class SlimStage(Stage):
             raise InputError(f"the map of the head of {self.appearance.name} is not as large as preset {preset.name}'s")
         if head is not None:
             renderer.head.copy_(head)
+        had = self.appearance.renderer.state_dict()
+        if _sizes(had) == _sizes(renderer.state_dict()):
+            renderer.load_state_dict(had)
         self.networks = {"renderer": renderer}             # channels-last takes a fifth longer: blocks come unfolded
         self.optimizers = {"renderer": Adam(renderer.parameters(), self.how.learning_rate, preset.appearance.betas)}
 
@@ -97,25 +103,31 @@ class SlimStage(Stage):
         }
 
     def examine(self, averaged: Mapping[str, nn.Module]) -> tuple[dict[str, float], Tensor]:
-        """PSNR and LPIPS before grey of both renderers in windows of views of people in `examples`, and PSNR of
-        the small one to the large one. The picture has a row a person: for each window the large renderer's drawing,
-        the small one's, the truth.
+        """PSNR and LPIPS before grey of both renderers in windows of views of people in `examples`, Dice's distance
+        of their masks from the truth, and PSNR of the small one to the large one. The picture has a row a person: for
+        each window the large renderer's drawing, the small one's, the truth.
         """
         device = next(averaged["renderer"].parameters()).device
         self.lpips.to(device)
-        sums, rows = dict.fromkeys(("psnr", "lpips", "large_psnr", "large_lpips", "apart_psnr"), 0.0), []
+        names = ("psnr", "lpips", "dice", "large_psnr", "large_lpips", "large_dice", "apart_psnr")
+        sums, rows = dict.fromkeys(names, 0.0), []
         for batch in (batch.to(device) for batch in self._looked_at):
             grey = torch.full((len(batch.truth), 3), 0.5, device=device)
             truth = batch.target(grey).image
             with torch.no_grad():
-                small = before(_draw(averaged["renderer"], batch), grey).rgb
-                large = before(_taught(batch), grey).rgb
-                for name, image in (("", small), ("large_", large)):
-                    sums[f"{name}psnr"] += _psnr(image, truth) / len(self._looked_at)
-                    sums[f"{name}lpips"] += float(self.lpips(image, truth).mean()) / len(self._looked_at)
-                sums["apart_psnr"] += _psnr(small, large) / len(self._looked_at)
+                small = before(_draw(averaged["renderer"], batch), grey)
+                large = before(_taught(batch), grey)
+                for name, drawn in (("", small), ("large_", large)):
+                    found = {
+                        "psnr": _psnr(drawn.rgb, truth),
+                        "lpips": float(self.lpips(drawn.rgb, truth).mean()),
+                        "dice": float(torch.stack(list(map(dice, drawn.mask, batch.person))).mean()),
+                    }
+                    for key, value in found.items():
+                        sums[name + key] += value / len(self._looked_at)
+                sums["apart_psnr"] += _psnr(small.rgb, large.rgb) / len(self._looked_at)
             if len(rows) < SHOWN:
-                columns = [column for window in zip(large, small, truth, strict=True) for column in window]
+                columns = [column for window in zip(large.rgb, small.rgb, truth, strict=True) for column in window]
                 rows.append(torch.cat(columns, dim=2))
         return sums, torch.cat(rows, dim=1).cpu()
 
@@ -148,6 +160,9 @@ def _check(appearance: Appearance, preset: Preset) -> None:
     with torch.device("meta"):
         wanted = build_encoder(preset), build_generator(preset)
     for network, fresh in zip((appearance.encoder, appearance.generator), wanted, strict=True):
-        sizes, others = ({k: v.shape for k, v in n.state_dict().items()} for n in (network, fresh))
-        if sizes != others:
+        if _sizes(network.state_dict()) != _sizes(fresh.state_dict()):
             raise InputError(f"the weights {appearance.name} are not of the preset {preset.name}")
+
+
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: values.shape for name, values in state.items()}
