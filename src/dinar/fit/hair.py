@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dinar.body.layers import RISE, Layer, bare, vertices_of
 from dinar.body.model import BodyModel
+from dinar.body.normals import vertex_normals
 from dinar.fit.look import Look
 from dinar.fit.shell import AT_LEAST, AWAY, BARE, CAP, COLUMNS, GAP, Told, even, freed
 from dinar.parts import BodyPart
@@ -31,8 +31,7 @@ FACING = 0.4         # cosine to the camera from which a vertex is seen from in 
 NOISE = 0.05         # metres: what an equation is off, as much as some hundred that are off together
 HIDDEN = 0.03        # metres behind the body from which a vertex is hidden
 BESIDE = 0.006       # metres below the skin from which hair is followed outwards
-ROUND = 8            # columns on either side in which the lowest place is looked for where a ray leaves hair
-TOUCH = 0.003        # metres above that up to which a vertex lies at hair's outline
+TANGENT = 0.2        # cosine between the camera and mean hair's surface up to which a vertex lies at the outline
 OUTLINED = 2.5       # weight of these: they are few
 STEPS = 8
 MOST = 3.0           # standard deviations of a coefficient
@@ -102,7 +101,10 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     outwards = torch.nn.functional.normalize((blend[..., :3] * layer.outwards[:, None]).sum(-1), dim=1)
     camera = look.camera
     eye = -camera.R.T @ camera.t
-    facing = (torch.nn.functional.normalize(eye - inner, dim=1) * outwards).sum(1).numpy()
+    mean = inner + layer.height(torch.zeros(len(layer.basis))).clamp(min=0)[:, None] * outwards
+    ways = torch.nn.functional.normalize(eye - inner, dim=1)
+    facing = (ways * outwards).sum(1).numpy()
+    tangent = ((ways * vertex_normals(mean[None], layer.faces)[0]).sum(1).abs() <= TANGENT).numpy()
     labels = look.parts.numpy()
 
     # [A, N]: what is seen so far above the skin; the first row is the skin itself
@@ -135,7 +137,7 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     height = np.where(side & begun, far, height)
     below = last < -BESIDE
     reaches = side & begun & ~untold & ~below
-    kind = np.where(reaches, np.where(hat | _touching(height, reaches), 0, 2), np.where(hair | side & begun, 1, -1))
+    kind = np.where(reaches, np.where(hat | tangent, 0, 2), np.where(hair | side & begun, 1, -1))
     weight = np.where(front, facing, 0.0) + np.where(side, np.where(begun, 1.0, np.where(untold, 0.0, 0.5)), 0.0)
     weight *= np.where(kind == 0, OUTLINED, 1.0)
     bare, worn = ~np.isin(labels, _HAIR + _NOTHING), np.isin(labels, _HAIR)
@@ -145,16 +147,6 @@ def _told(layer: Layer, look: Look, transforms: Tensor, depth: np.ndarray) -> To
     metre = z[0] / float(camera.K[0, 0])                              # of a pixel
     edge, skin = (np.where(front, field[row[0], column[0]] * metre, np.nan) - HAIRLINE for field in (pixels, off))
     return Told(height, kind, weight, edge, skin, hat & (weight > 0), clear[1:])
-
-
-def _touching(height: np.ndarray, reaches: np.ndarray) -> np.ndarray:
-    """Which of the vertices whose rays leave what is seen of hair at such heights [N], metres, lie at its outline.
-
-    Rays beside the outline run within hair that stands farther ahead or behind, so theirs are greater.
-    """
-    grid = np.where(reaches, height, np.inf)[:-1].reshape(-1, COLUMNS)
-    least = minimum_filter1d(grid, 2 * ROUND + 1, axis=1, mode="wrap")
-    return np.append((grid <= least + TOUCH).ravel(), True) & reaches
 
 
 def _solved(layer: Layer, told: Sequence[Told]) -> Tensor:
