@@ -51,6 +51,20 @@ def test_hands_and_feet_are_turned_to_where_the_mask_shows_them(model) -> None:
         assert after < 0.5 * before, bone
 
 
+def test_fingers_are_turned_to_where_a_close_look_shows_them(model, monkeypatch) -> None:
+    fingers = ("Index", "Middle", "Ring", "Little")
+    true = bent(model, **{f"left{name}Proximal": 0.4 for name in fingers})
+    guess = bent(model, leftUpperArm=0.0)
+    near = model.skin_weights[:, model.below([model.humanoid[f"left{name}Proximal"] for name in fingers])].sum(1) > 0.9
+    apart = []
+    for steps in (0, extremities.CLOSE_STEPS):
+        monkeypatch.setattr(extremities, "CLOSE_STEPS", steps)
+        found = extremities.turned(model, replace(seen(model, true), body=guess))
+        away = model(found).vertices[0, near] - model(true).vertices[0, near]
+        apart.append(float(away[:, :2].norm(dim=1).mean()))
+    assert apart[1] < 0.8 * apart[0], apart
+
+
 def test_a_head_is_turned_to_where_the_mask_shows_skin(model) -> None:
     """Somebody seen from behind: what the outline of hair says is not asked."""
     true, guess = bent(model, head=0.12), bent(model, leftUpperArm=0.0)

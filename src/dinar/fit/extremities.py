@@ -2,12 +2,13 @@
 
 Landmarks place them only roughly, and in a silhouette of the whole person they hardly count. Each step looks for the
 mask's outline across that of the drawn body (`fit.rims`), and a small least squares turns wrists, fingers, ankles and
-toes, each not far from where it was.
+toes, each not far from where it was. Fingers are a few pixels wide in a picture of somebody, so hands are looked at
+once more from close up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -16,16 +17,24 @@ import roma
 import torch
 from torch import Tensor
 
+from dinar import images
 from dinar.body.model import Body, BodyMesh, BodyModel
 from dinar.fit.prior import PosePrior
-from dinar.fit.rims import Mask, Rim, Silhouette
+from dinar.fit.rims import Mask, Rim, Seen, Silhouette
 
 STEPS = 5
 SPREADS = {"Hand": 0.15, "Foot": 0.2, "Toes": 0.1, "finger": 0.08}   # radians that each turns from where it was,
 AWAY = {"neck": 0.08, "head": 0.08}     # and of a head without a face
+CLOSE = 192             # pixels of a picture of one hand,
+AROUND = 0.35           # whose margins are so much of it,
+SMALL = 12              # if it is as many pixels large in the photo;
+CLOSE_STEPS = 8         # so often each hand turns in it,
+CLOSE_SPREADS = {"Hand": 0.15, "finger": 0.2}    # radians, so far
 OUTLIER = 0.01          # metres: an outline farther away counts less
 TRUST = 0.004           # metres: spread of the place of an outline,
 EACH = 0.01             # which is told once in so many metres of it
+
+SIDES = "left", "right"
 
 _FINGERS = "Thumb", "Index", "Middle", "Ring", "Little"
 
@@ -48,13 +57,14 @@ class _Joints:
     head: np.ndarray
 
     @classmethod
-    def of(cls, model: BodyModel, spreads: Mapping[str, float]) -> Self:
+    def of(cls, model: BodyModel, spreads: Mapping[str, float], sides: Sequence[str] = SIDES) -> Self:
+        """Those of some sides and of the middle."""
         prior = PosePrior(model).double()
         numbers, follow, stiff, head = [], [], [], []
         for bone, number in model.humanoid.items():
             part = bone.removeprefix("left").removeprefix("right")
             name = "finger" if part.startswith(_FINGERS) else part
-            if name not in spreads:
+            if name not in spreads or (part != bone and not bone.startswith(tuple(sides))):
                 continue
             place = int((prior.bones == number).nonzero()[0])
             spread = spreads[name] * prior.spread[place] / prior.spread[place].max()
@@ -79,8 +89,37 @@ def turned(
     Outlines of hair say nothing of where a head is, so `skin` says which do.
     """
     joints = _Joints.of(model, SPREADS if skin is None else SPREADS | AWAY)
-    mask, faces = Mask.of(silhouette, inside), model.faces.numpy()
-    body, first = silhouette.body, silhouette.body.pose[0, joints.numbers].double()
+    body = _followed(model, silhouette.body, Mask.of(silhouette, inside), joints, skin, steps)
+    inside = torch.ones(silhouette.camera.size, dtype=torch.bool) if inside is None else inside
+    for side in SIDES:
+        if (close := _close_up(model, body, silhouette, inside, side)) is not None:
+            body = _followed(model, body, close, _Joints.of(model, CLOSE_SPREADS, (side,)), None, CLOSE_STEPS)
+    return body
+
+
+def _close_up(model: BodyModel, body: Body, silhouette: Silhouette, inside: Tensor, side: str) -> Mask | None:
+    """The picture of a hand; None where it is too small, or beyond the picture's edge."""
+    camera = silhouette.camera
+    hand = model.skin_weights[:, model.below([model.humanoid[f"{side}Hand"]])].sum(1) > 0.5
+    with torch.no_grad():
+        points = camera.project(model(body).vertices)[0, hand, :2]
+    low, high = points.amin(0), points.amax(0)
+    large = float((high - low).amax())
+    (x, y), (right, bottom) = (low - AROUND * large).int().tolist(), (high + AROUND * large).int().tolist()
+    height, width = camera.size
+    if large < SMALL or not (x < width and right > 0 and y < height and bottom > 0):
+        return None
+    size = bottom - y, right - x
+    mask = images.crop(silhouette.mask, x, y, size, outside=0)
+    inside = images.crop(inside.float()[None], x, y, size, outside=0)[0]
+    return Mask.of(Seen(mask, body, camera.cropped(x, y, size)), inside, side=CLOSE)
+
+
+def _followed(
+    model: BodyModel, body: Body, mask: Mask, joints: _Joints, skin: Tensor | None, steps: int
+) -> Body:
+    """The body with these joints turned as the mask shows what moves with them."""
+    faces, first = model.faces.numpy(), body.pose[0, joints.numbers].double()
     for _ in range(steps):
         with torch.no_grad():
             posed = model(body)

@@ -82,11 +82,12 @@ class Mask:
     camera: Camera
 
     @classmethod
-    def of(cls, silhouette: Silhouette, inside: Tensor | None = None) -> Self:
-        """A silhouette's mask, SIDE pixels long; inside [H, W]."""
-        scale = SIDE / max(silhouette.camera.size)
-        size = tuple(max(1, round(side * scale)) for side in silhouette.camera.size)
-        mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=cv2.INTER_AREA)
+    def of(cls, silhouette: Silhouette, inside: Tensor | None = None, *, side: int = SIDE) -> Self:
+        """A silhouette's mask, so many pixels long; inside [H, W]."""
+        scale = side / max(silhouette.camera.size)
+        size = tuple(max(1, round(length * scale)) for length in silhouette.camera.size)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        mask = cv2.resize(silhouette.mask[0].numpy(), size[::-1], interpolation=how).clip(0, 1)
         shown = np.ones(mask.shape, np.float32) if inside is None else inside.float().numpy()
         shown = cv2.resize(shown, size[::-1], interpolation=cv2.INTER_AREA) > 0.99
         return cls(mask, shown, silhouette.camera.resized(size))
