@@ -401,7 +401,7 @@ def _between(before: nn.Module, after: nn.Module, share: float) -> dict[str, Ten
     had, found = before.state_dict(), after.state_dict()
     if [values.shape for values in had.values()] != [values.shape for values in found.values()]:
         raise InputError("only weights of the same sizes can be mixed")
-    return {name: torch.lerp(had[name].float(), values.float(), share) for name, values in found.items()}
+    return {n: torch.lerp(had[n], v, share) if v.is_floating_point() else v for n, v in found.items()}
 
 
 def _pack_appearance(

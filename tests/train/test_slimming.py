@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from dinar.train.loop import CHECKPOINT, LOG, SAMPLES, WEIGHTS, Options, train
 from dinar.train.sittings import CLOSE_UPS, Sittings
 from dinar.train.slimming import SlimStage
 
+TOOLS = Path(__file__).parents[2] / "tools"
 MAP = 0.7    # of the large renderer's map of the head, everywhere
 
 
@@ -185,6 +188,33 @@ def test_it_goes_on_from_a_renderer_as_small(sittings, places, cache) -> None:
     assert all(torch.equal(values, started[name]) for name, values in small.state_dict().items())
     fresh = SlimStage(TINY, sittings).networks["renderer"].state_dict()
     assert any(not torch.equal(values, fresh[name]) for name, values in small.state_dict().items())
+
+
+def test_weights_between_those_before_and_after_ship(sittings, places, cache, tmp_path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    spec = importlib.util.spec_from_file_location("tools_train", TOOLS / "train.py")
+    tools = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tools)
+    small = presets.build_slim(TINY)
+    small.head.fill_(MAP)
+    had = Appearance.named("tiny", sittings.appearance.encoder, sittings.appearance.generator, small)
+    parts = {"encoder": TINY.encoder, "generator": TINY.generator, "renderer": TINY.slim}
+    had.save(tmp_path / "weights" / "appearance", parts)
+    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
+    data.appearance = Appearance.load(tmp_path / "weights" / "appearance")
+    train(SlimStage(TINY, data), tmp_path / "run", replace(options(4), look_every=4))
+    said = {"preset": "tiny", "learnt_from": "two people", "textures": "nobody", "machine": "this one"}
+    tools.pack(tmp_path / "run", tmp_path / "weights", stage="slim", share=0.25, **said)
+    found, end = Appearance.load(tmp_path / "weights" / "appearance"), Appearance.load(tmp_path / "run" / WEIGHTS)
+    assert found.follows == (had.name,) and found.name not in (had.name, end.name)
+    one, other = (of.renderer.state_dict() for of in (data.appearance, end))
+    shipped = {n: values for n, values in found.renderer.state_dict().items() if values.is_floating_point()}
+    for name, values in shipped.items():
+        assert torch.allclose(values, torch.lerp(one[name], other[name], 0.25), atol=2e-3)
+    assert any((values - one[name]).abs().max() > 1e-4 for name, values in shipped.items())
+    card = (tmp_path / "weights" / "appearance" / "README.md").read_text(encoding="utf-8")
+    assert found.name in card and "two people" in card
+    assert f"25% of those that were trained, the rest {had.name}'s" in card
 
 
 def test_weights_of_another_preset_are_refused(sittings) -> None:
