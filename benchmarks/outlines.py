@@ -2,8 +2,9 @@
 
     python benchmarks/outlines.py ../shared/photos [--show state/outlines]
 
-A row a photo: the overlap of both (soft intersection over union), what of the mask the body misses and what it has
-beyond it, and the shares of the union in which they disagree nearest to the head, the hands, the feet and the trunk.
+A row a photo: the overlap of both (soft intersection over union), the same with the mask's soft edge as a line at its
+half, what such a line and the mask have in common itself, what of the mask the body misses and what it has beyond it,
+and the shares of the union in which they disagree nearest to the head, the hands, the feet and the trunk.
 `--show` writes a picture each: red is missed, blue beyond the mask.
 """
 
@@ -17,7 +18,7 @@ import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, interpolate
 
 from dinar import images
 from dinar.avatar import open_body
@@ -45,7 +46,8 @@ def main() -> None:
     folders = [sorted(path.iterdir()) if path.is_dir() else [path] for path in given.photos]
     paths = [path for folder in folders for path in folder if path.suffix.lower() in PICTURES]
     model, found = open_body(), []
-    print(f"| photo | overlap | missed | beyond | {' | '.join(REGIONS)} |\n|{'---|' * (4 + len(REGIONS))}")
+    names = "photo", "overlap", "with a line", "of a line", "missed", "beyond", *REGIONS
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for path in paths:
         try:
             photo = look_at(path, Store())
@@ -59,20 +61,22 @@ def main() -> None:
         covered = covered * photo.inside                        # nobody knows what is beyond a picture's edge
         union = float(torch.maximum(mask, covered).sum())
         missed, beyond = (mask - covered).clamp(min=0), (covered - mask).clamp(min=0)
-        found.append(overlap(covered, mask))
+        line = avg_pool2d((interpolate(mask[None], scale_factor=4, mode="bilinear") > 0.5).float(), 4)[0]
+        found.append((overlap(covered, mask), overlap(covered, line), overlap(line, mask)))
         apart = (missed + beyond)[0]
         shares = [
             float(apart[torch.isin(label, torch.tensor([k for k, name in enumerate(PARTS) if region in name]))].sum())
             for region in REGIONS
         ]
-        numbers = [found[-1], float(missed.sum()) / union, float(beyond.sum()) / union, *(s / union for s in shares)]
+        numbers = [*found[-1], float(missed.sum()) / union, float(beyond.sum()) / union, *(s / union for s in shares)]
         print(f"| {path.name} | {' | '.join(f'{number:.4f}' for number in numbers)} |", flush=True)
         if given.show:
             given.show.mkdir(parents=True, exist_ok=True)
             marks = torch.cat([missed, torch.zeros_like(missed), beyond])
             images.save(given.show / f"{path.stem}.png", torch.lerp(0.5 * photo.image + 0.25, marks.sign(), apart))
     if found:
-        print(f"\nmedian {median(found):.4f}, worst {min(found):.4f}")
+        for name, values in zip(names[1:4], zip(*found, strict=True), strict=True):
+            print(f"{name}: median {median(values):.4f}, worst {min(values):.4f}")
 
 
 def drawn(model: BodyModel, body: Body, camera: Camera) -> tuple[Tensor, Tensor]:
