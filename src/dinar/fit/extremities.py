@@ -21,6 +21,7 @@ from dinar import images
 from dinar.body.model import Body, BodyMesh, BodyModel
 from dinar.fit.prior import PosePrior
 from dinar.fit.rims import Mask, Rim, Seen, Silhouette
+from dinar.texture.rounds import SIDES
 
 STEPS = 5
 SPREADS = {"Hand": 0.15, "Foot": 0.2, "Toes": 0.1, "finger": 0.08}   # radians that each turns from where it was,
@@ -33,8 +34,6 @@ CLOSE_SPREADS = {"Hand": 0.15, "finger": 0.2}    # radians, so far
 OUTLIER = 0.01          # metres: an outline farther away counts less
 TRUST = 0.004           # metres: spread of the place of an outline,
 EACH = 0.01             # which is told once in so many metres of it
-
-SIDES = "left", "right"
 
 _FINGERS = "Thumb", "Index", "Middle", "Ring", "Little"
 
