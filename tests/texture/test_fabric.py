@@ -131,6 +131,19 @@ def test_a_badge_round_one_leg_is_not_the_trousers_colour(worn: Worn) -> None:
     assert (filled - GREEN).abs().amax(0)[behind].quantile(0.95) < 0.1
 
 
+def test_badges_on_both_legs_stay_in_front_and_bands_go_round(worn: Worn) -> None:
+    """They are most of what is seen of each, beside some of the trousers' cloth; a band leaves none."""
+    x, y = worn.place[:2]
+    thighs = worn.on("left thigh", "right thigh")
+    band = thighs & (y > 0.6) & (y < 0.66)
+    middle = float(x[thighs].abs().mean()) - 0.015 * (x > 0)
+    badges = band & (worn.front > 0) & (x.abs() > middle)
+    behind = worn.on("left thigh") & (worn.front < -0.4) & (y > 0.61) & (y < 0.65)
+    for figure, colour in ((badges, GREEN), (band, WHITE)):
+        filled = worn.filled(torch.where(figure, WHITE, GREEN))
+        assert (filled - colour).abs().amax(0)[behind].quantile(0.9) < 0.1
+
+
 def test_soles_and_sleeves_end_behind_as_in_front(worn: Worn) -> None:
     x, y = worn.place[:2]
     foot = worn.on("left foot", "right foot")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 from dataclasses import replace
@@ -26,7 +27,7 @@ from dinar.presets import TINY
 from dinar.texture.neural_drawing import Surface, cleared
 from dinar.train import slimming
 from dinar.train.loop import CHECKPOINT, LOG, SAMPLES, WEIGHTS, Options, train
-from dinar.train.sittings import CLOSE_UPS, Sittings
+from dinar.train.sittings import CLOSE_UPS, ON_CLOSE_UP, Sittings
 from dinar.train.slimming import SlimStage
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -123,6 +124,24 @@ def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:
     assert not torch.equal(sittings[3].truth, sittings[5].truth)
 
 
+def test_the_photo_s_own_view_is_shown_most_often(sittings, monkeypatch) -> None:
+    shown = {0: [], 1: []}
+
+    def window(number, view, rng):
+        shown[number].append(view)
+        raise StopIteration
+
+    monkeypatch.setattr(sittings, "window", window)
+    for position in range(400):
+        with contextlib.suppress(StopIteration):
+            sittings.windows(position)
+    for number in (0, 1):
+        photo = sittings._views(number, sittings._rng(number))[1]     # as `_made` draws it
+        counts = np.bincount(shown[number], minlength=8)
+        assert counts[:4].argmax() == photo and counts[photo] > 0.2 * counts.sum() and counts.min() > 0
+        assert abs(counts[4:].sum() / counts.sum() - ON_CLOSE_UP) < 0.1
+
+
 def test_people_worn_and_painted_are_made_alike_each_time(places, tmp_path) -> None:
     files = []
     for name in ("one", "other"):
@@ -188,6 +207,19 @@ def test_it_goes_on_from_a_renderer_as_small(sittings, places, cache) -> None:
     assert all(torch.equal(values, started[name]) for name, values in small.state_dict().items())
     fresh = SlimStage(TINY, sittings).networks["renderer"].state_dict()
     assert any(not torch.equal(values, fresh[name]) for name, values in small.state_dict().items())
+
+
+def test_a_renderer_as_small_learns_from_true_pictures_alone(sittings, places, cache, tmp_path) -> None:
+    small = presets.build_slim(TINY)
+    small.head.fill_(MAP)
+    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
+    data.appearance = replace(sittings.appearance, renderer=small)
+    ends = []
+    for k, taught in enumerate([0.0, 100.0]):
+        how = replace(TINY, slimming=replace(TINY.slimming, taught=taught, taught_means=taught, taught_lpips=taught))
+        train(SlimStage(how, data, seed=1), tmp_path / str(k), options(2))
+        ends.append(load_file(tmp_path / str(k) / CHECKPOINT))
+    assert all(torch.equal(values, ends[1][name]) for name, values in ends[0].items())
 
 
 def test_weights_between_those_before_and_after_ship(sittings, places, cache, tmp_path, monkeypatch) -> None:

@@ -38,6 +38,8 @@ ENOUGH = 3.0           # seen cells that tell a row's colour
 REACH = 0.08, 0.012    # metres along a limb that a row's colour goes on where none is seen, and beyond the limb's end
 EVEN = 5.0, 0.08       # rows, and distance in RGB, within which neighbouring rows are evened out
 FOLD = 0.05, 0.35      # metres, and darkness in RGB: narrower and lighter bands round a limb are folds at its joints
+BAND = 0.08, 0.35      # metres: a narrower band is a print, if the limb and its fellow have so much of what prevails
+#                        about it in its rows, beside what they have of it
 HUE = 0.25             # difference of colours, over their brightness, of two hues
 GAP = 14               # cells: a narrower hole has the colour of both its sides, where they are of one
 
@@ -206,9 +208,34 @@ def _plain(grids: list[_Grid], slants: list[np.ndarray]) -> tuple[np.ndarray, np
     score[(mine + theirs)[:, ::2] <= 0.05] = -1
     most = near[np.arange(count), score.argmax(1)] * (mine + FELLOW * theirs)
     plain = (most[..., None] * values).sum(1) / np.maximum(most.sum(1), 1e-6)[:, None]
+    if len(grids) > 1 and grids[0].prints:
+        plain = _without_prints(plain, values, (mine, theirs))
     sure = np.minimum((mine + theirs).sum(1) / ENOUGH, 1) * (most.sum(1) > 0)
     reach = np.where(np.arange(count) > grids[0].last, REACH[1], REACH[0])
     return _evened(plain, sure, reach, folds=len(grids) > 1)
+
+
+def _without_prints(plain: np.ndarray, values: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Colours of rows [L, 3] without narrow bands that rows of places [L, C, 3] do not have all round the limbs.
+
+    weights  [L, C] what each place counts, for each limb
+    """
+    reach = round(BAND[0] / ROW)
+    sides = [median_filter(plain, (reach, 1), mode="nearest", origin=(o, 0)) for o in (reach // 2, -(reach // 2))]
+    around = (sides[0] + sides[1]) / 2
+    hues = [of - SHADED * of.mean(-1, keepdims=True) for of in (plain, around, values, *sides)]
+    own, cloth, cells, before, behind = hues
+    band = (((own - cloth) ** 2).sum(1) > ALIKE**2) & (((before - behind) ** 2).sum(1) < ALIKE**2)
+    own, cloth = (
+        sum((np.maximum(1 - ((cells - of[:, None]) ** 2).sum(2) / ALIKE**2, 0) * w).sum(1) / (w.sum(1) + 0.3)
+            for w in weights)
+        for of in (own, cloth)
+    )  # fmt: skip
+    found = plain.copy()
+    for rows in np.split(np.arange(len(plain)), np.flatnonzero(np.diff(band)) + 1):
+        if band[rows[0]] and cloth[rows].sum() > BAND[1] * own[rows].sum():
+            found[rows] = around[rows]
+    return found
 
 
 def _evened(plain: np.ndarray, sure: np.ndarray, reach: np.ndarray, *, folds: bool) -> tuple[np.ndarray, np.ndarray]:

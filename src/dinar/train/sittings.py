@@ -37,6 +37,7 @@ from dinar.train.losses import Truth
 CLOSE_UPS = ("left hand", "right hand", "left foot", "head")   # each drawn large once more, in one of a person's views
 LARGE = (0.3, 0.7)   # how much of a window's side it takes
 ON_CLOSE_UP = 0.3    # share of the windows that show one
+ON_PHOTO = 0.35  # share of the others that show the view that was the photo: users compare with it first
 ON_HEAD = 0.5    # share of the others that are placed about the face, if it is seen
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 WORN = Augmentation(mask=0.003, pose=0.35, shape=0.08, place=0.0015)   # `create` fits bodies to the outline
@@ -136,17 +137,17 @@ class Sittings(CachedPeople, Dataset):
         return self.windows(position)
 
     def windows(self, position: int, close_ups: float = ON_CLOSE_UP) -> Drawn:
-        """`sittings[position]` with another share of close-ups."""
+        """`sittings[position]` with another share of close-ups; without any, views come equally often."""
         turn, place = divmod(position, len(self))
         number = self.numbers[int(np.random.default_rng([self.seed, turn, 8]).permutation(len(self))[place])]
         rng = np.random.default_rng([self.seed, position, 9])
         views = rng.permutation(self.people.views(number))
         count = self.preset.slimming.windows
-        shown = np.where(
-            rng.uniform(size=count) < close_ups,
-            len(views) + rng.integers(len(CLOSE_UPS), size=count),
-            np.resize(views, count),
-        )
+        shown = np.resize(views, count)
+        if close_ups:
+            shown = np.where(rng.uniform(size=count) < ON_PHOTO, self._photo(number, self._rng(number)), shown)
+            others = len(views) + rng.integers(len(CLOSE_UPS), size=count)
+            shown = np.where(rng.uniform(size=count) < close_ups, others, shown)
         return Drawn.stacked([self.window(number, int(k), rng) for k in shown])
 
     def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
@@ -193,7 +194,7 @@ class Sittings(CachedPeople, Dataset):
         return path
 
     def _made(self, number: int) -> dict[str, np.ndarray]:
-        rng = np.random.default_rng([self.seed, int(self.path(number).stem, 16), 7])
+        rng = self._rng(number)
         views, first = self._views(number, rng)
         photo = views[first]
         if self.augmentation is not None:
@@ -239,11 +240,19 @@ class Sittings(CachedPeople, Dataset):
         """Of which of PARTS each of the body's vertices is most."""
         return part_weights(self.tailor.model).argmax(1)
 
+    def _rng(self, number: int) -> np.random.Generator:
+        """Of how a person sits, whichever places it is in."""
+        return np.random.default_rng([self.seed, int(self.path(number).stem, 16), 7])
+
+    def _photo(self, number: int, rng: np.random.Generator) -> int:
+        """Which of a person's views is the photo; the first that `rng` draws."""
+        candidates = rng.integers(self.people.views(number), size=3 if rng.random() < FRONTAL else 1)
+        return int(max(candidates, key=lambda view: self.people.frontality(number, int(view))))
+
     def _views(self, number: int, rng: np.random.Generator) -> tuple[list[View], int]:
         """All views of a person in the same new colours, and which of them is the photo."""
         views = [self.people.view(number, k) for k in range(self.people.views(number))]
-        candidates = rng.integers(len(views), size=3 if rng.random() < FRONTAL else 1)
-        first = int(max(candidates, key=lambda view: self.people.frontality(number, int(view))))
+        first = self._photo(number, rng)
         if self.augmentation is not None:
             gain = torch.from_numpy(np.exp(rng.normal(0, self.augmentation.colour, 3))).float()
             views = [replace(view, image=(view.image * gain[:, None, None]).clamp(0, 1)) for view in views]

@@ -35,7 +35,8 @@ class SlimStage(Stage):
     as well: the mean distance of colours and masks, that of means over blocks of BLOCK pixels (the colours of cloth),
     and LPIPS of windows.
 
-    Where the renderer that is learnt from is as small itself, training goes on from it.
+    Where the renderer that is learnt from is as small itself, training goes on from it, by eq. 4 alone: it would teach
+    that nothing is to change.
 
     precision  torch.bfloat16 or torch.float32 of the network's convolutions
 
@@ -69,7 +70,8 @@ class SlimStage(Stage):
         if head is not None:
             renderer.head.copy_(head)
         had = self.appearance.renderer.state_dict()
-        if _sizes(had) == _sizes(renderer.state_dict()):
+        self.goes_on = _sizes(had) == _sizes(renderer.state_dict())
+        if self.goes_on:
             renderer.load_state_dict(had)
         self.networks = {"renderer": renderer}             # channels-last takes a fifth longer: blocks come unfolded
         self.optimizers = {"renderer": Adam(renderer.parameters(), self.how.learning_rate, preset.appearance.betas)}
@@ -86,8 +88,11 @@ class SlimStage(Stage):
             terms = generator_loss(
                 drawn, batch.target(backgrounds), None, self.lpips, self.preset.appearance, turn.rng
             )
-        apart = self._apart(drawn, before(_taught(batch), backgrounds), turn.rng)
-        total = terms.total + sum(getattr(self.how, name) * value for name, value in apart.items())
+        with torch.set_grad_enabled(not self.goes_on):
+            apart = self._apart(drawn, before(_taught(batch), backgrounds), turn.rng)
+        total = terms.total
+        if not self.goes_on:
+            total = total + sum(getattr(self.how, name) * value for name, value in apart.items())
         self.update("renderer", total)
         return numbers(terms) | {name: float(value.detach()) for name, value in {"total": total, **apart}.items()}
 
