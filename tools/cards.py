@@ -381,7 +381,11 @@ def of_slim(
 ) -> str:  # fmt: skip
     """`origin`: whose encoder and generator these are, whose renderer taught, and the share of weights that is new."""
     how, last, (first, teacher, share) = sizes.slimming, lines[-1], origin
-    taught = "whose renderer taught this one" if teacher == first else f"this renderer goes on from that of {teacher}"
+    if teacher == first:
+        word, taught, means = "teacher", "whose renderer taught this one", "the renderer that taught"
+    else:
+        word, taught = "before", f"this renderer goes on from that of {teacher}"
+        means = "the renderer that it goes on from"
     hours = sum(line["seconds"] for line in lines) / 3600
     rows = "\n".join(
         f"| {line['step']} | {line['examined/psnr']:.2f} | {line['examined/large_psnr']:.2f} | "
@@ -406,7 +410,7 @@ What `dinar create`, `render` and `animate` draw with (section 3.1 of the DINAR 
 | the renderer learnt from | {learnt_from} |
 | steps | {last["step"]} of {how.batch} people with {how.windows} windows of {sizes.appearance.window} pixels each |
 | time | {hours:.1f} h on {machine} |
-| losses at the end | total {last["total"]:.4f}, distance from the teacher {last["taught"]:.5f}, \
+| losses at the end | total {last["total"]:.4f}, distance from {means} {last["taught"]:.5f}, \
 L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, Dice {last["dice"]:.4f} |
 | weights | {"as trained" if share == 1 else f"{share:.0%} of those that were trained, the rest {teacher}'s"} |
 | remark | {remark or "none"} |
@@ -416,16 +420,16 @@ L2 {last["l2"]:.5f}, LPIPS(Alex) {last["lpips"]:.4f}, Dice {last["dice"]:.4f} |
 ## Windows of people who were not trained on
 
 Means over the same windows before grey; these were looked at during training: the table that compares is `dinar
-evaluate`'s. "Teacher" is the renderer that taught, its mask no wider than the surface; Dice is the masks' distance from
-the truth.
+evaluate`'s. "{word.capitalize()}" is {means}, its mask no wider than the surface; Dice is
+the masks' distance from the truth.
 
-| step | PSNR | teacher | LPIPS(Alex) | teacher | Dice | teacher | PSNR to the teacher |
+| step | PSNR | {word} | LPIPS(Alex) | {word} | Dice | {word} | PSNR to that |
 |---|---|---|---|---|---|---|---|
 {rows}
 
 ![losses over the steps](curves.svg)
 
-Each row: for each window the teacher, this renderer, the truth.
+Each row: for each window the drawing of {means}, of this one, the truth.
 
 ![samples](samples.webp)
 
