@@ -376,11 +376,11 @@ Each row: the photo, then for each window plain, neural and true.
 
 
 def of_slim(
-    found: Appearance, origin: tuple[str, str, float], sizes: presets.Preset, machine: str, learnt_from: str,
+    found: Appearance, first: str, teacher: str, share: float, sizes: presets.Preset, machine: str, learnt_from: str,
     remark: str, lines: list[dict], textures: str,
 ) -> str:  # fmt: skip
-    """`origin`: whose encoder and generator these are, whose renderer taught, and the share of weights that is new."""
-    how, last, (first, teacher, share) = sizes.slimming, lines[-1], origin
+    """Encoder and generator are those of `first`, `teacher`'s renderer taught, and `share` of the weights is new."""
+    how, last = sizes.slimming, lines[-1]
     if teacher == first:
         word, taught, means = "teacher", "whose renderer taught this one", "the renderer that taught"
     else:

@@ -374,7 +374,7 @@ def _pack_slim(
         found.renderer.load_state_dict(_between(had.renderer, found.renderer, share))
         found = Appearance.named(preset, found.encoder, found.generator, found.renderer)
     first = (had.follows or (had.name,))[-1]    # the large one, even if small ones took its place before
-    card = cards.of_slim(found, (first, had.name, share), sizes, machine, learnt_from, remark, lines, theirs)
+    card = cards.of_slim(found, first, had.name, share, sizes, machine, learnt_from, remark, lines, theirs)
     with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
         follows = tuple(dict.fromkeys([had.name, *had.follows]))
         for part, config in (("encoder", sizes.encoder), ("generator", sizes.generator), ("renderer", sizes.slim)):

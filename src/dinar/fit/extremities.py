@@ -56,9 +56,10 @@ class _Joints:
     head: np.ndarray
 
     @classmethod
-    def of(cls, model: BodyModel, spreads: Mapping[str, float], sides: Sequence[str] = SIDES) -> Self:
+    def of(
+        cls, model: BodyModel, prior: PosePrior, spreads: Mapping[str, float], sides: Sequence[str] = SIDES
+    ) -> Self:
         """Those of some sides and of the middle."""
-        prior = PosePrior(model).double()
         numbers, follow, stiff, head = [], [], [], []
         for bone, number in model.humanoid.items():
             part = bone.removeprefix("left").removeprefix("right")
@@ -87,12 +88,13 @@ def turned(
 
     Outlines of hair say nothing of where a head is, so `skin` says which do.
     """
-    joints = _Joints.of(model, SPREADS if skin is None else SPREADS | AWAY)
+    prior = PosePrior(model).double()
+    joints = _Joints.of(model, prior, SPREADS if skin is None else SPREADS | AWAY)
     body = _followed(model, silhouette.body, Mask.of(silhouette, inside), joints, skin, steps)
     inside = torch.ones(silhouette.camera.size, dtype=torch.bool) if inside is None else inside
     for side in SIDES:
         if (close := _close_up(model, body, silhouette, inside, side)) is not None:
-            body = _followed(model, body, close, _Joints.of(model, CLOSE_SPREADS, (side,)), None, CLOSE_STEPS)
+            body = _followed(model, body, close, _Joints.of(model, prior, CLOSE_SPREADS, (side,)), None, CLOSE_STEPS)
     return body
 
 

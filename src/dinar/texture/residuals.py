@@ -31,7 +31,7 @@ EROSION = 2        # pixels at the mask's edge that are not believed where backg
 RIM = 1            # and those at the drawing's that are not at all
 NEAR = 0.01        # metres behind the surface that a pixel shows, up to which a texel is seen there
 GRAZING = 0.05     # frontality from which a texel follows, for one that algorithm 1 did not sample
-HEAD = 0.85        # of what is left that a texel of the head takes in a pass; all of it would sharpen faces for one picture
+HEAD = 0.85        # of what is left that a texel of the head takes in a pass: the renderer copies nearly all of it
 
 
 @dataclass(frozen=True)
