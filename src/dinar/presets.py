@@ -245,7 +245,7 @@ PAPER = Preset(
     ),
     residuals=Residuals(               # beyond the paper; measured with `small`: docs/measurements.md
         passes=1,
-        last=2,
+        last=3,
         steps=16,
         learning_rate=0.3,
         betas=(0.0, 0.99),
