@@ -23,7 +23,8 @@ LIMITS = """\
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
 """
-KINDS = "", "painted_", "plain_"   # of what the detailer's examination measures
+KINDS = "", "painted_", "plain_"   # of what the detailer's examination measures,
+DISTANCES = {"l1": "distance", "means": "of means", "lpips": "LPIPS"}
 DENOISERS_LIMITS = """\
 - It paints tones: where clothes end behind and how they are shaded. Seams, pockets and strands are not invented.
 - It has seen some two hundred and fifty people in some twenty outfits, most of them made up and lit from one side.
@@ -259,13 +260,14 @@ def of_detailer(
 ) -> str:
     how, last = sizes.detailing, lines[-1]
     hours = sum(line["seconds"] for line in lines) / 3600
+    examined = [line for line in lines if "examined/l1" in line]
+    seen = {name: says for name, says in DISTANCES.items() if f"examined/{name}" in examined[-1]}
+    head = " | ".join(f"{says} | painted | plain" for says in seen.values())
     rows = "\n".join(
-        f"| {line['step']} | "
-        + " | ".join(f"{line[f'examined/{k}{name}']:.4f}" for name in ("l1", "means", "lpips") for k in KINDS)
-        + " |"
-        for line in lines
-        if "examined/lpips" in line
+        f"| {line['step']} | " + " | ".join(f"{line[f'examined/{k}{name}']:.4f}" for name in seen for k in KINDS) + " |"
+        for line in examined
     )
+    perceived = f", LPIPS(VGG) {last['lpips']:.4f}" if "lpips" in last else ""
     return f"""---
 license: apache-2.0
 library_name: dinar
@@ -283,8 +285,7 @@ It goes with the autoencoder and the denoiser {found.plain} alone.
 | learnt from | {learnt_from} |
 | steps | {last["step"]} of {how.batch} textures |
 | time | {hours:.1f} h on {machine} |
-| losses at the end | total {last["total"]:.4f}, distance {last["l1"]:.4f}, of means {last["means"]:.4f}, LPIPS(VGG) \
-{last["lpips"]:.4f} |
+| losses at the end | total {last["total"]:.4f}, distance {last["l1"]:.4f}, of means {last["means"]:.4f}{perceived} |
 | remark | {remark or "none"} |
 | format | {FORMAT} |
 | licence | Apache-2.0 |
@@ -294,8 +295,8 @@ It goes with the autoencoder and the denoiser {found.plain} alone.
 Mean distances of unseen colours from the true ones, those of means over blocks of texels, LPIPS(VGG) of textures of
 half the side: detailed, painted by diffusion alone, filled plainly.
 
-| step | distance | painted | plain | of means | painted | plain | LPIPS | painted | plain |
-|---|---|---|---|---|---|---|---|---|---|
+| step | {head} |
+|{"---|" * (1 + 3 * len(seen))}
 {rows}
 
 ![losses over the steps](curves.svg)
@@ -439,7 +440,8 @@ Each row: for each window the drawing of {means}, of this one, the truth.
 
 
 def curves(lines: list[dict], names: tuple[str, ...]) -> str:
-    """Losses over steps, each between its own least and most, as SVG."""
+    """Losses over steps, each between its own least and most, as SVG; those alone that were weighed."""
+    names = tuple(name for name in names if name in lines[-1])
     width, height, left = 640, 90, 60
     steps = [line["step"] for line in lines]
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height * len(names)}" font-size="11">']

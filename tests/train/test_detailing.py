@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
+from train.packing import SAID, load_tools
 from train.sets import write_set
-from train.test_fillings import opened
+from train.test_fillings import opened, painter
 
+from dinar.inpainting.inpainter import Inpainter
 from dinar.networks import pretrained
 from dinar.networks.detailer import Detailer
 from dinar.perceptual.alexnet import AlexNet
@@ -92,6 +94,21 @@ def test_it_comes_near_the_truth(fillings, tmp_path) -> None:
     assert found["examined/means"] < 0.92 * found["examined/painted_means"]
     shipped = pretrained.load(tmp_path / WEIGHTS, Detailer)
     assert shipped.conv_out.weight.abs().max() > 0
+
+
+def test_it_joins_the_painter_that_ships(fillings, tmp_path, monkeypatch) -> None:
+    had, folder = painter(), tmp_path / "weights" / "inpainting"
+    had.save(folder, {"autoencoder": TINY.autoencoder, "denoiser": TINY.denoiser})
+    (folder / "README.md").write_text(f"# {had.name}: autoencoder and denoiser\n", encoding="utf-8")
+    train(DetailerStage(TINY, fillings), tmp_path / "run", options(4))
+    load_tools(monkeypatch).pack(tmp_path / "run", tmp_path / "weights", stage="detailer", **SAID)
+    found, trained = Inpainter.load(folder), pretrained.load(tmp_path / "run" / WEIGHTS, Detailer)
+    assert found.plain == had.name and found.name != had.name and found.appearance == had.appearance
+    for name, values in trained.state_dict().items():
+        assert (found.detailer.state_dict()[name] - values).abs().max() <= 0.01 * values.abs().max() + 1e-6
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# {found.name}:")
+    assert found.name in (card := (folder / "detailer" / "README.md").read_text(encoding="utf-8"))
+    assert "two people" in card and "this one" in card
 
 
 class Stripes:

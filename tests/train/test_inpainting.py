@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from train.packing import SAID, load_tools
 
 from dinar import presets
 from dinar.errors import InputError
@@ -88,6 +89,29 @@ def test_it_learns_goes_on_and_ships(textures, path, tmp_path) -> None:
     shipped = Inpainter.load(whole / "weights")
     assert shipped.appearance == networks()[0].name
     assert torch.allclose(shipped.autoencoder.latent_mean, LatentSets(path).scale[0], atol=1e-2)
+
+
+def test_a_denoiser_takes_the_place_of_the_one_that_ships(textures, path, tmp_path, monkeypatch) -> None:
+    train(stage(textures, path), tmp_path / "run", options(8))
+    trained, folder = Inpainter.load(tmp_path / "run" / "weights"), tmp_path / "weights" / "inpainting"
+    torch.manual_seed(7)
+    had = Inpainter.named("tiny", trained.appearance, trained.autoencoder, presets.build_denoiser(TINY))
+    had.save(folder, {"autoencoder": TINY.autoencoder, "denoiser": TINY.denoiser})
+    (folder / "README.md").write_text(f"# {had.name}: autoencoder and denoiser\n", encoding="utf-8")
+    tools = load_tools(monkeypatch)
+    tools.pack(tmp_path / "run", tmp_path / "weights", stage="denoiser", **SAID)
+    found = Inpainter.load(folder)
+    assert found.name != had.name and found.appearance == had.appearance and not found.plain
+    for name, values in trained.denoiser.state_dict().items():
+        assert (found.denoiser.state_dict()[name] - values).abs().max() <= 0.01 * values.abs().max() + 1e-6
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# {found.name}:")
+    assert "two people" in (folder / "denoiser" / "README.md").read_text(encoding="utf-8")
+    other = presets.build_autoencoder(TINY)
+    Inpainter.named("tiny", had.appearance, other, had.denoiser).save(
+        tmp_path / "others" / "inpainting", {"autoencoder": TINY.autoencoder, "denoiser": TINY.denoiser}
+    )
+    with pytest.raises(InputError, match="another autoencoder"):
+        tools.pack(tmp_path / "run", tmp_path / "others", stage="denoiser", **SAID)
 
 
 def test_the_loss_falls(textures, path, tmp_path) -> None:

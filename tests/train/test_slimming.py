@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional
+from train.packing import SAID, load_tools
 from train.sets import write_set
 
 from dinar import presets
@@ -30,7 +29,6 @@ from dinar.train.loop import CHECKPOINT, LOG, SAMPLES, WEIGHTS, Options, train
 from dinar.train.sittings import CLOSE_UPS, ON_CLOSE_UP, Sittings
 from dinar.train.slimming import SlimStage
 
-TOOLS = Path(__file__).parents[2] / "tools"
 MAP = 0.7    # of the large renderer's map of the head, everywhere
 
 
@@ -223,10 +221,6 @@ def test_a_renderer_as_small_learns_from_true_pictures_alone(sittings, places, c
 
 
 def test_weights_between_those_before_and_after_ship(sittings, places, cache, tmp_path, monkeypatch) -> None:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    spec = importlib.util.spec_from_file_location("tools_train", TOOLS / "train.py")
-    tools = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tools)
     small = presets.build_slim(TINY)
     small.head.fill_(MAP)
     had = Appearance.named("tiny", sittings.appearance.encoder, sittings.appearance.generator, small)
@@ -235,8 +229,8 @@ def test_weights_between_those_before_and_after_ship(sittings, places, cache, tm
     data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
     data.appearance = Appearance.load(tmp_path / "weights" / "appearance")
     train(SlimStage(TINY, data), tmp_path / "run", replace(options(4), look_every=4))
-    said = {"preset": "tiny", "learnt_from": "two people", "textures": "nobody", "machine": "this one"}
-    tools.pack(tmp_path / "run", tmp_path / "weights", stage="slim", share=0.25, **said)
+    where = tmp_path / "run", tmp_path / "weights"
+    load_tools(monkeypatch).pack(*where, stage="slim", share=0.25, textures="nobody", **SAID)
     found, end = Appearance.load(tmp_path / "weights" / "appearance"), Appearance.load(tmp_path / "run" / WEIGHTS)
     assert found.follows == (had.name,) and found.name not in (had.name, end.name)
     one, other = (of.renderer.state_dict() for of in (data.appearance, end))
