@@ -146,8 +146,11 @@ class Sittings(CachedPeople, Dataset):
         shown = np.resize(views, count)
         if close_ups:
             shown = np.where(rng.uniform(size=count) < ON_PHOTO, self._photo(number, self._rng(number)), shown)
-            others = len(views) + rng.integers(len(CLOSE_UPS), size=count)
-            shown = np.where(rng.uniform(size=count) < close_ups, others, shown)
+        shown = np.where(
+            rng.uniform(size=count) < close_ups,
+            len(views) + rng.integers(len(CLOSE_UPS), size=count),
+            shown,
+        )
         return Drawn.stacked([self.window(number, int(k), rng) for k in shown])
 
     def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
