@@ -5,8 +5,9 @@
 The texture of the whole system has its unseen texels replaced by what the true pictures show there: all of them, those
 of one region, their slow or their fine part alone (a Gaussian of so many texels divides both), or each region's mean
 colour alone. It is drawn as before. What is left with everything replaced is the renderer's, the body's and the
-cameras' part. A row each: PSNR, LPIPS, DISTS of pictures from behind (120 degrees off the chest's direction and more)
-and from the side.
+cameras' part. Two more rows have the generated channels of the person before in the list, and none: what encoder and
+generator know of somebody is worth no more than the first of them costs. A row each: PSNR, LPIPS, DISTS of pictures
+from behind (120 degrees off the chest's direction and more) and from the side.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch.nn import functional
 from dinar import presets, texturing
 from dinar.avatar import Avatar, open_body
 from dinar.body.uv import PARTS, part_labels, texel_map
-from dinar.evaluate.cases import PERSON, Target
+from dinar.evaluate.cases import PERSON, Case, Target
 from dinar.evaluate.metrics import BACKGROUND, Judges
 from dinar.evaluate.plan import networks, painter, parser
 from dinar.evaluate.protocols import SHIPPED
@@ -50,28 +51,45 @@ def main() -> None:
     options.add_argument("--people", type=int, default=12)
     people = Sets("valid", SHIPPED / "valid", options.parse_args().people, 4, False)
     judges, scores = Judges.load(Store()), defaultdict(list)
-    for person in people.people:
-        case = people.case(person)
+    cases = [people.case(person) for person in people.people]
+    avatars = [whole(case) for case in cases]
+    for case, avatar, other in zip(cases, avatars, avatars[-1:] + avatars[:-1], strict=True):
         targets = [target for target in case.targets if target.kind == PERSON]
-        material = Material(case.source, open_body(), networks(None), painter(None), parser())
-        avatar = material.inpainted(material.refined)
-        avatar = texturing.settled(avatar, material.sights, material.filler, presets.SMALL.residuals.last)
         views = [replace(target.view, parts=None) for target in targets]
-        for name, painted in replaced(avatar, *(found[None] for found in true_colours(avatar, views))):
-            drawn = replace(avatar, texture=replace(avatar.texture, rgb=painted), painted=painted[0])
+        true, shown = (found[None] for found in true_colours(avatar, views))
+        for name, changed in [*replaced(avatar, true, shown), *generated(avatar, other)]:
             for target in targets:
                 view, off = target.view, abs(target.azimuth)
                 if off < 60:
                     continue
-                image, true = drawn.render(view.camera, view.body).over(BACKGROUND)[0], _shown(target)
-                found = judges.compare(judges.look(image, PERSON), judges.look(true, PERSON))
+                image, real = changed.render(view.camera, view.body).over(BACKGROUND)[0], _shown(target)
+                found = judges.compare(judges.look(image, PERSON), judges.look(real, PERSON))
                 scores[name, "back" if off >= 120 else "side"].append((found.psnr, found.lpips, found.dists))
     for (name, side), found in scores.items():
         print(f"{name:22} {side} {len(found):3}  {' '.join(f'{value:.4f}' for value in np.mean(found, axis=0))}")
 
 
-def replaced(avatar: Avatar, true: Tensor, shown: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Names and colours [1, 3, R, R] of the avatar with truths in unseen texels."""
+def whole(case: Case) -> Avatar:
+    """What the whole system makes of somebody."""
+    material = Material(case.source, open_body(), networks(None), painter(None), parser())
+    avatar = material.inpainted(material.refined)
+    return texturing.settled(avatar, material.sights, material.filler, presets.SMALL.residuals.last)
+
+
+def replaced(avatar: Avatar, true: Tensor, shown: Tensor) -> Iterator[tuple[str, Avatar]]:
+    """Names, and the avatar with truths [1, 3, R, R] in unseen texels."""
+    for name, colours in _colours(avatar, true, shown):
+        yield name, replace(avatar, texture=replace(avatar.texture, rgb=colours), painted=colours[0])
+
+
+def generated(avatar: Avatar, other: Avatar) -> Iterator[tuple[str, Avatar]]:
+    """Names, and the avatar with generated channels that do not tell of it."""
+    channels = other.texture.generated
+    for name, values in {"another's generated": channels, "nothing generated": torch.zeros_like(channels)}.items():
+        yield name, replace(avatar, texture=replace(avatar.texture, generated=values))
+
+
+def _colours(avatar: Avatar, true: Tensor, shown: Tensor) -> Iterator[tuple[str, Tensor]]:
     ours = avatar.painted[None]
     unseen = shown * (avatar.texture.frontality == 0)
     yield "nothing replaced", ours

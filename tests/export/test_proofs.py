@@ -5,8 +5,6 @@ Each proof runs where its program is installed; docs/export.md says how.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import roma
 import torch
 from export import blender_reader
 from export.glb_reader import Scene
+from tooling import load_tool
 
 from dinar import images
 from dinar.avatar import Avatar
@@ -31,13 +30,7 @@ from dinar.motion import retarget
 from dinar.motion.motion import Motion
 from dinar.texture.drawing import Rendering, draw
 
-TOOL = Path(__file__).parents[2] / "tools" / "three.py"
-
-# by its path: with tools/ among pytest's, tools/train.py would hide tests/train/
-_spec = importlib.util.spec_from_file_location("three", TOOL)
-three = sys.modules["three"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(three)
-
+three = load_tool("three")
 SIZE = (480, 360)
 KEYS = (0, 9, 21)
 BACKGROUND = (1.0, 1.0, 1.0)        # no colour of the person's

@@ -165,3 +165,17 @@ def test_pixels_that_the_background_is_mixed_in_are_left_out_and_others_at_the_e
     assert clear[37:39].all() and not clear[39]
     assert not clear[20:22].any() and not clear[55:58].any()
     assert not clear[40:55].any()
+
+
+def test_the_hue_of_a_vivid_background_is_left_out_deeper_and_shade_is_not():
+    """A pale shirt before a red sofa on its left and a grey wall on its right, both of which JPEG has spread."""
+    mask = torch.zeros(1, 1, 60, 90)
+    mask[:, :, :, 20:70] = 1
+    image = torch.full((1, 3, 60, 90), 0.4)
+    image[:, :, :, :20] = torch.tensor([0.75, 0.1, 0.1])[:, None, None]
+    image[:, :, :, 20:70] = 0.85
+    image[:, :, :, 20:25] += torch.tensor([0.05, -0.09, -0.09])[:, None, None]     # five pixels of a tenth of its red
+    image[:, :, :, 65:70] = 0.7                                                    # and as much shade
+    clear = unmixed(image, mask)[0, 0, 30] > 0
+    assert not clear[20:25].any()
+    assert clear[25:67].all()

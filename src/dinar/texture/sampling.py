@@ -22,6 +22,8 @@ EROSION = 3            # pixels: at the mask's edge colours mix with the backgro
 RIM = 1                # nearer than so many to it none is taken, in between those that are clearly the person's:
 MIXED = 0.08           # on the way from the colour inside to that of the background none is farther,
 NOISE = 0.05           # beside differences of so much, RGB
+STAINED = 0.07         # and none so far in hue up to twice as deep, for JPEG spreads hues farther than shades,
+VIVID = 0.3            # where the background's hue differs by so much, RGB;
 ASIDE = 0.15           # differences from any mixture of the two from which a colour is one of its own
 DIM = 0.15             # brightness beside them, RGB, below which none is taken: what bleeds into dark cloth is as dark
 DARK = 0.05            # RGB, below which darkness differs no more
@@ -113,21 +115,40 @@ def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
     """Pixels of the person that no background is mixed in: a photo [B, 3, H, W] and its mask -> [B, 1, H, W] in {0, 1}.
 
     All that lie farther than `erosion` pixels within the mask, and, but on dark cloth, those between RIM and that whose
-    colour does not lie on the way from the person's beside them to the background's.
+    colour does not lie on the way from the person's beside them to the background's. None up to twice as deep that a
+    vivid background has stained.
     """
     outside = (mask <= 0.5).to(image.dtype)
     sure, beyond = 1 - _grown(outside, erosion), 1 - _grown(1 - outside, RIM)
-    other = mixed = torch.zeros_like(mask)
-    for colours in (image, (image + DARK).log()):          # dark cloth takes on a hue long before it is lighter
-        own, behind = (_local(colours, of) for of in (sure, beyond))
-        way, off = (behind[:, :3] - own[:, :3]) * behind[:, 3:], colours - own[:, :3]
-        far = (off * way).sum(1, keepdim=True) / (way.square().sum(1, keepdim=True) + NOISE**2)
-        if colours is image:
-            other = ((off - far * way).abs().amax(1, keepdim=True) > ASIDE).to(mask)
-            light = own[:, :3].mean(1, keepdim=True) > DIM
-        mixed = torch.maximum(mixed, ((far >= MIXED) | (own[:, 3:] == 0)).to(mask))
-    near = (1 - _grown(outside, min(RIM, erosion))) * torch.maximum(1 - mixed, other * own[:, 3:]) * light
-    return torch.maximum(sure, near)
+    own = _local(image, sure)
+    far, aside = _way(image, own, _local(image, beyond))
+    dark = (image + DARK).log()                            # dark cloth takes on a hue long before it is lighter
+    hue, _ = _way(dark, _local(dark, sure), _local(dark, beyond))
+    mixed = (torch.maximum(far, hue) >= MIXED) & (aside <= ASIDE)
+    light = own[:, :3].mean(1, keepdim=True) > DIM
+    near = (1 - _grown(outside, min(RIM, erosion))) * (own[:, 3:] > 0) * ~mixed * light
+    return torch.maximum(sure, near) * ~_stained(image, outside, beyond, 2 * erosion)
+
+
+def _stained(image: Tensor, outside: Tensor, beyond: Tensor, reach: int) -> Tensor:
+    """Pixels up to `reach` within the mask that have taken on the hue of a background more vivid than the person, as
+    JPEG spreads it: bool [B, 1, H, W]. Shade alone is the person's own.
+    """
+    hues, deep = image - image.mean(1, keepdim=True), 1 - _grown(outside, reach)
+    own, behind = _local(hues, deep), _local(hues, beyond)
+    far, aside = _way(hues, own, behind)
+    strength = [of[:, :3].norm(dim=1, keepdim=True) for of in (own, behind, behind - own)]
+    vivid = (strength[1] > strength[0]) & (strength[2] > VIVID)
+    return (far >= STAINED) & (aside <= ASIDE) & vivid & (own[:, 3:] > 0) & (deep == 0)
+
+
+def _way(colours: Tensor, own: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
+    """How far colours [B, 3, H, W] lie on the way from the person's beside them to the background's [B, 4, H, W], and
+    how far aside of that, both [B, 1, H, W].
+    """
+    way, off = (behind[:, :3] - own[:, :3]) * behind[:, 3:], colours - own[:, :3]
+    far = (off * way).sum(1, keepdim=True) / (way.square().sum(1, keepdim=True) + NOISE**2)
+    return far, (off - far * way).abs().amax(1, keepdim=True)
 
 
 def _local(image: Tensor, there: Tensor) -> Tensor:
