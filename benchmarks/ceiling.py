@@ -16,6 +16,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import dinar  # noqa: F401  # isort: skip (before torch: threads that wait shall sleep)
 import numpy as np
@@ -57,7 +58,7 @@ def main() -> None:
         targets = [target for target in case.targets if target.kind == PERSON]
         views = [replace(target.view, parts=None) for target in targets]
         true, shown = (found[None] for found in true_colours(avatar, views))
-        for name, changed in [*replaced(avatar, true, shown), *generated(avatar, other)]:
+        for name, changed in chain(replaced(avatar, true, shown), generated(avatar, other)):
             for target in targets:
                 view, off = target.view, abs(target.azimuth)
                 if off < 60:
@@ -77,7 +78,7 @@ def whole(case: Case) -> Avatar:
 
 
 def replaced(avatar: Avatar, true: Tensor, shown: Tensor) -> Iterator[tuple[str, Avatar]]:
-    """Names, and the avatar with truths [1, 3, R, R] in unseen texels."""
+    """Names, and the avatar with truths [1, 3, R, R] in unseen texels, where they are `shown` [1, 1, R, R]."""
     for name, colours in _colours(avatar, true, shown):
         yield name, replace(avatar, texture=replace(avatar.texture, rgb=colours), painted=colours[0])
 

@@ -132,12 +132,32 @@ def test_the_photo_s_own_view_is_shown_most_often(sittings, monkeypatch) -> None
     monkeypatch.setattr(sittings, "window", window)
     for position in range(400):
         with contextlib.suppress(StopIteration):
-            sittings.windows(position)
+            sittings[position]
     for number in (0, 1):
         photo = sittings._views(number, sittings._rng(number))[1]     # as `_made` draws it
         counts = np.bincount(shown[number], minlength=8)
         assert counts[:4].argmax() == photo and counts[photo] > 0.2 * counts.sum() and counts.min() > 0
         assert abs(counts[4:].sum() / counts.sum() - ON_CLOSE_UP) < 0.1
+
+
+def test_every_view_is_examined_as_often(sittings, monkeypatch) -> None:
+    shown = []
+    monkeypatch.setattr(sittings, "_windows", lambda number, views, rng: shown.extend(views))
+    for position in range(400):
+        sittings.views(position)
+    assert np.allclose(np.bincount(shown), len(shown) / 4, rtol=0.25)
+
+
+def test_people_are_refined_on_the_photo(sittings, places, tmp_path) -> None:
+    plain = Sittings(places, tmp_path, TINY, appearance(), augmentation=None, refined=False)
+    photo = sittings._views(0, sittings._rng(0))[1]
+    apart = []
+    for some in (plain, sittings):
+        tensors = load_file(some.prepare(0))
+        pixels = tensors[f"{photo}/pixels"].float() / 255
+        taught, truth = pixels[6:9], pixels[10:13]
+        apart.append(float(((taught - truth).abs() * pixels[9] * pixels[13]).mean()))
+    assert apart[1] < 0.8 * apart[0]
 
 
 def test_people_worn_and_painted_are_made_alike_each_time(places, tmp_path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dinar.body import anatomy
-from dinar.errors import InputError
+from dinar.body.smplx import read_smplx
 
 DATA = Path(__file__).parent / "data"
 
@@ -163,7 +161,7 @@ class BodyModel(nn.Module):
 
         Raises InputError where the file is missing, damaged or of another model.
         """
-        data = _read_smplx(Path(path))
+        data = read_smplx(Path(path))
         directions = data["shapedirs"].transpose(2, 0, 1)
         shapes = 300 if len(directions) >= 400 else len(directions) // 2
         shape_basis = directions[: min(shape_components, shapes)]
@@ -374,38 +372,3 @@ def _landmark_tables(
             index[i, k] = joint_names.index(point) if isinstance(point, str) else len(joint_names) + point
             weight[i, k] = share
     return index, weight
-
-
-_SMPLX_SHAPES = {
-    "v_template": (10475, 3),
-    "shapedirs": (10475, 3, None),
-    "posedirs": (10475, 3, 486),
-    "J_regressor": (55, 10475),
-    "weights": (10475, 55),
-    "kintree_table": (2, 55),
-    "f": (20908, 3),
-}
-
-
-def _read_smplx(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that SMPL-X needs, float32 where they are real; InputError where the file does not hold them."""
-    if not path.is_file():
-        raise InputError(f"{path} is not there; SMPL-X files come from the model's own site")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in _SMPLX_SHAPES if key not in file]
-            if missing:
-                raise InputError(f"{path} is no SMPL-X file: it has no '{missing[0]}'")
-            data = {key: file[key] for key in _SMPLX_SHAPES}
-    except (OSError, EOFError, ValueError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} cannot be read as SMPL-X: a damaged file, or one that needs unpickling") from error
-    for key, shape in _SMPLX_SHAPES.items():
-        found = data[key].shape
-        if len(found) != len(shape) or any(want not in (None, have) for want, have in zip(shape, found, strict=True)):
-            raise InputError(f"{path} is no SMPL-X file: '{key}' has shape {list(found)}")
-        if not np.issubdtype(data[key].dtype, np.number):
-            raise InputError(f"{path} is no SMPL-X file: '{key}' holds no numbers")
-    if data["shapedirs"].shape[2] < 20:
-        raise InputError(f"{path} has no expression basis: 'shapedirs' has {data['shapedirs'].shape[2]} components")
-    integers = ("f", "kintree_table")
-    return {key: value if key in integers else _f32(value) for key, value in data.items()}

@@ -121,25 +121,32 @@ def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
     outside = (mask <= 0.5).to(image.dtype)
     sure, beyond = 1 - _grown(outside, erosion), 1 - _grown(1 - outside, RIM)
     own = _local(image, sure)
-    far, aside = _way(image, own, _local(image, beyond))
+    behind = _local(image, beyond)
+    far, aside = _way(image, own, behind)
     dark = (image + DARK).log()                            # dark cloth takes on a hue long before it is lighter
     hue, _ = _way(dark, _local(dark, sure), _local(dark, beyond))
     mixed = (torch.maximum(far, hue) >= MIXED) & (aside <= ASIDE)
     light = own[:, :3].mean(1, keepdim=True) > DIM
     near = (1 - _grown(outside, min(RIM, erosion))) * (own[:, 3:] > 0) * ~mixed * light
-    return torch.maximum(sure, near) * ~_stained(image, outside, beyond, 2 * erosion)
+    return torch.maximum(sure, near) * ~_stained(image, outside, behind, 2 * erosion)
 
 
-def _stained(image: Tensor, outside: Tensor, beyond: Tensor, reach: int) -> Tensor:
+def _stained(image: Tensor, outside: Tensor, behind: Tensor, reach: int) -> Tensor:
     """Pixels up to `reach` within the mask that have taken on the hue of a background more vivid than the person, as
-    JPEG spreads it: bool [B, 1, H, W]. Shade alone is the person's own.
+    JPEG spreads it: bool [B, 1, H, W]. Shade alone is the person's own. `behind` is the background's colour
+    [B, 4, H, W] near each pixel.
     """
-    hues, deep = image - image.mean(1, keepdim=True), 1 - _grown(outside, reach)
-    own, behind = _local(hues, deep), _local(hues, beyond)
+    hues, deep = _hue(image), 1 - _grown(outside, reach)
+    own, behind = _local(hues, deep), torch.cat([_hue(behind[:, :3]), behind[:, 3:]], dim=1)
     far, aside = _way(hues, own, behind)
-    strength = [of[:, :3].norm(dim=1, keepdim=True) for of in (own, behind, behind - own)]
-    vivid = (strength[1] > strength[0]) & (strength[2] > VIVID)
+    person, background, apart = (of[:, :3].norm(dim=1, keepdim=True) for of in (own, behind, behind - own))
+    vivid = (background > person) & (apart > VIVID)
     return (far >= STAINED) & (aside <= ASIDE) & vivid & (own[:, 3:] > 0) & (deep == 0)
+
+
+def _hue(colours: Tensor) -> Tensor:
+    """Colours [B, 3, H, W] without their lightness."""
+    return colours - colours.mean(1, keepdim=True)
 
 
 def _way(colours: Tensor, own: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,8 @@ from dinar.photo.parsing import parse
 from dinar.synth.view import View
 from dinar.texture.filling import Filler
 from dinar.texture.layered import whole_side
-from dinar.texturing import doubtful_in, foreign_in, texture_of
+from dinar.texture.residuals import Sight
+from dinar.texturing import doubtful_in, foreign_in, sight_of, texture_of
 from dinar.train.lessons import Tailor
 
 
@@ -22,8 +23,10 @@ def avatar_of(
     tailor: Tailor,
     appearance: Appearance,
     parser: HumanParser | None = None,     # None: parts are those that the shards tell
-) -> tuple[Avatar, Filler]:
-    """What a view shows, clothes and hair on the body, filled plainly; and what filled it."""
+) -> tuple[Avatar, Filler, Sight]:
+    """What a view shows, clothes and hair on the body, filled plainly; what filled it; and the view as texels see it,
+    to refine it with.
+    """
     parts = photo.parts if parser is None else parse(parser.network, photo.image, photo.mask)
     photo = replace(photo, parts=parts)
     model = dressed(tailor.model, [photo], [photo])
@@ -35,4 +38,4 @@ def avatar_of(
     texture = texture_of(photo, photo, model, layout, generated, without=out, size=side)
     filler = Filler.of(model, layout, side)
     avatar = Avatar(texture, filler(texture)[0], photo.body.shape[0], model, layout, appearance.name)
-    return avatar, filler
+    return avatar, filler, sight_of(filler, texture, photo.image, photo.mask, photo.body, photo.camera, without=out)

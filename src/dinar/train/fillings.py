@@ -187,7 +187,7 @@ class Fillings(CachedPeople, Dataset):
         photo = views[order[turn % len(order)]]
         if self.augmentation is not None:
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
-        avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
+        avatar, filler, _ = avatar_of(photo, self.tailor, self.appearance, self.parser)
         before = avatar.texture, avatar.painted
         painted = inpainted(avatar, self.inpainter, filler, before=before, seed=int(rng.integers(1 << 31))).painted
         seen = sampled_from(avatar, views)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from dinar import presets
 from dinar.avatar import Avatar
 from dinar.body.uv import PARTS, part_weights
 from dinar.camera import Camera
@@ -25,10 +26,11 @@ from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
 from dinar.networks.renderer import own_mask
-from dinar.painting import inpainted
+from dinar.painting import inpainted, look_of
 from dinar.presets import Preset
 from dinar.synth.view import View
 from dinar.texture.neural_drawing import Surface, cleared, surface, surroundings
+from dinar.texturing import refined, settled
 from dinar.train.avatars import avatar_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, Batch, zoomed
@@ -81,10 +83,10 @@ class Drawn(Batch):
 class Sittings(CachedPeople, Dataset):
     """`sittings[position]` is `Drawn` with some windows of one person, a function of seed and position alone.
 
-    Everybody sits once: a view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it but
-    for refinement, clothes and hair on the body, every second one painted. It is drawn in all views; what the renderer
-    is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it. Some 2.5
-    MB a view.
+    Everybody sits once: a view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it,
+    refined on the view, clothes and hair on the body, every second one painted. It is drawn in all views; what the
+    renderer is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it.
+    Some 2.5 MB a view.
 
     Photos of whole people show hands, feet and heads small. So these are drawn large as well (CLOSE_UPS), and since no
     true picture shows them so sharp, what the large renderer makes of them counts as the truth.
@@ -109,11 +111,13 @@ class Sittings(CachedPeople, Dataset):
         parser: HumanParser | None = None,         # None: parts are those that the shards tell
         seed: int = 0,
         augmentation: Augmentation | None = WORN,      # None: views are exact
+        refined: bool = True,                      # as `dinar create` does; False: as with `--refine none`
         most: int | None = None,                   # people at the start of `places`; None: all
         ready: bool = False,                       # of them those only who are in the folder now
     ) -> None:
         super().__init__(places, cache, preset, seed)
-        self.appearance, self.inpainter, self.parser, self.augmentation = appearance, inpainter, parser, augmentation
+        self.appearance, self.inpainter, self.parser = appearance, inpainter, parser
+        self.augmentation, self.refined = augmentation, refined
         facts = {
             "appearance": appearance.name,
             "inpainter": inpainter and inpainter.name,
@@ -122,6 +126,7 @@ class Sittings(CachedPeople, Dataset):
             "seed": seed,
             "augmentation": repr(augmentation),
             "close-ups": [*CLOSE_UPS, *LARGE],
+            "refined": refined,
         }
         self.claim(facts)
         count = min(len(self.people), most or len(self.people))
@@ -134,24 +139,18 @@ class Sittings(CachedPeople, Dataset):
         return len(self.numbers)
 
     def __getitem__(self, position: int) -> Drawn:
-        return self.windows(position)
-
-    def windows(self, position: int, close_ups: float = ON_CLOSE_UP) -> Drawn:
-        """`sittings[position]` with another share of close-ups; without any, views come equally often."""
-        turn, place = divmod(position, len(self))
-        number = self.numbers[int(np.random.default_rng([self.seed, turn, 8]).permutation(len(self))[place])]
-        rng = np.random.default_rng([self.seed, position, 9])
-        views = rng.permutation(self.people.views(number))
+        number, views, rng = self._sitter(position)
         count = self.preset.slimming.windows
-        shown = np.resize(views, count)
-        if close_ups:
-            shown = np.where(rng.uniform(size=count) < ON_PHOTO, self._photo(number, self._rng(number)), shown)
-        shown = np.where(
-            rng.uniform(size=count) < close_ups,
-            len(views) + rng.integers(len(CLOSE_UPS), size=count),
-            shown,
-        )
-        return Drawn.stacked([self.window(number, int(k), rng) for k in shown])
+        photo = self._photo(number, self._rng(number))
+        close_ups = len(views) + rng.integers(len(CLOSE_UPS), size=count)
+        shown = np.where(rng.uniform(size=count) < ON_PHOTO, photo, np.resize(views, count))
+        shown = np.where(rng.uniform(size=count) < ON_CLOSE_UP, close_ups, shown)
+        return self._windows(number, shown, rng)
+
+    def views(self, position: int) -> Drawn:
+        """As `sittings[position]`, but no close-ups, and views come equally often: for examinations."""
+        number, views, rng = self._sitter(position)
+        return self._windows(number, np.resize(views, self.preset.slimming.windows), rng)
 
     def window(self, number: int, view: int, rng: np.random.Generator) -> Drawn:
         """A window of a view of person `number`, which `rng` places: every second one about the face, if it is seen.
@@ -238,6 +237,16 @@ class Sittings(CachedPeople, Dataset):
             f"{k}/uv": (seen.uv[0] * FINE).round().clamp(0, FINE).numpy().astype(np.uint16),
         }
 
+    def _sitter(self, position: int) -> tuple[int, np.ndarray, np.random.Generator]:
+        """Who sits at a position, in all turns once; the views in an order, and what draws all else."""
+        turn, place = divmod(position, len(self))
+        number = self.numbers[int(np.random.default_rng([self.seed, turn, 8]).permutation(len(self))[place])]
+        rng = np.random.default_rng([self.seed, position, 9])
+        return number, rng.permutation(self.people.views(number)), rng
+
+    def _windows(self, number: int, shown: np.ndarray, rng: np.random.Generator) -> Drawn:
+        return Drawn.stacked([self.window(number, int(view), rng) for view in shown])
+
     @cached_property
     def parts(self) -> Tensor:
         """Of which of PARTS each of the body's vertices is most."""
@@ -262,10 +271,20 @@ class Sittings(CachedPeople, Dataset):
         return views, first
 
     def _avatar(self, photo: View, rng: np.random.Generator) -> Avatar:
-        """What `dinar create` makes of a view before refinement, some of them painted."""
-        avatar, filler = avatar_of(photo, self.tailor, self.appearance, self.parser)
-        if self.inpainter is not None and rng.random() < PAINTED:
-            avatar = inpainted(avatar, self.inpainter, filler, seed=int(rng.integers(1 << 31)))
+        """What `dinar create` makes of a view, some of them painted."""
+        plain, filler, sight = avatar_of(photo, self.tailor, self.appearance, self.parser)
+        plain = replace(plain, renderer=self.appearance.renderer)
+        paints = self.inpainter is not None and rng.random() < PAINTED
+        avatar, seed = plain, int(rng.integers(1 << 31))
+        if self.refined:
+            with torch.enable_grad():
+                avatar = refined(avatar, [sight], filler, seed=seed)
+        if paints:
+            look = look_of(avatar, photo.image, photo.mask, photo.body, photo.camera)
+            before = plain.texture, plain.painted
+            avatar = inpainted(avatar, self.inpainter, filler, before=before, looks=[look], seed=seed)
+        if self.refined:
+            avatar = settled(avatar, [sight], filler, presets.SMALL.residuals.last)
         return avatar
 
     def _framed(self, vertices: Tensor, camera: Camera) -> tuple[Camera, tuple[int, int]]:

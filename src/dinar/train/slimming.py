@@ -144,7 +144,7 @@ class SlimStage(Stage):
     @cached_property
     def _looked_at(self) -> list[Drawn]:
         count = min(LOOKED_AT, len(self.examples))
-        return [self.examples.windows(position, close_ups=0.0) for position in range(count)]
+        return [self.examples.views(position) for position in range(count)]
 
 
 def _draw(renderer: nn.Module, batch: Drawn) -> NeuralRendering:
