@@ -28,17 +28,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anny
-import cv2
 import numpy as np
 import scipy.sparse as sp
 import torch
-from scipy.signal import fftconvolve
-from scipy.sparse.csgraph import breadth_first_order, connected_components, dijkstra, maximum_flow
-from scipy.sparse.linalg import splu
+from flattening import (
+    Island,
+    charts_of,
+    cut,
+    edge_matrices,
+    fan_frames,
+    fill_holes,
+    keys,
+    rest_frames,
+    seams_of,
+    slim,
+    tutte,
+)
+from island_layout import overlaps, pack
+from scipy.sparse.csgraph import breadth_first_order, dijkstra, maximum_flow
 from scipy.spatial import cKDTree
-
-TEXTURE = 256  # texels a side of the neural texture, for which the gutters are made
-GUTTER = 2.0  # texels between islands
 
 HEAD_DENSITY = 1.6  # linear, relative to the body
 FACE_DENSITY = 2.3
@@ -97,11 +105,6 @@ def mesh_of(model: anny.Anny) -> Mesh:
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     toes = model.dense_vertex_bone_weights.numpy()[:, [name.startswith("toe") for name in model.bone_labels]].sum(1)
     return Mesh(vertices, faces, mirror, np.unique(sides.reshape(-1, 2), axis=0), normals, toes)
-
-
-def keys(edges: np.ndarray, count: int) -> np.ndarray:
-    """One integer an edge, whatever its direction."""
-    return np.sort(edges, -1) @ np.array([count, 1], dtype=np.int64)
 
 
 def nearest(mesh: Mesh, point, among: np.ndarray | None = None) -> int:
@@ -183,204 +186,6 @@ def ring(mesh: Mesh, quads: np.ndarray, field: np.ndarray, band: float) -> np.nd
     side = np.zeros(len(quads), dtype=bool)
     side[index[reached[reached < n]]] = True
     return side
-
-
-def charts_of(faces: np.ndarray) -> np.ndarray:
-    """Connected component of each triangle, [F]."""
-    count = faces.max() + 1
-    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    _, label = connected_components(sp.coo_matrix((np.ones(len(edges)), edges.T), shape=(count, count)), directed=False)
-    return np.unique(label[faces[:, 0]], return_inverse=True)[1]
-
-
-def seams_of(faces: np.ndarray, uv_faces: np.ndarray) -> np.ndarray:
-    """Edges [N, 2] of the mesh whose two triangles use different UV corners."""
-    count = faces.max() + 1
-    pairs = [[0, 1], [1, 2], [2, 0]]
-    edges, uv_edges = faces[:, pairs].reshape(-1, 2), np.sort(uv_faces[:, pairs].reshape(-1, 2), -1)
-    order = np.argsort(keys(edges, count), kind="stable")
-    k = keys(edges, count)[order]
-    same = k[:-1] == k[1:]
-    differ = (uv_edges[order[:-1]] != uv_edges[order[1:]]).any(1)
-    return np.sort(edges[order[:-1][same & differ]], -1)
-
-
-def cut(faces: np.ndarray, seams: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corner table [F, 3] after cutting along seams, and the vertex [T] each of its entries came from."""
-    count = faces.max() + 1
-    corner = np.arange(faces.size).reshape(faces.shape)
-    pairs = [[0, 1], [1, 2], [2, 0]]
-    edges, corners = faces[:, pairs].reshape(-1, 2), corner[:, pairs].reshape(-1, 2)
-    flip = edges[:, 0] > edges[:, 1]
-    edges[flip], corners[flip] = edges[flip][:, ::-1], corners[flip][:, ::-1]
-    k = keys(edges, count)
-    keep = ~np.isin(k, keys(seams, count))
-    k, corners = k[keep], corners[keep]
-    order = np.argsort(k, kind="stable")
-    k, corners = k[order], corners[order]
-    same = np.flatnonzero(k[:-1] == k[1:])
-    links = np.concatenate([np.stack([corners[same, i], corners[same + 1, i]], 1) for i in (0, 1)])
-    graph = sp.coo_matrix((np.ones(len(links)), links.T), shape=(faces.size, faces.size))
-    _, label = connected_components(graph, directed=False)
-    source = np.zeros(label.max() + 1, dtype=np.int64)
-    source[label] = faces.ravel()
-    return label.reshape(faces.shape), source
-
-
-def boundary_loops(faces: np.ndarray) -> list[np.ndarray]:
-    """The boundary loops of a mesh, each in order."""
-    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    _, inverse, number = np.unique(keys(edges, faces.max() + 1), return_inverse=True, return_counts=True)
-    rim = edges[number[inverse] == 1]
-    follow = dict(rim.tolist())
-    if len(follow) != len(rim):
-        raise ValueError("a cut touches itself")
-    loops = []
-    while follow:
-        loop = [next(iter(follow))]
-        while (after := follow.pop(loop[-1])) != loop[0]:
-            loop.append(after)
-        loops.append(np.array(loop))
-    return loops
-
-
-def fill_holes(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Closes every boundary loop but the longest with a fan: vertices, faces with the fans last, the longest loop."""
-    length = lambda loop: np.linalg.norm(np.diff(vertices[loop], axis=0), axis=1).sum()  # noqa: E731
-    loops = sorted(boundary_loops(faces), key=length, reverse=True)
-    for loop in loops[1:]:
-        hub = np.full(len(loop), len(vertices))
-        faces = np.concatenate([faces, np.stack([np.roll(loop, -1), loop, hub], 1)])
-        vertices = np.concatenate([vertices, vertices[loop].mean(0, keepdims=True)])
-    edges = len(np.unique(keys(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), len(vertices))))
-    if len(vertices) - edges + len(faces) != 1:
-        raise ValueError("not a disk")
-    return vertices, faces, loops[0]
-
-
-def tutte(vertices: np.ndarray, faces: np.ndarray, loop: np.ndarray) -> np.ndarray:
-    """An embedding with no flipped triangle: the rim on a circle, each other vertex the mean of its neighbours."""
-    n = len(vertices)
-    step = np.linalg.norm(vertices[np.roll(loop, -1)] - vertices[loop], axis=1)
-    angle = 2 * np.pi * (np.cumsum(step) - step) / step.sum()
-    uv = np.zeros((n, 2))
-    uv[loop] = np.stack([np.cos(angle), np.sin(angle)], 1)
-    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    adjacency = sp.coo_matrix((np.ones(len(edges)), edges.T), shape=(n, n)).tocsr()
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
-    laplacian = sp.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
-    free = np.setdiff1d(np.arange(n), loop)
-    if len(free):
-        uv[free] = splu(laplacian[free][:, free].tocsc()).solve(-laplacian[free][:, loop] @ uv[loop])
-    return uv
-
-
-def rest_frames(vertices: np.ndarray, faces: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Each triangle, scaled by [F, 1 or 3], laid flat: [F, 2, 2], columns are the edges from its first corner."""
-    a = (vertices[faces[:, 1]] - vertices[faces[:, 0]]) * scale
-    b = (vertices[faces[:, 2]] - vertices[faces[:, 0]]) * scale
-    x = a / np.linalg.norm(a, axis=1, keepdims=True)
-    n = np.cross(a, b)
-    y = np.cross(n / np.linalg.norm(n, axis=1, keepdims=True), x)
-    project = lambda e: np.stack([(e * x).sum(1), (e * y).sum(1)], 1)  # noqa: E731
-    return np.stack([project(a), project(b)], 2)
-
-
-def fan_frames(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Rest shapes of triangles that only keep a hole open: their rim edge, 2 mm high."""
-    width = np.linalg.norm(vertices[faces[:, 1]] - vertices[faces[:, 0]], axis=1)
-    out = np.zeros((len(faces), 2, 2))
-    out[:, 0, 0], out[:, 0, 1], out[:, 1, 1] = width, width / 2, 0.002
-    return out
-
-
-def edge_matrices(uv: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    return np.stack([uv[faces[:, 1]] - uv[faces[:, 0]], uv[faces[:, 2]] - uv[faces[:, 0]]], 2)
-
-
-def largest_step(uv: np.ndarray, move: np.ndarray, faces: np.ndarray) -> float:
-    """How far uv can go along move before the first triangle has no area."""
-    p, d = edge_matrices(uv, faces), edge_matrices(move, faces)
-    det = lambda m, n: m[:, 0, 0] * n[:, 1, 1] - m[:, 1, 0] * n[:, 0, 1]  # noqa: E731
-    a, b, c = det(d, d), det(p, d) + det(d, p), det(p, p)
-    root = np.sqrt(np.maximum(b * b - 4 * a * c, 0))
-    q = -0.5 * (b + np.where(b >= 0, 1, -1) * root)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        roots = np.stack([q / a, c / q])
-    roots[(b * b - 4 * a * c < 0)[None].repeat(2, 0) | ~np.isfinite(roots) | (roots <= 0)] = np.inf
-    return float(roots.min())
-
-
-def slim(uv: np.ndarray, faces: np.ndarray, rest: np.ndarray, steps: int, proximal: float = 1e-6) -> np.ndarray:
-    """Lowers the symmetric Dirichlet energy of the map rest -> uv; no triangle flips."""
-    n = len(uv)
-    inverse = np.linalg.inv(rest)
-    area = 0.5 * np.abs(np.linalg.det(rest))
-    area = area / area.sum()
-    # J[:, i, j] = sum over corners of uv[corner, i] * G[:, corner, j]
-    gradient = np.stack([-inverse.sum(1), inverse[:, 0], inverse[:, 1]], 1)  # [F, 3, 2]
-    rows = np.repeat(np.arange(len(faces)), 3)
-    derivative = [
-        sp.coo_matrix((gradient[:, :, j].ravel(), (rows, faces.ravel())), shape=(len(faces), n)).tocsr() for j in (0, 1)
-    ]
-
-    def energy(q: np.ndarray) -> float:
-        j = edge_matrices(q, faces) @ inverse
-        det = np.linalg.det(j)
-        if (det <= 0).any():
-            return np.inf
-        return float((area * (j**2).sum((1, 2)) * (1 + 1 / det**2)).sum())
-
-    scale = np.sqrt(1 / np.median(np.linalg.det(edge_matrices(uv, faces) @ inverse)))
-    uv = uv * scale
-    now = energy(uv)
-    for _ in range(steps):
-        j = edge_matrices(uv, faces) @ inverse
-        u, s, vt = np.linalg.svd(j)
-        s = np.maximum(s, 1e-9)
-        near_one = np.abs(s - 1) < 1e-6
-        weight = np.sqrt(np.where(near_one, 4.0, (s - s**-3) / np.where(near_one, 1.0, s - 1)))
-        w = (u * weight[:, None]) @ u.transpose(0, 2, 1)
-        r = u @ vt
-        # || W (J - R) ||^2, all four entries; unknowns are x then y
-        blocks, target = [], []
-        root = np.sqrt(area)[:, None, None]
-        w = w * root
-        wr = w @ r
-        for i in (0, 1):
-            for k in (0, 1):
-                blocks.append([sp.diags(w[:, i, 0]) @ derivative[k], sp.diags(w[:, i, 1]) @ derivative[k]])
-                target.append(wr[:, i, k])
-        a = sp.bmat(blocks).tocsr()
-        flat = uv.T.ravel()
-        normal = (a.T @ a + proximal * sp.identity(2 * n)).tocsc()
-        solved = splu(normal, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(
-            a.T @ np.concatenate(target) + proximal * flat
-        )
-        move = solved.reshape(2, n).T - uv
-        step = min(1.0, 0.9 * largest_step(uv, move, faces))
-        while step > 1e-8 and energy(uv + step * move) >= now:
-            step *= 0.6
-        if step <= 1e-8:
-            break
-        uv = uv + step * move
-        after = energy(uv)
-        done = (now - after) < 1e-5 * now
-        now = after
-        if done:
-            break
-    return uv
-
-
-@dataclass(frozen=True)
-class Island:
-    """One flattened piece: triangles [N], its corner table [N, 3], uv [M, 2] in metres times density, y up."""
-
-    name: str
-    triangles: np.ndarray
-    corners: np.ndarray
-    uv: np.ndarray
-    turns: tuple[int, ...]  # quarter turns that packing may try
 
 
 def mirrored_faces(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
@@ -530,84 +335,6 @@ def flatten(mesh: Mesh, islands: dict[str, np.ndarray], seams: np.ndarray, steps
             out.append(Island(name[:-1] + "R", partner[triangles], reorder, uv * [-1, 1], turns))
         print(name, len(triangles), "triangles, size", np.ptp(uv, axis=0).round(3), flush=True)
     return out
-
-
-def overlaps(uv: np.ndarray, faces: np.ndarray, size: int) -> int:
-    """Pixel centres, of size x size over [0, 1]^2, that lie inside two triangles or more."""
-    count = np.zeros((size, size), np.uint8)
-    for a, b, c in uv[faces] * size - 0.5:
-        low = np.ceil(np.min([a, b, c], 0)).astype(int)
-        high = np.floor(np.max([a, b, c], 0)).astype(int) + 1
-        if (high <= low).any():
-            continue
-        x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-        side = [(q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((a, b), (b, c), (c, a))]
-        inside = (np.min(side, 0) > 1e-9) | (np.max(side, 0) < -1e-9)
-        count[low[1] : high[1], low[0] : high[0]] += inside
-    return int((count > 1).sum())
-
-
-def footprint(island: Island, uv: np.ndarray, size: int) -> np.ndarray:
-    """Every cell that the island touches (and a little more), bool [h, w], for uv in cells."""
-    canvas = np.zeros((int(np.ceil(uv[:, 1].max())) + 1, int(np.ceil(uv[:, 0].max())) + 1), np.uint8)
-    fine = np.round(uv[island.corners] * 16).astype(np.int32) - 8
-    for triangle in fine:
-        cv2.fillConvexPoly(canvas, triangle, 1, lineType=cv2.LINE_8, shift=4)
-    return canvas.astype(bool)
-
-
-def pack(islands: list[Island], tries: int, seed: int, cells: int = 512) -> tuple[float, list[np.ndarray]]:
-    """The largest scale at which every island finds room, and the uv of each, top left origin, in [0, 1]."""
-    rng = np.random.default_rng(seed)
-    gap = int(np.ceil(GUTTER * cells / TEXTURE))
-    margin = gap // 2
-    area = [np.abs(np.linalg.det(edge_matrices(i.uv, i.corners))).sum() / 2 for i in islands]
-    extent = [np.ptp(i.uv, axis=0).max() for i in islands]
-
-    def turned(island: Island, turn: int, scale: float) -> np.ndarray:
-        uv = island.uv * [1, -1]
-        for _ in range(turn):
-            uv = np.stack([-uv[:, 1], uv[:, 0]], 1)
-        uv = uv - uv.min(0)
-        return uv * scale * cells + 1
-
-    def attempt(order, turns, bias, scale):
-        taken = np.zeros((cells, cells), np.float32)
-        taken[:margin] = taken[-margin:] = 1
-        taken[:, :margin] = taken[:, -margin:] = 1
-        placed: dict[int, np.ndarray] = {}
-        kernel = np.ones((2 * gap + 1, 2 * gap + 1), np.uint8)
-        for k in order:
-            uv = turned(islands[k], turns[k], scale)
-            shape = footprint(islands[k], uv, cells)
-            h, w = shape.shape
-            if h > cells or w > cells:
-                return None
-            hits = fftconvolve(taken, shape[::-1, ::-1].astype(np.float32), mode="valid")
-            free = np.argwhere(hits < 0.5)
-            if not len(free):
-                return None
-            cost = free[:, 0] * bias[k, 0] + free[:, 1] * bias[k, 1]
-            y, x = free[cost.argmin()]
-            block = np.zeros((cells, cells), np.uint8)
-            block[y : y + h, x : x + w] = shape
-            taken = np.maximum(taken, cv2.dilate(block, kernel).astype(np.float32))
-            placed[k] = (uv + np.array([x, y])) / cells
-        return [placed[k] for k in range(len(islands))]
-
-    scale, best = 0.72 / np.sqrt(sum(area)) * 0.9, None
-    while best is None:
-        scale *= 0.95
-        order = np.argsort(extent)[::-1]
-        best = attempt(order, [0] * len(islands), np.ones((len(islands), 2)), scale)
-    for _ in range(tries):
-        order = np.argsort(np.array(extent) * np.exp(0.25 * rng.standard_normal(len(islands))))[::-1]
-        turns = [int(rng.choice(i.turns)) for i in islands]
-        bias = rng.choice([-1.0, -0.3, 0.3, 1.0], (len(islands), 2))
-        while (found := attempt(order, turns, bias, scale * 1.008)) is not None:
-            scale, best = scale * 1.008, found
-            print(f"packing: {scale:.4f} of the texture a metre, fill {sum(area) * scale**2:.3f}", flush=True)
-    return scale, best
 
 
 def assemble(mesh: Mesh, islands: list[Island], placed: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
