@@ -35,6 +35,7 @@ The small renderer, which ships in the large one's place, learns from it (docs/t
     python tools/train.py sittings --data state/small/people --cache state/sittings --seconds 540
     dinar train slim --data state/small/people --after src/dinar/weights/appearance \
         --painter src/dinar/weights/inpainting --textures state/sittings --examples state/small/heldout --out state/slim
+    python tools/train.py retune --data state/small/people --cache state/sittings --by state/slim/weights  (and go on)
     python tools/train.py pack --stage slim --state state/slim --out src/dinar/weights --machine "2 CPU cores" \
         --learnt-from "..." --textures "..."
 
@@ -54,6 +55,8 @@ import tyro
 from packing import FOLDERS, VIEWS, pack
 
 from dinar import presets
+from dinar.networks.appearance import Appearance
+from dinar.networks.renderer import Renderer
 from dinar.parallel import one_thread_processes
 from dinar.synth.shards import Plan, write_shards
 from dinar.terminal import Bars
@@ -157,6 +160,23 @@ def sittings(
                 return
 
 
+def retune(
+    data: tuple[Path, ...],               # folders of shards
+    cache: Path,                          # of sittings
+    by: Path,                             # appearance weights: those of a run of `dinar train slim` on these sittings
+    after: Path = WEIGHTS / "appearance",     # what the sittings were made with
+    painter: Path | None = WEIGHTS / "inpainting",
+    preset: str = "small",
+    workers: int = 1,                     # processes
+) -> None:
+    """Sittings' generated channels tuned anew, for the renderer that learns from them: 2 s each on one core."""
+    plan = stages.Plan(data, (), after, cache, painter=painter, ready=True)
+    with Bars() as progress, one_thread_processes(workers) as pool:
+        jobs = [(plan, preset, by, number) for number in _sitters(plan, preset).numbers]
+        for _ in progress.track(pool.imap_unordered(_retune, jobs), len(jobs), "tune"):
+            pass
+
+
 def fillings(
     data: tuple[Path, ...],               # folders of shards
     cache: Path,                          # as `--textures` of `dinar train detailer`
@@ -198,6 +218,16 @@ def _sit(job: tuple[stages.Plan, str, int]) -> None:
     _sitters(plan, preset).prepare(number)
 
 
+@lru_cache(maxsize=1)
+def _renderer(weights: Path) -> Renderer:
+    return Appearance.load(weights).renderer
+
+
+def _retune(job: tuple[stages.Plan, str, Path, int]) -> None:
+    plan, preset, by, number = job
+    _sitters(plan, preset).retune(number, _renderer(by))
+
+
 def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], textured: int, keep: bool) -> stages.Plan:
     before = FOLDERS.get(BEFORE.get(stage, ""), "")
     if stage == "inpainting" and not (state / before).exists():
@@ -215,5 +245,5 @@ def _plan(state: Path, stage: stages.StageName, extra: tuple[Path, ...], texture
 
 
 if __name__ == "__main__":
-    commands = {"run": run, "textures": textures, "sittings": sittings, "fillings": fillings, "pack": pack}
-    tyro.extras.subcommand_cli_from_dict(commands)
+    commands = (run, textures, sittings, retune, fillings, pack)
+    tyro.extras.subcommand_cli_from_dict({command.__name__: command for command in commands})

@@ -157,10 +157,7 @@ def refined(
             sights,
             found.model.faces,
             found.layout,
-            steps=how.steps,
-            learning_rate=how.learning_rate,
-            betas=how.betas,
-            window=how.window,
+            how,
             seed=seed,
             progress=progress,
         )

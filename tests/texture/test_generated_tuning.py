@@ -25,7 +25,7 @@ from dinar.texture.sampling import sample_photo
 SIDE, CHANNELS = 64, 32
 VERTICES, FACES, LAYOUT = ball()
 TEXELS = texel_map(LAYOUT, SIDE)
-HOW = {"steps": 24, "learning_rate": 1.0, "betas": (0.0, 0.99), "window": 128}
+HOW = replace(presets.SMALL.residuals, steps=24, learning_rate=1.0, window=128)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def wrong(renderer: Renderer, texture: NeuralTexture, sight: Sight) -> float:
 def test_the_drawing_comes_to_the_photo_and_colours_stay(renderer: Renderer) -> None:
     sight, texture = seen(1.06)
     done: list[float] = []
-    found = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, **HOW, progress=done.append)
+    found = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, HOW, progress=done.append)
     assert wrong(renderer, found, sight) < 0.96 * wrong(renderer, texture, sight)
     assert torch.equal(found.rgb, texture.rgb) and not texture.generated.any()
     assert done == [pytest.approx((i + 1) / 24) for i in range(24)]
@@ -62,9 +62,9 @@ def test_the_drawing_comes_to_the_photo_and_colours_stay(renderer: Renderer) -> 
 
 def test_the_same_seed_the_same_channels(renderer: Renderer) -> None:
     sight, texture = seen(1.06)
-    small = HOW | {"window": 64, "steps": 3}
+    small = replace(HOW, window=64, steps=3)
     one, two, other = (
-        tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, **small, seed=seed).generated for seed in (0, 0, 1)
+        tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, small, seed=seed).generated for seed in (0, 0, 1)
     )
     assert torch.equal(one, two) and not torch.equal(one, other)
 
@@ -78,7 +78,7 @@ sys.path.insert(0, {str(tests)!r})
 from texture import test_generated_tuning as here
 sight, texture = here.seen()
 renderer = here.build_renderer(here.presets.TINY).eval()
-here.tune(renderer, texture, here.paint(here.SIDE), [sight], here.FACES, here.LAYOUT, **here.HOW | {{"steps": 1}})
+here.tune(renderer, texture, here.paint(here.SIDE), [sight], here.FACES, here.LAYOUT, here.replace(here.HOW, steps=1))
 print("torch._dynamo" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -90,13 +90,13 @@ def test_who_stands_before_the_person_is_no_hole_in_them(renderer: Renderer) -> 
     others = torch.zeros(1, 1, 128, 128)
     others[..., 44:84, 44:84] = 1
     sight, texture = seen(1.0, others)
-    found = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, **HOW)
+    found = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, HOW)
     drawn = draw_neural(renderer, found, paint(SIDE), sight.vertices, FACES, LAYOUT, sight.camera)
     assert drawn.mask[..., 60:68, 60:68].min() > 0.9
 
 
 def test_photos_count_alike(renderer: Renderer) -> None:
     sight, texture = seen(1.06)
-    one = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, **HOW)
-    two = tune(renderer, texture, paint(SIDE), [sight, sight], FACES, LAYOUT, **HOW)
+    one = tune(renderer, texture, paint(SIDE), [sight], FACES, LAYOUT, HOW)
+    two = tune(renderer, texture, paint(SIDE), [sight, sight], FACES, LAYOUT, HOW)
     torch.testing.assert_close(one.generated, two.generated, atol=1e-4, rtol=1e-3)

@@ -160,6 +160,29 @@ def test_people_are_refined_on_the_photo(sittings, places, tmp_path) -> None:
     assert apart[1] < 0.8 * apart[0]
 
 
+def test_channels_are_tuned_anew_for_another_renderer(places, tmp_path) -> None:
+    some = Sittings(places, tmp_path, TINY, appearance(), augmentation=None)
+    photo, path = some._photo(0, some._rng(0)), some.prepare(0)
+    before = load_file(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        other = presets.build_renderer(TINY).eval().requires_grad_(False)
+    other.head.fill_(MAP)
+    some.retune(0, other)
+    after = load_file(path)
+    assert before.keys() == after.keys()
+    same = {name for name in before if torch.allclose(before[name], after[name], rtol=0, atol=0, equal_nan=True)}
+    assert before.keys() - same == {"generated"}
+    pixels, uv = after[f"{photo}/pixels"].float()[None] / 255, after[f"{photo}/uv"].float()[None] / 65535
+    colours, body, _, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
+    wrong = []
+    for tensors in (before, after):
+        with torch.no_grad():
+            drawn = other(Surface(colours, uv, body).features(tensors["generated"].float()[None]), uv, body)
+        wrong.append(float((drawn.rgb * drawn.mask - truth * person).square().mean()))
+    assert wrong[1] < 0.98 * wrong[0]
+
+
 def test_people_worn_and_painted_are_made_alike_each_time(places, tmp_path) -> None:
     files = []
     for name in ("one", "other"):

@@ -22,6 +22,7 @@ from dinar.texture.refinement import hidden
 
 if TYPE_CHECKING:
     from dinar.body.uv import UVLayout
+    from dinar.configs import Residuals
     from dinar.networks.renderer import Renderer
     from dinar.texture.residuals import Sight
 
@@ -36,40 +37,54 @@ def tune(
     sights: Sequence[Sight],
     faces: Tensor,                     # [F, 3] the body's triangles
     layout: UVLayout,
+    how: Residuals,
     *,
-    steps: int,
-    learning_rate: float,
-    betas: tuple[float, float],        # Adam's
-    window: int,                       # most pixels a side of the part that is compared in a step
     seed: int = 0,                     # of the parts
     progress: Callable[[float], None] = lambda _: None,    # called with the part that is done
 ) -> NeuralTexture:
     """The texture with generated channels whose drawing is nearest to the photos, by squared differences of colours.
 
-    The rasterised colours do not change meanwhile, so they are laid once; a step draws a part of the person.
+    The rasterised colours do not change meanwhile, so they are laid once.
     """
-    scenes = [_Scene.of(renderer, texture, painted, sight, faces, layout) for sight in sights]
-    generated = texture.generated.detach().clone().requires_grad_()
+    scenes = [Scene.of(renderer, texture, painted, sight, faces, layout) for sight in sights]
+    generated = tuned(renderer, texture.generated, scenes, how, seed=seed, progress=progress)
+    return replace(texture, generated=generated)
+
+
+def tuned(
+    renderer: Renderer,
+    generated: Tensor,                 # [1, 16, S, S] generated channels
+    scenes: Sequence[Scene],
+    how: Residuals,
+    *,
+    seed: int = 0,                     # of the parts
+    progress: Callable[[float], None] = lambda _: None,    # called with the part that is done
+) -> Tensor:
+    """Generated channels whose drawing is nearest to scenes; a step draws a part of each, `how.window` pixels a side
+    at most.
+    """
+    generated = generated.detach().clone().requires_grad_()
     mean, square, count = torch.zeros_like(generated), torch.zeros_like(generated), torch.zeros(())
     rng = torch.Generator().manual_seed(seed)
-    for step in range(steps):
+    for step in range(how.steps):
         gradient = torch.zeros_like(generated)
         for scene in scenes:
-            part = scene.part(window, renderer.stride, rng)
+            part = scene.part(how.window, renderer.stride, rng)
             drawn = renderer(part.surface.features(generated), part.surface.uv, part.surface.mask)
             behind = BACKGROUNDS[step % len(BACKGROUNDS)]
             error = (drawn.rgb - behind) * drawn.mask - (part.image - behind) * part.mask
             loss = (error.square() * part.counts).mean() / len(scenes)
             gradient += torch.autograd.grad(loss, [generated])[0]
         with torch.no_grad():       # as a function: the class `Adam` imports torch's compiler, which takes two seconds
-            adam([generated], [gradient], [mean], [square], [], [count], foreach=False, amsgrad=False, beta1=betas[0],
-                 beta2=betas[1], lr=learning_rate, weight_decay=0.0, eps=EPSILON, maximize=False)  # fmt: skip
-        progress((step + 1) / steps)
-    return replace(texture, generated=generated.detach())
+            adam([generated], [gradient], [mean], [square], [], [count], foreach=False, amsgrad=False,
+                 beta1=how.betas[0], beta2=how.betas[1], lr=how.learning_rate, weight_decay=0.0, eps=EPSILON,
+                 maximize=False)  # fmt: skip
+        progress((step + 1) / how.steps)
+    return generated.detach()
 
 
 @dataclass(frozen=True)
-class _Scene:
+class Scene:
     """What is drawn of a photo, and what it should look like, in pixels of the person's surroundings.
 
     surface                       the body in its colours

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -25,10 +25,11 @@ from dinar.files import atomic_file
 from dinar.inpainting.inpainter import Inpainter
 from dinar.networks.appearance import Appearance
 from dinar.networks.parser import HumanParser
-from dinar.networks.renderer import own_mask
+from dinar.networks.renderer import Renderer, own_mask
 from dinar.painting import inpainted, look_of
 from dinar.presets import Preset
 from dinar.synth.view import View
+from dinar.texture.generated_tuning import Scene, tuned
 from dinar.texture.neural_drawing import Surface, cleared, surface, surroundings
 from dinar.texturing import refined, settled
 from dinar.train.avatars import avatar_of
@@ -44,6 +45,7 @@ ON_HEAD = 0.5    # share of the others that are placed about the face, if it is 
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 WORN = Augmentation(mask=0.003, pose=0.35, shape=0.08, place=0.0015)   # `create` fits bodies to the outline
 FINE = 65535     # steps of a UV coordinate
+PIXELS = [5, 1, 4, 3, 1]    # channels of what is kept of a picture: colours, body, taught, truth, person
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Sittings(CachedPeople, Dataset):
                 generated = torch.from_numpy(file.get_tensor("generated"))[None].float()
         except (SafetensorError, OSError, IndexError) as error:
             raise InputError(f"{path} is damaged; remove it and it is made anew") from error
-        colours, body, taught, truth, person = pixels.split([5, 1, 4, 3, 1], dim=1)
+        colours, body, taught, truth, person = pixels.split(PIXELS, dim=1)
         features = Surface(colours, uv, body).features(generated)
         box = torch.from_numpy(face) - torch.tensor([x, y, x, y])
         inside = bool((box[:2] >= -0.05 * side).all() & (box[2:] <= 1.05 * side).all())
@@ -195,16 +197,37 @@ class Sittings(CachedPeople, Dataset):
                 save_file(found, temporary)
         return path
 
+    def retune(self, number: int, renderer: Renderer) -> None:
+        """Person `number`'s generated channels as refinement tunes them for another renderer: the one that learns."""
+        path, photo = self.prepare(number), self._photo(number, self._rng(number))
+        tensors = self._read(path)
+        pixels = torch.from_numpy(tensors[f"{photo}/pixels"])[None].float() / 255
+        colours, body, _, truth, person = pixels.split(PIXELS, dim=1)
+        uv = torch.from_numpy(tensors[f"{photo}/uv"].astype(np.float32))[None] / FINE
+        scene = Scene(Surface(colours, uv, body), truth, person, torch.ones_like(person))
+        plain = torch.from_numpy(tensors["plain"])[None].float()
+        found = tuned(renderer, plain, [scene], presets.SMALL.residuals, seed=number)
+        tensors["generated"] = found[0].half().numpy()
+        with atomic_file(path) as temporary:
+            save_file(tensors, temporary)
+
+    def _read(self, path: Path) -> dict[str, np.ndarray]:
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+
     def _made(self, number: int) -> dict[str, np.ndarray]:
         rng = self._rng(number)
         views, first = self._views(number, rng)
         photo = views[first]
         if self.augmentation is not None:
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
-        avatar = self._avatar(photo, rng)
+        avatar, plain = self._avatar(photo, rng)
         views[first] = replace(views[first], body=photo.body)      # it is drawn as it was fitted
         body, window = self.tailor.model, self.preset.appearance.window
-        found, faces = {"generated": avatar.texture.generated[0].half().numpy()}, []
+        found = {"generated": avatar.texture.generated[0].half().numpy(), "plain": plain[0].half().numpy()}
+        faces = []
         for k, view in enumerate(views):
             zoom = float(np.exp(rng.uniform(*np.log(self.preset.appearance.zoom))))
             target = zoomed(view, zoom, window)
@@ -270,8 +293,8 @@ class Sittings(CachedPeople, Dataset):
             views = [replace(view, image=(view.image * gain[:, None, None]).clamp(0, 1)) for view in views]
         return views, first
 
-    def _avatar(self, photo: View, rng: np.random.Generator) -> Avatar:
-        """What `dinar create` makes of a view, some of them painted."""
+    def _avatar(self, photo: View, rng: np.random.Generator) -> tuple[Avatar, Tensor]:
+        """What `dinar create` makes of a view, some of them painted; and its generated channels before refinement."""
         plain, filler, sight = avatar_of(photo, self.tailor, self.appearance, self.parser)
         plain = replace(plain, renderer=self.appearance.renderer)
         paints = self.inpainter is not None and rng.random() < PAINTED
@@ -285,7 +308,7 @@ class Sittings(CachedPeople, Dataset):
             avatar = inpainted(avatar, self.inpainter, filler, before=before, looks=[look], seed=seed)
         if self.refined:
             avatar = settled(avatar, [sight], filler, presets.SMALL.residuals.last)
-        return avatar
+        return avatar, plain.texture.generated
 
     def _framed(self, vertices: Tensor, camera: Camera) -> tuple[Camera, tuple[int, int]]:
         """What is kept of an image: the person's surroundings, no smaller than a window; its camera and corner."""
