@@ -153,9 +153,15 @@ def _rename(painter: Path, had: Inpainter, found: Inpainter) -> None:
     facts = {"name": found.name, "appearance": found.appearance} | ({"plain": found.plain} if found.plain else {})
     with atomic_file(painter / "inpainting.json") as temporary:
         temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    card = (painter / "README.md").read_text(encoding="utf-8").replace(f"# {had.name}:", f"# {found.name}:")
-    with atomic_file(painter / "README.md") as temporary:
-        temporary.write_text(card, encoding="utf-8")
+    names = {had.name: found.name} | ({had.plain: found.plain} if had.plain and found.plain else {})
+    for path in (painter / "README.md", painter / "detailer" / "README.md"):
+        if path.exists():
+            card = path.read_text(encoding="utf-8")
+            for before, since in names.items():
+                for says in ("# {}:", "# The detailer of {}", "the denoiser {}"):
+                    card = card.replace(says.format(before), says.format(since))
+            with atomic_file(path) as temporary:
+                temporary.write_text(card, encoding="utf-8")
 
 
 def _pack_slim(
