@@ -206,7 +206,8 @@ class Sittings(CachedPeople, Dataset):
         uv = torch.from_numpy(tensors[f"{photo}/uv"].astype(np.float32))[None] / FINE
         scene = Scene(Surface(colours, uv, body), truth, person, torch.ones_like(person))
         plain = torch.from_numpy(tensors["plain"])[None].float()
-        found = tuned(renderer, plain, [scene], presets.SMALL.residuals, seed=number)
+        seed = int(self._rng(number).integers(1 << 31))
+        found = tuned(renderer, plain, [scene], presets.SMALL.residuals, seed=seed)
         tensors["generated"] = found[0].half().numpy()
         with atomic_file(path) as temporary:
             save_file(tensors, temporary)
