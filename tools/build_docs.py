@@ -73,7 +73,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]    # WebGL without a graphics card
 EXPORTED = ((0, 20.0), (12, 70.0), (24, 200.0))        # frames of the walk, and from where they are seen
 COME_ALIVE = (0.7, 2.0, 3.2)  # seconds after the beginning of a photo that comes alive
-TRIANGLES = (33_244, 8_000, 4_000, 3_000)
+TRIANGLES = (33_244, 8_000, 3_000, 1_500)
 SMALL = (260, 150)            # pixels: height and width of one of many people's views
 ACROSS = 7                    # frames of a clip side by side
 

@@ -13,6 +13,9 @@ from export.khronos import problems
 from scipy.spatial import cKDTree
 
 from dinar.avatar import Avatar
+from dinar.body.layers import Layer, wearing
+from dinar.body.model import BodyModel
+from dinar.body.uv import load_layout
 from dinar.errors import InputError
 from dinar.export import gltf, vrm
 from dinar.export.figure import Figure, standing
@@ -141,6 +144,20 @@ def test_fewest_triangles_of_all(figure: Figure, tmp_path: Path) -> None:
     path = tmp_path / "person.glb"
     gltf.write(path, simplified(figure, 1000))
     assert problems(path) == [] and len(Scene.read(path).primitive["targets"]) == 72
+
+
+def test_hair_that_is_buried_takes_no_triangles_from_the_face() -> None:
+    """Where hair ends it lies crumpled within the neck, which is no shape to keep."""
+    model = wearing(BodyModel.open(), {"hair": torch.zeros(len(Layer.load("hair").basis))})
+    hair, rest = model.layer == 1, model.template
+    buried = hair & (rest[:, 1] < rest[hair, 1].quantile(0.6))
+    crumpled = torch.randn(len(rest), 3, generator=torch.Generator().manual_seed(0)) * 3e-5
+    offsets = torch.where(buried[:, None], rest[buried].mean(0) + crumpled - rest, 0.0)
+    model = model.moved(offsets)
+    layout, shape = load_layout("clothed", model), torch.zeros(len(model.shape_basis))
+    fewer = simplified(Figure(model, layout, shape, torch.full((3, 64, 64), 0.5)), 1500)
+    kept = model.layer[fewer.mesh.faces[:, 0]] == 1
+    assert 0.03 < kept.float().mean() < 0.3
 
 
 def test_plain_files_hold_no_other_vertices(figure: Figure, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dinar.raster.compiled import compiled
 
 SHORT = 1e-3        # what a metre of the edge itself costs: among equals the shortest goes first
 TURN = 0.3          # cosine that a triangle's normal may turn by at most in one collapse
+SPECK = 1e-7        # twice the square metres up to which a triangle may turn: hair that is buried lies crumpled
 
 
 @compiled
@@ -82,7 +83,7 @@ def _cost(u, v, poses, uv, faces, uv_faces, alive, head, after, shape, wear, pai
 
 @compiled
 def _turned(poses, a, b, c, v):
-    """Whether the triangle a b c turns too far in any pose when a becomes v."""
+    """Whether the triangle a b c turns too far in any pose when a becomes v; specks may."""
     for p in range(len(poses)):
         bx, by, bz = poses[p, b, 0], poses[p, b, 1], poses[p, b, 2]
         ex, ey, ez = poses[p, c, 0] - bx, poses[p, c, 1] - by, poses[p, c, 2] - bz
@@ -90,7 +91,8 @@ def _turned(poses, a, b, c, v):
         vx, vy, vz = poses[p, v, 0] - bx, poses[p, v, 1] - by, poses[p, v, 2] - bz
         x, y, z = ey * az - ez * ay, ez * ax - ex * az, ex * ay - ey * ax
         s, t, w = ey * vz - ez * vy, ez * vx - ex * vz, ex * vy - ey * vx
-        if x * s + y * t + z * w <= TURN * np.sqrt((x * x + y * y + z * z) * (s * s + t * t + w * w)):
+        before, since = x * x + y * y + z * z, s * s + t * t + w * w
+        if since > SPECK**2 and x * s + y * t + z * w <= TURN * np.sqrt(before * since):
             return True
     return False
 
