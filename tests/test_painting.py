@@ -26,7 +26,7 @@ ADDED = 0.1
 @pytest.fixture(scope="module")
 def person(tmp_path_factory) -> tuple[Avatar, Filler]:
     view = MultiView(write_set(tmp_path_factory.mktemp("painted"), people=1, parts=True)).view(0, 0)
-    return avatar_of(view, Tailor(TINY.colour_size), appearance())
+    return avatar_of(view, Tailor(TINY.colour_size), appearance())[:2]
 
 
 @pytest.fixture(scope="module")
