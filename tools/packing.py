@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cards
 import painter_cards
@@ -24,7 +26,11 @@ from dinar.networks.detailer import Detailer
 from dinar.networks.lifter import LandmarkLifter
 from dinar.networks.parser import HumanParser
 from dinar.networks.pretrained import digest
+from dinar.presets import Preset
 from dinar.train import loop
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 VIEWS = 8       # that a person is shown in
 FOLDERS = {"appearance": "run"} | {name: name for name in ("autoencoder", "finetune", "inpainting", "parser", "slim")}
@@ -47,47 +53,58 @@ def pack(
 
     Of all but appearance and inpainting `state` is the run itself.
     """
-    if stage == "slim":
-        _pack_slim(state, out, machine, learnt_from, textures, preset, remark, share)
-        return
-    if stage in ("denoiser", "detailer", "lifter", "parser") and not learnt_from:
-        raise InputError(f"a {stage} ships with what it learnt from; give --learnt-from")
-    if stage == "denoiser":
-        _pack_denoiser(state, out, machine, learnt_from, preset, remark)
-        return
-    if stage == "detailer":
-        _pack_detailer(state, out, machine, learnt_from, preset, remark)
-        return
-    if stage == "lifter":
-        _pack_lifter(state, out, machine, learnt_from, remark)
-        return
-    if stage == "parser":
-        _pack_parser(state, out, machine, learnt_from, measured, remark)
-        return
-    if stage == "appearance":
-        _pack_appearance(state, out, machine, extra, preset, remark)
-        return
-    found = Inpainter.load(state / FOLDERS[stage] / loop.WEIGHTS)
-    tuned = state / FOLDERS["finetune"] / loop.WEIGHTS / "appearance"
+    if stage not in ("appearance", "inpainting") and not learnt_from:
+        raise InputError(f"weights of the stage {stage} ship with what they learnt from; give --learnt-from")
+    how = _How(state, out, machine, extra, preset, remark, learnt_from, textures, measured, share)
+    PACKED[stage](how)
+
+
+@dataclass(frozen=True)
+class _How:
+    """The arguments of `pack` but for the stage."""
+
+    state: Path
+    out: Path
+    machine: str
+    extra: tuple[Path, ...]
+    preset: str
+    remark: str
+    learnt_from: str
+    textures: str
+    measured: str
+    share: float
+
+    @property
+    def sizes(self) -> Preset:
+        return presets.PRESETS[self.preset]
+
+    @property
+    def weights(self) -> Path:
+        return self.state / loop.WEIGHTS
+
+
+def _pack_inpainting(how: _How) -> None:
+    found = Inpainter.load(how.state / FOLDERS["inpainting"] / loop.WEIGHTS)
+    tuned = how.state / FOLDERS["finetune"] / loop.WEIGHTS / "appearance"
     if tuned.exists() and Appearance.load(tuned).name == found.appearance:
         for path in sorted(tuned.rglob("*")):          # the card beside them stays
             if path.is_file():
-                shutil.copyfile(path, out / "appearance" / path.relative_to(tuned))
-    if Appearance.load(out / "appearance").name != found.appearance:
-        raise InputError(f"{out} has other appearance weights than {found.appearance}; pack those first")
+                shutil.copyfile(path, how.out / "appearance" / path.relative_to(tuned))
+    if Appearance.load(how.out / "appearance").name != found.appearance:
+        raise InputError(f"{how.out} has other appearance weights than {found.appearance}; pack those first")
     logs = {}
     for name in ("autoencoder", "finetune", "inpainting"):
-        path = state / FOLDERS[name] / loop.LOG
+        path = how.state / FOLDERS[name] / loop.LOG
         if path.exists():
             logs[name] = _log(path.parent)
-    with atomic_folder(out / "inpainting", marker="inpainting.json") as fresh:
-        shutil.copytree(state / FOLDERS[stage] / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        pretrained.save(fresh / "denoiser", found.denoiser, presets.PRESETS[preset].denoiser, eight_bits=True)
+    with atomic_folder(how.out / "inpainting", marker="inpainting.json") as fresh:
+        shutil.copytree(how.state / FOLDERS["inpainting"] / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+        pretrained.save(fresh / "denoiser", found.denoiser, how.sizes.denoiser, eight_bits=True)
         for name in ("autoencoder", "inpainting"):
-            _save_picture(sorted((state / FOLDERS[name] / loop.SAMPLES).iterdir())[-1], fresh / f"{name}.webp")
+            _save_picture(how.state / FOLDERS[name], fresh / f"{name}.webp")
             losses = ("texture", "texture_lpips") if name == "autoencoder" else ("loss",)
             (fresh / f"{name}.svg").write_text(cards.curves(logs[name], losses), encoding="utf-8")
-        card = painter_cards.of_painter(found, presets.PRESETS[preset], machine, remark, logs)
+        card = painter_cards.of_painter(found, how.sizes, how.machine, how.remark, logs)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -95,57 +112,70 @@ def _log(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / loop.LOG).read_text(encoding="utf-8").splitlines()]
 
 
-def _pack_lifter(run: Path, out: Path, machine: str, learnt_from: str, remark: str) -> None:
-    lines = _log(run)
-    found = LandmarkLifter.load(run / loop.WEIGHTS)
-    with atomic_folder(out / "lifter", marker="lifter.json") as fresh:
-        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
+def _pack_lifter(how: _How) -> None:
+    lines = _log(how.state)
+    found = LandmarkLifter.load(how.weights)
+    with atomic_folder(how.out / "lifter", marker="lifter.json") as fresh:
+        shutil.copytree(how.weights, fresh, dirs_exist_ok=True)
+        _save_picture(how.state, fresh / "samples.webp")
         (fresh / "curves.svg").write_text(cards.curves(lines, ("apart_mm",)), encoding="utf-8")
-        card = cards.of_lifter(found, lines, machine, learnt_from, remark)
+        card = cards.of_lifter(found, lines, how.machine, how.learnt_from, how.remark)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
-def _pack_parser(run: Path, out: Path, machine: str, learnt_from: str, measured: str, remark: str) -> None:
-    lines = _log(run)
-    found = HumanParser.load(run / loop.WEIGHTS)
-    with atomic_folder(out / "parser", marker="parser.json") as fresh:
-        shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
+def _pack_parser(how: _How) -> None:
+    lines = _log(how.state)
+    found = HumanParser.load(how.weights)
+    with atomic_folder(how.out / "parser", marker="parser.json") as fresh:
+        shutil.copytree(how.weights, fresh, dirs_exist_ok=True)
         (fresh / "curves.svg").write_text(cards.curves(lines, ("loss",)), encoding="utf-8")
-        card = cards.of_parser(found, lines, machine, learnt_from, remark, measured)
+        card = cards.of_parser(found, lines, how.machine, how.learnt_from, how.remark, how.measured)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
-def _pack_denoiser(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
+def _pack_denoiser(how: _How) -> None:
     """It takes the place of the one that ships, beside the same autoencoder; a detailer stays."""
-    painter, lines = out / "inpainting", _log(run)
-    had, found = Inpainter.load(painter), Inpainter.load(run / loop.WEIGHTS)
+    painter = how.out / "inpainting"
+    had, found = Inpainter.load(painter), Inpainter.load(how.weights)
     if digest(found.autoencoder) != digest(had.autoencoder):
-        raise InputError(f"{run} has another autoencoder than {painter}; pack both with --stage inpainting")
-    with atomic_folder(painter / "denoiser", marker="config.json") as fresh:
-        pretrained.save(fresh, found.denoiser, presets.PRESETS[preset].denoiser, eight_bits=True)
-        packed = pretrained.load(fresh, Denoiser)
-        plain = Inpainter.named(preset, had.appearance, had.autoencoder, packed)
-        with_it = plain if had.detailer is None else plain.detailed(had.detailer)
-        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
-        (fresh / "curves.svg").write_text(cards.curves(lines, ("loss",)), encoding="utf-8")
-        card = painter_cards.of_denoiser(with_it, presets.PRESETS[preset], machine, learnt_from, remark, lines)
-        (fresh / "README.md").write_text(card, encoding="utf-8")
-    _rename(painter, had, with_it)
+        raise InputError(f"{how.state} has another autoencoder than {painter}; pack both with --stage inpainting")
+
+    def joined(packed: Path) -> Inpainter:
+        plain = Inpainter.named(how.preset, had.appearance, had.autoencoder, pretrained.load(packed, Denoiser))
+        return plain if had.detailer is None else plain.detailed(had.detailer)
+
+    _join(how, "denoiser", found.denoiser, how.sizes.denoiser, joined, painter_cards.of_denoiser, ("loss",))
 
 
-def _pack_detailer(run: Path, out: Path, machine: str, learnt_from: str, preset: str, remark: str) -> None:
+def _pack_detailer(how: _How) -> None:
     """It joins the painter that ships, whose name changes with it."""
-    painter, lines = out / "inpainting", _log(run)
-    had, found = Inpainter.load(painter), pretrained.load(run / loop.WEIGHTS, Detailer)
-    with_it = had.detailed(found)
-    with atomic_folder(painter / "detailer", marker="config.json") as fresh:
-        pretrained.save(fresh, found, presets.PRESETS[preset].detailer, eight_bits=True)
-        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
-        (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "l1", "means", "lpips")), encoding="utf-8")
-        card = painter_cards.of_detailer(with_it, presets.PRESETS[preset], machine, learnt_from, remark, lines)
+    had, found = Inpainter.load(how.out / "inpainting"), pretrained.load(how.weights, Detailer)
+    losses = ("total", "l1", "means", "lpips")
+    _join(
+        how, "detailer", found, how.sizes.detailer, lambda _: had.detailed(found), painter_cards.of_detailer, losses
+    )
+
+
+def _join(
+    how: _How,
+    part: str,
+    network: nn.Module,
+    config: DataclassInstance,
+    joined: Callable[[Path], Inpainter],      # the painter with what is packed in a folder
+    card_of: Callable[..., str],
+    losses: tuple[str, ...],                  # whose curves are shown
+) -> None:
+    """A network takes its place in the painter that ships, in eight bits."""
+    painter, lines = how.out / "inpainting", _log(how.state)
+    had = Inpainter.load(painter)
+    with atomic_folder(painter / part, marker="config.json") as fresh:
+        pretrained.save(fresh, network, config, eight_bits=True)
+        found = joined(fresh)
+        _save_picture(how.state, fresh / "samples.webp")
+        (fresh / "curves.svg").write_text(cards.curves(lines, losses), encoding="utf-8")
+        card = card_of(found, how.sizes, how.machine, how.learnt_from, how.remark, lines)
         (fresh / "README.md").write_text(card, encoding="utf-8")
-    _rename(painter, had, with_it)
+    _rename(painter, had, found)
 
 
 def _rename(painter: Path, had: Inpainter, found: Inpainter) -> None:
@@ -164,32 +194,32 @@ def _rename(painter: Path, had: Inpainter, found: Inpainter) -> None:
                 temporary.write_text(card, encoding="utf-8")
 
 
-def _pack_slim(
-    run: Path, out: Path, machine: str, learnt_from: str, textures: str, preset: str, remark: str, share: float
-) -> None:
+def _pack_slim(how: _How) -> None:
     """The small renderer takes the place of that in `out`. Textures stay, and so does what paints them."""
-    if not learnt_from or not textures:
-        raise InputError("a small renderer ships with what it and its textures learnt from; give both")
-    had, found = (Appearance.load(folder) for folder in (out / "appearance", run / loop.WEIGHTS))
+    if not how.textures:
+        raise InputError("a small renderer ships with what its textures learnt from; give --textures")
+    had, found = (Appearance.load(folder) for folder in (how.out / "appearance", how.weights))
     if digest(had.encoder, had.generator) != digest(found.encoder, found.generator):
-        raise InputError(f"{run} learnt from other textures than those of {had.name}")
-    lines = _log(run)
-    sizes, theirs = presets.PRESETS[preset], f"; they learnt from {textures}"
+        raise InputError(f"{how.state} learnt from other textures than those of {had.name}")
+    lines = _log(how.state)
+    sizes, theirs, share = how.sizes, f"; they learnt from {how.textures}", how.share
     if share < 1:
         found.renderer.load_state_dict(_between(had.renderer, found.renderer, share))
-        found = Appearance.named(preset, found.encoder, found.generator, found.renderer)
+        found = Appearance.named(how.preset, found.encoder, found.generator, found.renderer)
     first = (had.follows or (had.name,))[-1]    # the large one, even if small ones took its place before
-    card = cards.of_slim(found, first, had.name, share, sizes, machine, learnt_from, remark, lines, theirs)
-    with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
+    told = how.machine, how.learnt_from, how.remark
+    card = cards.of_slim(found, first, had.name, share, sizes, *told, lines, theirs)
+    with atomic_folder(how.out / "appearance", marker="appearance.json") as fresh:
         follows = tuple(dict.fromkeys([had.name, *had.follows]))
         for part, config in (("encoder", sizes.encoder), ("generator", sizes.generator), ("renderer", sizes.slim)):
             pretrained.save(fresh / part, getattr(found, part), config)
         facts = {"name": found.name, "follows": " ".join(follows)}
         (fresh / "appearance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
-        (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "taught", "lpips", "l2")), encoding="utf-8")
+        _save_picture(how.state, fresh / "samples.webp")
+        curves = cards.curves(lines, ("total", "taught", "lpips", "l2", "means"))
+        (fresh / "curves.svg").write_text(curves, encoding="utf-8")
         (fresh / "README.md").write_text(card, encoding="utf-8")
-    marker = out / "inpainting" / "inpainting.json"
+    marker = how.out / "inpainting" / "inpainting.json"
     facts = json.loads(marker.read_text(encoding="utf-8")) if marker.exists() else {}
     if facts.get("appearance") == had.name:
         with atomic_file(marker) as temporary:
@@ -210,21 +240,31 @@ def _between(before: nn.Module, after: nn.Module, share: float) -> dict[str, Ten
     return {n: torch.lerp(had[n], v, share) if v.is_floating_point() else v for n, v in found.items()}
 
 
-def _pack_appearance(
-    state: Path, out: Path, machine: str, extra: tuple[Path, ...], preset: str, remark: str
-) -> None:
-    run = state / "run"
+def _pack_appearance(how: _How) -> None:
+    run = how.state / "run"
     lines = _log(run)
     looked = [line for line in lines if "examined/psnr" in line]
-    with atomic_folder(out / "appearance", marker="appearance.json") as fresh:
+    with atomic_folder(how.out / "appearance", marker="appearance.json") as fresh:
         shutil.copytree(run / loop.WEIGHTS, fresh, dirs_exist_ok=True)
-        _save_picture(sorted((run / loop.SAMPLES).iterdir())[-1], fresh / "samples.webp")
+        _save_picture(run, fresh / "samples.webp")
         (fresh / "curves.svg").write_text(cards.curves(lines, ("total", "lpips", "l2", "dice")), encoding="utf-8")
-        card = cards.of_appearance(state, VIEWS, preset, machine, extra, remark, lines, looked)
+        card = cards.of_appearance(how.state, VIEWS, how.preset, how.machine, how.extra, how.remark, lines, looked)
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
 
-def _save_picture(source: Path, path: Path) -> None:
-    grid = Image.open(source)
+def _save_picture(run: Path, path: Path) -> None:
+    """The last samples of a run, half as large."""
+    grid = Image.open(sorted((run / loop.SAMPLES).iterdir())[-1])
     grid = grid.resize((grid.width // 2, grid.height // 2), Image.Resampling.LANCZOS)
     grid.save(path, quality=80)
+
+
+PACKED = {
+    "appearance": _pack_appearance,
+    "denoiser": _pack_denoiser,
+    "detailer": _pack_detailer,
+    "inpainting": _pack_inpainting,
+    "lifter": _pack_lifter,
+    "parser": _pack_parser,
+    "slim": _pack_slim,
+}

@@ -83,8 +83,9 @@ class SlimTraining:
     `AppearanceTraining`'s.
     """
 
-    taught: float                  # of the mean distance of colours and masks from the large renderer's, beside eq. 4
-    taught_means: float            # of that of colours' means over blocks
+    means: float                   # of the mean distance of colours' means over blocks from the truth's, beside eq. 4
+    taught: float                  # of that of colours and masks from the large renderer's
+    taught_means: float            # of that of colours' means over blocks from the large renderer's
     taught_lpips: float            # of LPIPS to the large renderer's drawing
     windows: int                   # parts of views that are drawn, a person
     learning_rate: float           # Adam

@@ -161,6 +161,7 @@ PAPER = Preset(
         ema_half_life=10_000,          # not in the paper: StyleGAN2's
     ),
     slimming=SlimTraining(
+        means=2.0,
         taught=4.0,
         taught_means=8.0,
         taught_lpips=3.0,

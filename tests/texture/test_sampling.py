@@ -8,7 +8,7 @@ from texture.shapes import ball, paint
 from dinar.camera import orbit
 from dinar.texture.drawing import draw
 from dinar.texture.neural_texture import UVImage, uv_image
-from dinar.texture.sampling import sample, sample_photo, sample_rgb, supersampling, unmixed
+from dinar.texture.sampling import sample, sample_photo, sample_rgb, supersampling
 
 
 def random_uv(batch: int, height: int, width: int, spread: float, seed: int) -> UVImage:
@@ -146,36 +146,3 @@ def test_what_shows_something_else_is_left_out_with_what_it_mixes_with():
     assert (texture.rgb - 0.25 * texture.filled).abs().max() < 1e-6
     whole = sample_photo(image, mask, points[None], faces, layout, camera, 64)
     assert whole.rgb.max() > 0.85 and whole.sampled.sum() > texture.sampled.sum()
-
-
-def test_pixels_that_the_background_is_mixed_in_are_left_out_and_others_at_the_edge_are_not():
-    """White trousers with a black stripe at their edge, dark ones beside a red wall, and an edge that is soft."""
-    mask = torch.zeros(1, 1, 60, 90)
-    mask[:, :, :, 20:40] = 1
-    mask[:, :, :, 55:75] = 1
-    wall = torch.tensor([0.7, 0.2, 0.2])[:, None, None]
-    image = wall.expand(1, 3, 60, 90).clone()
-    image[:, :, :, 20:40], image[:, :, :, 55:75] = 0.9, 0.04
-    image[:, :, :, 37:40] = 0.05                                               # the stripe, sharp
-    image[:, :, :, 20] = (image[:, :, :, 20] + wall[..., 0]) / 2               # the mask is a pixel too wide,
-    image[:, :, :, 21] = image[:, :, :, 21] * 0.8 + wall[..., 0] * 0.2         # and the lens is soft
-    image[:, :, :, 55:58] = torch.tensor([0.11, 0.045, 0.045])[:, None, None]  # the wall's red in JPEG's colours
-    clear = unmixed(image, mask)[0, 0, 30] > 0
-    assert clear[23:37].all() and clear[58:72].all()
-    assert clear[37:39].all() and not clear[39]
-    assert not clear[20:22].any() and not clear[55:58].any()
-    assert not clear[40:55].any()
-
-
-def test_the_hue_of_a_vivid_background_is_left_out_deeper_and_shade_is_not():
-    """A pale shirt before a red sofa on its left and a grey wall on its right, both of which JPEG has spread."""
-    mask = torch.zeros(1, 1, 60, 90)
-    mask[:, :, :, 20:70] = 1
-    image = torch.full((1, 3, 60, 90), 0.4)
-    image[:, :, :, :20] = torch.tensor([0.75, 0.1, 0.1])[:, None, None]
-    image[:, :, :, 20:70] = 0.85
-    image[:, :, :, 20:25] += torch.tensor([0.05, -0.09, -0.09])[:, None, None]     # five pixels of a tenth of its red
-    image[:, :, :, 65:70] = 0.7                                                    # and as much shade
-    clear = unmixed(image, mask)[0, 0, 30] > 0
-    assert not clear[20:25].any()
-    assert clear[25:67].all()

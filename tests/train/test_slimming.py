@@ -100,20 +100,23 @@ def test_what_is_kept_is_what_drawing_shows(sittings) -> None:
         assert truth.min() >= 0 and truth.max() <= 1
 
 
-def test_close_ups_show_hands_feet_and_heads_large(sittings) -> None:
-    tensors, model = load_file(sittings.prepare(0)), BodyModel.open()
+def test_close_ups_show_hands_feet_and_heads_large(places, tmp_path) -> None:
+    model = BodyModel.open()
     weights = part_weights(model)[:, [PARTS.index(name) for name in CLOSE_UPS]]
-    layout = load_layout("front", model)
-    texels = texel_map(layout, 128).interpolate(weights, model.faces)
-    shares = []
-    for k in range(8):
-        uv = tensors[f"{k}/uv"].float() / 65535 / SCALE       # layers lie beyond 1
-        seen = functional.grid_sample(texels, uv.permute(1, 2, 0)[None] * 2 - 1, align_corners=False)
-        body = tensors[f"{k}/pixels"][5].float() / 255
-        shares.append((seen[0] * body).mean((1, 2)))
-    most = torch.stack(shares[:4]).amax(0)
-    large = [bool(close_up[k] > 0.04 and close_up[k] > 4 * most[k]) for k, close_up in enumerate(shares[4:])]
-    assert large == [True, False, True, True]                    # the right hand is behind the body there
+    texels = texel_map(load_layout("front", model), 128).interpolate(weights, model.faces)
+    large = []
+    for seed in range(3):
+        how = {"seed": seed, "augmentation": None, "refined": False}
+        tensors = load_file(Sittings(places, tmp_path / str(seed), TINY, appearance(), **how).prepare(0))
+        shares = []
+        for k in range(8):
+            uv = tensors[f"{k}/uv"].float() / 65535 / SCALE       # layers lie beyond 1
+            seen = functional.grid_sample(texels, uv.permute(1, 2, 0)[None] * 2 - 1, align_corners=False)
+            body = tensors[f"{k}/pixels"][5].float() / 255
+            shares.append((seen[0] * body).mean((1, 2)))
+        most = torch.stack(shares[:4]).amax(0)
+        large.append([bool(close_up[k] > 0.04 and close_up[k] > 4 * most[k]) for k, close_up in enumerate(shares[4:])])
+    assert np.any(large, axis=0).all() and np.all(large, axis=0)[2:].all(), large   # a hand may be behind the body
 
 
 def test_windows_are_functions_of_the_position(sittings, places, cache) -> None:
@@ -148,16 +151,52 @@ def test_every_view_is_examined_as_often(sittings, monkeypatch) -> None:
     assert np.allclose(np.bincount(shown), len(shown) / 4, rtol=0.25)
 
 
-def test_people_are_refined_on_the_photo(sittings, places, tmp_path) -> None:
-    plain = Sittings(places, tmp_path, TINY, appearance(), augmentation=None, refined=False)
-    photo = sittings._views(0, sittings._rng(0))[1]
+def _photo(some: Sittings) -> dict[str, torch.Tensor]:
+    """The first person's photo: what was given, drawn, and true, [3, H, W] in [0, 1], and where all is person."""
+    photo, tensors = some._photo(0, some._rng(0)), load_file(some.prepare(0))
+    colours, body, taught, truth, person = (tensors[f"{photo}/pixels"].float() / 255).split([5, 1, 4, 3, 1])
+    change = (tensors["generated"].float() - tensors["plain"].float()).abs().max()
+    both = (body > 0) & (person > 0)
+    return {"given": colours[:3], "taught": taught[:3], "truth": truth, "both": both, "change": change}
+
+
+def test_people_are_refined_on_the_photo(places, tmp_path, monkeypatch) -> None:
     apart = []
-    for some in (plain, sittings):
-        tensors = load_file(some.prepare(0))
-        pixels = tensors[f"{photo}/pixels"].float() / 255
-        taught, truth = pixels[6:9], pixels[10:13]
-        apart.append(float(((taught - truth).abs() * pixels[9] * pixels[13]).mean()))
-    assert apart[1] < 0.8 * apart[0]
+    for refined in (False, True):
+        monkeypatch.setattr("dinar.train.sittings.SETTLED", 1.0)
+        where = tmp_path / str(refined)
+        found = _photo(Sittings(places, where, TINY, appearance(), augmentation=None, refined=refined))
+        apart.append(float(((found["taught"] - found["truth"]).abs() * found["both"]).mean()))
+    assert apart[1] < 0.9 * apart[0]
+
+
+def test_most_people_keep_the_colours_of_the_photo(places, tmp_path, monkeypatch) -> None:
+    """Those that refinement moves undo what the renderer does to them."""
+    found = {}
+    for share, refined in ((0.0, False), (0.0, True), (1.0, True)):
+        monkeypatch.setattr("dinar.train.sittings.SETTLED", share)
+        where = tmp_path / f"{share}{refined}"
+        found[share, refined] = _photo(Sittings(places, where, TINY, appearance(), augmentation=None, refined=refined))
+    plain, tuned, settled = found.values()
+    assert torch.equal(plain["given"], tuned["given"]) and not torch.equal(plain["given"], settled["given"])
+    assert plain["change"] == 0 and tuned["change"] > 1e-3
+
+
+def test_the_photo_s_own_view_is_what_was_worn(places, tmp_path) -> None:
+    noisy = Augmentation(colour=0, noise=0.4, blur=0, jpeg=0, mask=0, pose=0, shape=0, expression=0, place=0)
+    fine = []
+    for k, how in enumerate((None, noisy)):
+        some = Sittings(places, tmp_path / str(k), TINY, appearance(), augmentation=how, refined=False)
+        found = _photo(some)
+        detail = found["truth"] - functional.avg_pool2d(found["truth"], 5, 1, 2)
+        fine.append(detail[:, found["both"][0]].std())
+    assert fine[1] > 2 * fine[0]
+
+
+def test_who_is_not_refined_is_not_tuned_anew(places, tmp_path) -> None:
+    some = Sittings(places, tmp_path, TINY, appearance(), augmentation=None, refined=False)
+    with pytest.raises(InputError, match="are not refined"):
+        some.retune(0, some.appearance.renderer)
 
 
 def test_channels_are_tuned_anew_for_another_renderer(places, tmp_path) -> None:
@@ -261,6 +300,21 @@ def test_a_renderer_as_small_learns_from_true_pictures_alone(sittings, places, c
         train(SlimStage(how, data, seed=1), tmp_path / str(k), options(2))
         ends.append(load_file(tmp_path / str(k) / CHECKPOINT))
     assert all(torch.equal(values, ends[1][name]) for name, values in ends[0].items())
+
+
+def test_cloth_that_is_too_grey_is_seen(sittings, places, cache, tmp_path) -> None:
+    small = presets.build_slim(TINY)
+    small.head.fill_(MAP)
+    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
+    data.appearance = replace(sittings.appearance, renderer=small)
+    found = []
+    for k, weight in enumerate([0.0, 100.0]):
+        how = replace(TINY, slimming=replace(TINY.slimming, means=weight))
+        train(SlimStage(how, data, seed=1), tmp_path / str(k), options(2))
+        found.append(load_file(tmp_path / str(k) / CHECKPOINT))
+    assert any(not torch.equal(values, found[1][name]) for name, values in found[0].items())
+    picture = torch.rand(1, 3, 32, 32)
+    assert float(slimming._apart_in_means(picture, picture + 0.1)) == pytest.approx(0.1, abs=1e-5)
 
 
 def test_weights_between_those_before_and_after_ship(sittings, places, cache, tmp_path, monkeypatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from dinar.avatar import Avatar
 from dinar.body.uv import load_layout
 from dinar.dressing import dressed
@@ -13,8 +15,7 @@ from dinar.photo.parsing import parse
 from dinar.synth.view import View
 from dinar.texture.filling import Filler
 from dinar.texture.layered import whole_side
-from dinar.texture.residuals import Sight
-from dinar.texturing import doubtful_in, foreign_in, sight_of, texture_of
+from dinar.texturing import doubtful_in, foreign_in, texture_of
 from dinar.train.lessons import Tailor
 
 
@@ -23,9 +24,9 @@ def avatar_of(
     tailor: Tailor,
     appearance: Appearance,
     parser: HumanParser | None = None,     # None: parts are those that the shards tell
-) -> tuple[Avatar, Filler, Sight]:
-    """What a view shows, clothes and hair on the body, filled plainly; what filled it; and the view as texels see it,
-    to refine it with.
+) -> tuple[Avatar, Filler, Tensor]:
+    """What a view shows, clothes and hair on the body, filled plainly; what filled it; and [1, 1, H, W] 1 where the
+    view was not sampled.
     """
     parts = photo.parts if parser is None else parse(parser.network, photo.image, photo.mask)
     photo = replace(photo, parts=parts)
@@ -38,4 +39,4 @@ def avatar_of(
     texture = texture_of(photo, photo, model, layout, generated, without=out, size=side)
     filler = Filler.of(model, layout, side)
     avatar = Avatar(texture, filler(texture)[0], photo.body.shape[0], model, layout, appearance.name)
-    return avatar, filler, sight_of(filler, texture, photo.image, photo.mask, photo.body, photo.camera, without=out)
+    return avatar, filler, out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +30,10 @@ from dinar.networks.renderer import Renderer, own_mask
 from dinar.painting import inpainted, look_of
 from dinar.presets import Preset
 from dinar.synth.view import View
-from dinar.texture.generated_tuning import Scene, tuned
+from dinar.texture.generated_tuning import Scene, tune, tuned
 from dinar.texture.neural_drawing import Surface, cleared, surface, surroundings
-from dinar.texturing import refined, settled
+from dinar.texture.residuals import Sight
+from dinar.texturing import refined, settled, sight_of
 from dinar.train.avatars import avatar_of
 from dinar.train.cached import CachedPeople
 from dinar.train.lessons import FRONTAL, Batch, zoomed
@@ -42,6 +44,7 @@ LARGE = (0.3, 0.7)   # how much of a window's side it takes
 ON_CLOSE_UP = 0.3    # share of the windows that show one
 ON_PHOTO = 0.35  # share of the others that show the view that was the photo: users compare with it first
 ON_HEAD = 0.5    # share of the others that are placed about the face, if it is seen
+SETTLED = 0.3    # share of the people whose colours are refined, not the generated channels alone
 PAINTED = 0.5    # share of the people whose unseen side is painted by diffusion, where there are networks for it
 WORN = Augmentation(mask=0.003, pose=0.35, shape=0.08, place=0.0015)   # `create` fits bodies to the outline
 FINE = 65535     # steps of a UV coordinate
@@ -87,8 +90,11 @@ class Sittings(CachedPeople, Dataset):
 
     Everybody sits once: a view, worn as a photo is (`Augmentation`), becomes an avatar as `dinar create` makes it,
     refined on the view, clothes and hair on the body, every second one painted. It is drawn in all views; what the
-    renderer is given and makes of it is kept beside the true picture, so that a lesson costs no more than reading it.
-    Some 2.5 MB a view.
+    renderer is given and makes of it is kept beside the true picture, which of the photo's view is the worn one, so
+    that a lesson costs no more than reading it. Some 2.5 MB a view.
+
+    Refinement moves colours until the drawing is right, and so hides what the renderer makes greyer: one that learnt
+    from such colours alone would be taught to go on. So most people (all but SETTLED) keep the colours of the photo.
 
     Photos of whole people show hands, feet and heads small. So these are drawn large as well (CLOSE_UPS), and since no
     true picture shows them so sharp, what the large renderer makes of them counts as the truth.
@@ -129,6 +135,7 @@ class Sittings(CachedPeople, Dataset):
             "augmentation": repr(augmentation),
             "close-ups": [*CLOSE_UPS, *LARGE],
             "refined": refined,
+            "settled": SETTLED,
         }
         self.claim(facts)
         count = min(len(self.people), most or len(self.people))
@@ -160,21 +167,18 @@ class Sittings(CachedPeople, Dataset):
         Close-ups follow the views.
         """
         side, path = self.preset.appearance.window, self.prepare(number)
-        try:
-            with safe_open(path, framework="np") as file:
-                face = file.get_tensor("faces")[view]
-                pixels, uv = file.get_slice(f"{view}/pixels"), file.get_slice(f"{view}/uv")
-                h, w = uv.get_shape()[1:]
-                x, y = rng.integers(w - side + 1), rng.integers(h - side + 1)
-                if rng.uniform() < ON_HEAD and np.isfinite(face).all():
-                    middle = (face[:2] + face[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
-                    x, y = (int(np.clip(m - side / 2, 0, most - side)) for m, most in zip(middle, (w, h), strict=True))
-                cut = (slice(None), slice(y, y + side), slice(x, x + side))
-                pixels = torch.from_numpy(pixels[cut])[None].float() / 255
-                uv = torch.from_numpy(uv[cut].astype(np.float32))[None] / FINE
-                generated = torch.from_numpy(file.get_tensor("generated"))[None].float()
-        except (SafetensorError, OSError, IndexError) as error:
-            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+        with _undamaged(path), safe_open(path, framework="np") as file:
+            face = file.get_tensor("faces")[view]
+            pixels, uv = file.get_slice(f"{view}/pixels"), file.get_slice(f"{view}/uv")
+            h, w = uv.get_shape()[1:]
+            x, y = rng.integers(w - side + 1), rng.integers(h - side + 1)
+            if rng.uniform() < ON_HEAD and np.isfinite(face).all():
+                middle = (face[:2] + face[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
+                x, y = (int(np.clip(m - side / 2, 0, most - side)) for m, most in zip(middle, (w, h), strict=True))
+            cut = (slice(None), slice(y, y + side), slice(x, x + side))
+            pixels = torch.from_numpy(pixels[cut])[None].float() / 255
+            uv = torch.from_numpy(uv[cut].astype(np.float32))[None] / FINE
+            generated = torch.from_numpy(file.get_tensor("generated"))[None].float()
         colours, body, taught, truth, person = pixels.split(PIXELS, dim=1)
         features = Surface(colours, uv, body).features(generated)
         box = torch.from_numpy(face) - torch.tensor([x, y, x, y])
@@ -198,9 +202,15 @@ class Sittings(CachedPeople, Dataset):
         return path
 
     def retune(self, number: int, renderer: Renderer) -> None:
-        """Person `number`'s generated channels as refinement tunes them for another renderer: the one that learns."""
+        """Person `number`'s generated channels as refinement tunes them for another renderer: the one that learns.
+
+        Raises InputError where nothing is refined here.
+        """
+        if not self.refined:
+            raise InputError(f"the people in {self.cache} are not refined, so nothing is tuned anew")
         path, photo = self.prepare(number), self._photo(number, self._rng(number))
-        tensors = self._read(path)
+        with _undamaged(path):
+            tensors = load_file(path)
         pixels = torch.from_numpy(tensors[f"{photo}/pixels"])[None].float() / 255
         colours, body, _, truth, person = pixels.split(PIXELS, dim=1)
         uv = torch.from_numpy(tensors[f"{photo}/uv"].astype(np.float32))[None] / FINE
@@ -212,12 +222,6 @@ class Sittings(CachedPeople, Dataset):
         with atomic_file(path) as temporary:
             save_file(tensors, temporary)
 
-    def _read(self, path: Path) -> dict[str, np.ndarray]:
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path} is damaged; remove it and it is made anew") from error
-
     def _made(self, number: int) -> dict[str, np.ndarray]:
         rng = self._rng(number)
         views, first = self._views(number, rng)
@@ -225,7 +229,7 @@ class Sittings(CachedPeople, Dataset):
         if self.augmentation is not None:
             photo = augmented(Pair(photo, photo, ""), replace(self.augmentation, colour=0.0), rng).source
         avatar, plain = self._avatar(photo, rng)
-        views[first] = replace(views[first], body=photo.body)      # it is drawn as it was fitted
+        views[first] = replace(views[first], body=photo.body, image=photo.image)    # drawn as fitted, as it was worn
         body, window = self.tailor.model, self.preset.appearance.window
         found = {"generated": avatar.texture.generated[0].half().numpy(), "plain": plain[0].half().numpy()}
         faces = []
@@ -296,18 +300,22 @@ class Sittings(CachedPeople, Dataset):
 
     def _avatar(self, photo: View, rng: np.random.Generator) -> tuple[Avatar, Tensor]:
         """What `dinar create` makes of a view, some of them painted; and its generated channels before refinement."""
-        plain, filler, sight = avatar_of(photo, self.tailor, self.appearance, self.parser)
+        plain, filler, out = avatar_of(photo, self.tailor, self.appearance, self.parser)
         plain = replace(plain, renderer=self.appearance.renderer)
+        sight = sight_of(filler, plain.texture, photo.image, photo.mask, photo.body, photo.camera, without=out)
         paints = self.inpainter is not None and rng.random() < PAINTED
+        settles = rng.random() < SETTLED and self.refined
         avatar, seed = plain, int(rng.integers(1 << 31))
-        if self.refined:
-            with torch.enable_grad():
+        with torch.enable_grad():
+            if settles:
                 avatar = refined(avatar, [sight], filler, seed=seed)
+            elif self.refined:
+                avatar = _tuned(avatar, sight, seed)
         if paints:
             look = look_of(avatar, photo.image, photo.mask, photo.body, photo.camera)
             before = plain.texture, plain.painted
             avatar = inpainted(avatar, self.inpainter, filler, before=before, looks=[look], seed=seed)
-        if self.refined:
+        if settles:
             avatar = settled(avatar, [sight], filler, presets.SMALL.residuals.last)
         return avatar, plain.texture.generated
 
@@ -317,6 +325,23 @@ class Sittings(CachedPeople, Dataset):
         size = tuple(max(side, self.preset.appearance.window) for side in there.size)
         x, y = left - (size[1] - there.size[1]) // 2, top - (size[0] - there.size[0]) // 2
         return camera.cropped(x, y, size), (x, y)
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError, IndexError) as error:
+        raise InputError(f"{path} is damaged; remove it and it is made anew") from error
+
+
+def _tuned(avatar: Avatar, sight: Sight, seed: int) -> Avatar:
+    """The avatar refined in its generated channels alone."""
+    texture, painted = avatar.texture, avatar.painted[None]
+    body = avatar.model.faces, avatar.layout
+    return replace(
+        avatar, texture=tune(avatar.renderer, texture, painted, [sight], *body, presets.SMALL.residuals, seed=seed)
+    )
 
 
 def _close_up(points: Tensor, camera: Camera, side: int, rng: np.random.Generator) -> Camera:

@@ -30,13 +30,15 @@ SHOWN = 8        # of them, that its picture shows
 class SlimStage(Stage):
     """The small renderer's training. Encoder and generator stay, so textures that they made can be drawn by it.
 
-    Eq. 4 compares with the true view, without an adversary. Its noise, since no body stands where the person did, is
-    many times what two renderers differ by, so the large renderer's drawing before the same background is learnt from
-    as well: the mean distance of colours and masks, that of means over blocks of BLOCK pixels (the colours of cloth),
-    and LPIPS of windows.
+    Eq. 4 compares with the true view, without an adversary. LPIPS and squares hardly feel that cloth is one or two of
+    255 steps too grey, so means over blocks of BLOCK pixels are compared too.
 
-    Where the renderer that is learnt from is as small itself, training goes on from it, by eq. 4 alone: it would teach
-    that nothing is to change.
+    The noise of all that, since no body stands where the person did, is many times what two renderers differ by, so
+    the large renderer's drawing before the same background is learnt from as well: the mean distance of colours and
+    masks, that of means over blocks, and LPIPS of windows.
+
+    Where the renderer that is learnt from is as small itself, training goes on from it, by the true view alone: it
+    would teach that nothing is to change.
 
     precision  torch.bfloat16 or torch.float32 of the network's convolutions
 
@@ -85,25 +87,25 @@ class SlimStage(Stage):
         self.lpips.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             drawn = before(_draw(self.networks["renderer"], batch), backgrounds)
-            terms = generator_loss(
-                drawn, batch.target(backgrounds), None, self.lpips, self.preset.appearance, turn.rng
-            )
+            truth = batch.target(backgrounds)
+            terms = generator_loss(drawn, truth, None, self.lpips, self.preset.appearance, turn.rng)
+        means = _apart_in_means(drawn.rgb, truth.image)
         with torch.set_grad_enabled(not self.goes_on):
             apart = self._apart(drawn, before(_taught(batch), backgrounds), turn.rng)
-        total = terms.total
+        total = terms.total + self.how.means * means
         if not self.goes_on:
             total = total + sum(getattr(self.how, name) * value for name, value in apart.items())
         self.update("renderer", total)
-        return numbers(terms) | {name: float(value.detach()) for name, value in {"total": total, **apart}.items()}
+        more = {"total": total, "means": means, **apart}
+        return numbers(terms) | {name: float(value.detach()) for name, value in more.items()}
 
     def _apart(self, drawn: NeuralRendering, taught: NeuralRendering, rng: torch.Generator) -> dict[str, Tensor]:
         """How far from the large renderer's drawing, by the fields of `SlimTraining` that weigh it."""
         rgb, mask = drawn.rgb.float(), drawn.mask.float()
-        blocks = (functional.avg_pool2d(image, BLOCK) for image in (rgb, taught.rgb))
         crops = random_crops(torch.cat([rgb, taught.rgb], dim=1), self.preset.appearance.lpips_crop, rng)
         return {
             "taught": functional.l1_loss(rgb, taught.rgb) + functional.l1_loss(mask, taught.mask),
-            "taught_means": functional.l1_loss(*blocks),
+            "taught_means": _apart_in_means(rgb, taught.rgb),
             "taught_lpips": self.lpips(*crops.split(3, dim=1)).mean(),
         }
 
@@ -149,6 +151,12 @@ class SlimStage(Stage):
 
 def _draw(renderer: nn.Module, batch: Drawn) -> NeuralRendering:
     return renderer(batch.features, batch.uv, batch.body)
+
+
+def _apart_in_means(image: Tensor, other: Tensor) -> Tensor:
+    """The mean distance of the means over blocks."""
+    means = (functional.avg_pool2d(picture.float(), BLOCK) for picture in (image, other))
+    return functional.l1_loss(*means)
 
 
 def _taught(batch: Drawn) -> NeuralRendering:
