@@ -16,8 +16,7 @@ from dinar.train.appearance import LOOKED_AT
 
 LIMITS = """\
 - Trained on made-up people and those that artists modelled, on no photo: real cloth, hair and light differ. What a
-  photo shows is copied from it, so faces and prints survive; light cloth in coloured light comes out a shade more
-  neutral (1 to 2 of 255 steps of Lab's b in the photo's own view).
+  photo shows is copied from it, so faces and prints survive.
 - What no photo shows is drawn as it was filled and painted, softer than the front.
 - Hands with bent fingers and feet seen from below are blurred.
 - Bags, hats with wide brims, capes and whatever else stands off the body are lost.
