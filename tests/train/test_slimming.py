@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def cache(places, tmp_path_factory):
 @pytest.fixture
 def sittings(places, cache) -> Sittings:
     return Sittings(places, cache, TINY, appearance(), augmentation=None)
+
+
+def from_small(sittings: Sittings, places: list[Path], cache: Path) -> Sittings:
+    """The same people, with a renderer that is as small as the one that learns."""
+    small = presets.build_slim(TINY)
+    small.head.fill_(MAP)
+    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
+    data.appearance = replace(sittings.appearance, renderer=small)
+    return data
 
 
 @pytest.fixture(autouse=True)
@@ -279,10 +289,8 @@ def test_it_comes_near_the_large_renderer_and_only_the_renderer_changes(sittings
 
 
 def test_it_goes_on_from_a_renderer_as_small(sittings, places, cache) -> None:
-    small = presets.build_slim(TINY)
-    small.head.fill_(MAP)
-    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
-    data.appearance = replace(sittings.appearance, renderer=small)
+    data = from_small(sittings, places, cache)
+    small = data.appearance.renderer
     started = SlimStage(TINY, data).networks["renderer"].state_dict()
     assert all(torch.equal(values, started[name]) for name, values in small.state_dict().items())
     fresh = SlimStage(TINY, sittings).networks["renderer"].state_dict()
@@ -290,10 +298,7 @@ def test_it_goes_on_from_a_renderer_as_small(sittings, places, cache) -> None:
 
 
 def test_a_renderer_as_small_learns_from_true_pictures_alone(sittings, places, cache, tmp_path) -> None:
-    small = presets.build_slim(TINY)
-    small.head.fill_(MAP)
-    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
-    data.appearance = replace(sittings.appearance, renderer=small)
+    data = from_small(sittings, places, cache)
     ends = []
     for k, taught in enumerate([0.0, 100.0]):
         how = replace(TINY, slimming=replace(TINY.slimming, taught=taught, taught_means=taught, taught_lpips=taught))
@@ -303,10 +308,7 @@ def test_a_renderer_as_small_learns_from_true_pictures_alone(sittings, places, c
 
 
 def test_cloth_that_is_too_grey_is_seen(sittings, places, cache, tmp_path) -> None:
-    small = presets.build_slim(TINY)
-    small.head.fill_(MAP)
-    data = Sittings(places, cache, TINY, sittings.appearance, augmentation=None)
-    data.appearance = replace(sittings.appearance, renderer=small)
+    data = from_small(sittings, places, cache)
     found = []
     for k, weight in enumerate([0.0, 100.0]):
         how = replace(TINY, slimming=replace(TINY.slimming, means=weight))

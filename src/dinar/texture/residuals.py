@@ -19,7 +19,7 @@ from dinar.body.normals import vertex_normals
 from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import NeuralTexture, window
 from dinar.texture.refinement import Draw, photo_shares
-from dinar.texture.unmixing import own_hues, unmixed
+from dinar.texture.unmixing import person_in
 
 if TYPE_CHECKING:
     from dinar.body.uv import TexelMap
@@ -38,7 +38,7 @@ HEAD = 0.85        # of what is left that a texel of the head takes in a pass: t
 class Sight:
     """A photo, and where in it each texel is seen.
 
-    image     float32 [1, 3, H, W]     colours in [0, 1], made smaller where they are finer than SIDE, their `own_hues`
+    image     float32 [1, 3, H, W]     colours in [0, 1], made smaller where they are finer than SIDE, of `person_in`
     mask      float32 [1, 1, H, W]     the person's share of each pixel
     clear     float32 [1, 1, H, W]     1 where no background is mixed in
     vertices  float32 [1, V, 3]        the fitted body, metres
@@ -90,8 +90,8 @@ class Sight:
         within = far < before + NEAR + slope * far / camera.K[0, 0]
         seen = shown & within & (turned > GRAZING) & (texels.face >= 0)
         image, mask = both.split([3, 1], dim=1)
-        clear = unmixed(image, mask, EROSION) * (mask > SURE)
-        image = own_hues(image, mask, EROSION)
+        image, clear = person_in(image, mask, EROSION)
+        clear = clear * (mask > SURE)
         return cls(image, mask, clear, vertices, camera, grid, torch.maximum(frontality, turned * seen))
 
     def left(self, drawn: Tensor, drawn_mask: Tensor) -> Tensor:

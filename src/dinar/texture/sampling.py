@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from dinar.raster.rasterize import rasterize
 from dinar.texture.neural_texture import NeuralTexture, UVImage, uv_image, window
-from dinar.texture.unmixing import EROSION, grown, own_hues, unmixed
+from dinar.texture.unmixing import EROSION, grown, person_in
 
 if TYPE_CHECKING:
     from dinar.body.uv import UVLayout
@@ -65,10 +65,11 @@ def sample(
     """The part of a person's texture that a photo shows, without generated channels.
 
     Only pixels of both the body and the person are sampled: what lies outside the mask is background. Where the UV
-    image is finer than the photo the photo is enlarged bilinearly; no pixel takes part that is not `unmixed`, or lies
-    within `BESIDE` pixels of `without`, and near the mask's edge they have their `own_hues`.
+    image is finer than the photo the photo is enlarged bilinearly; no pixel takes part that background is mixed
+    into, or that lies within `BESIDE` pixels of `without`, and near the mask's edge they have their own hues
+    (`person_in`).
     """
-    inside, image = unmixed(image, mask, erosion), own_hues(image, mask, erosion)
+    image, inside = person_in(image, mask, erosion)
     if without is not None:
         inside = inside * (1 - grown((without > 0.5).to(image.dtype), BESIDE))
     if image.shape[-2:] != uv.uv.shape[-2:]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,63 +22,73 @@ TINGED = 0.5           # on the way in hue: what is farther is a pattern of the 
 NEARBY = 12            # pixels about each in which those two colours are sought
 
 
-def unmixed(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
-    """Pixels of the person that no background is mixed in: a photo [B, 3, H, W] and its mask -> [B, 1, H, W] in {0, 1}.
+@dataclass(frozen=True)
+class _Tinge:
+    """Hues of pixels near a mask's edge, between those of the person and those of the background.
 
-    All that lie farther than `erosion` pixels within the mask, and, but on dark cloth, those between RIM and that whose
-    colour does not lie on the way from the person's beside them to the background's. None up to twice as deep that a
-    vivid background has stained.
+    own     [B, 4, H, W]  the person's, from deeper within the mask, near each pixel, and whether there are any
+    behind  [B, 4, H, W]  the background's, likewise
+    far     [B, 1, H, W]  how far each pixel's lies on the way from the one to the other,
+    aside   [B, 1, H, W]  and how far aside of that
+    deep    [B, 1, H, W]  1 where pixels are deeper, else 0
+    """
+
+    own: Tensor
+    behind: Tensor
+    far: Tensor
+    aside: Tensor
+    deep: Tensor
+
+    @classmethod
+    def of(cls, image: Tensor, outside: Tensor, behind: Tensor, reach: int) -> Self:
+        """`behind` is the background's colour [B, 4, H, W] near each pixel, `reach` how deep hues are in doubt."""
+        hues, deep = _hue(image), 1 - grown(outside, reach)
+        own, behind = _local(hues, deep), torch.cat([_hue(behind[:, :3]), behind[:, 3:]], dim=1)
+        return cls(own, behind, *_way(hues, own, behind), deep)
+
+
+def person_in(image: Tensor, mask: Tensor, erosion: int = EROSION) -> tuple[Tensor, Tensor]:
+    """What is the person's alone of a photo [B, 3, H, W], mask [B, 1, H, W]: the photo whose hues near the mask's
+    edge are the person's own, and [B, 1, H, W] in {0, 1} the pixels of the person that no background is mixed in.
+
+    Unmixed are all that lie farther than `erosion` pixels within the mask, and, but on dark cloth, those between RIM
+    and that whose colour does not lie on the way from the person's beside them to the background's. None up to twice
+    as deep that a vivid background has stained.
+
+    JPEG keeps hues at half the resolution, and light goes round an edge: so what lies within twice `erosion` pixels of
+    it is tinged with the background's hue where that is the more vivid one, too little to be left out, yet seen from
+    aside a line along the body. That is taken back; its shade stays.
     """
     outside = (mask <= 0.5).to(image.dtype)
     sure, beyond = 1 - grown(outside, erosion), 1 - grown(1 - outside, RIM)
-    own = _local(image, sure)
-    behind = _local(image, beyond)
+    own, behind = _local(image, sure), _local(image, beyond)
     far, aside = _way(image, own, behind)
     dark = (image + DARK).log()                            # dark cloth takes on a hue long before it is lighter
     hue, _ = _way(dark, _local(dark, sure), _local(dark, beyond))
     mixed = (torch.maximum(far, hue) >= MIXED) & (aside <= ASIDE)
     light = own[:, :3].mean(1, keepdim=True) > DIM
     near = (1 - grown(outside, min(RIM, erosion))) * (own[:, 3:] > 0) * ~mixed * light
-    return torch.maximum(sure, near) * ~_stained(image, outside, behind, 2 * erosion)
+    tinge = _Tinge.of(image, outside, behind, 2 * erosion)
+    return _with_own_hues(image, outside, tinge), torch.maximum(sure, near) * ~_stained(tinge)
 
 
-def _stained(image: Tensor, outside: Tensor, behind: Tensor, reach: int) -> Tensor:
-    """Pixels up to `reach` within the mask that have taken on the hue of a background more vivid than the person, as
-    JPEG spreads it: bool [B, 1, H, W]. Shade alone is the person's own. `behind` is the background's colour
-    [B, 4, H, W] near each pixel.
+def _stained(tinge: _Tinge) -> Tensor:
+    """Pixels that have taken on the hue of a background more vivid than the person, as JPEG spreads it: bool
+    [B, 1, H, W]. Shade alone is the person's own.
     """
-    own, behind, far, aside, deep = _tinge(image, outside, behind, reach)
-    person, background, apart = (of[:, :3].norm(dim=1, keepdim=True) for of in (own, behind, behind - own))
+    differ = tinge.own, tinge.behind, tinge.behind - tinge.own
+    person, background, apart = (of[:, :3].norm(dim=1, keepdim=True) for of in differ)
     vivid = (background > person) & (apart > VIVID)
-    return (far >= STAINED) & (aside <= ASIDE) & vivid & (own[:, 3:] > 0) & (deep == 0)
+    return (tinge.far >= STAINED) & (tinge.aside <= ASIDE) & vivid & (tinge.own[:, 3:] > 0) & (tinge.deep == 0)
 
 
-def own_hues(image: Tensor, mask: Tensor, erosion: int = EROSION) -> Tensor:
-    """A photo [B, 3, H, W] whose hues near the edge of its mask [B, 1, H, W] are the person's own.
-
-    JPEG keeps hues at half the resolution, and light goes round an edge: so what lies within twice `erosion` pixels of
-    it is tinged with the background's hue where that is the more vivid one, too little to be left out, yet seen from
-    aside a line along the body. Its shade stays.
-    """
-    outside = (mask <= 0.5).to(image.dtype)
-    behind = _local(image, 1 - grown(1 - outside, RIM))
-    own, behind, far, aside, deep = _tinge(image, outside, behind, 2 * erosion)
+def _with_own_hues(image: Tensor, outside: Tensor, tinge: _Tinge) -> Tensor:
+    own, behind, far, deep = tinge.own, tinge.behind, tinge.far, tinge.deep
     shade = (image - _local(image, deep)[:, :3]).mean(1, keepdim=True)      # in another one the hue would be another
     duller = own[:, :3].norm(dim=1, keepdim=True) < behind[:, :3].norm(dim=1, keepdim=True)
-    tinged = (own[:, 3:] > 0) & (deep + outside == 0) & (aside <= ASIDE) & (shade.abs() <= ASIDE)
+    tinged = (own[:, 3:] > 0) & (deep + outside == 0) & (tinge.aside <= ASIDE) & (shade.abs() <= ASIDE)
     far = far * (tinged & duller & (far > 0) & (far <= TINGED))
     return (image - far * (behind - own)[:, :3] * behind[:, 3:]).clamp(0, 1)
-
-
-def _tinge(
-    image: Tensor, outside: Tensor, behind: Tensor, reach: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Hues of the person deeper than `reach` and of the background, both [B, 4, H, W] near each pixel; how far each
-    pixel's lies on the way from one to the other, and how far aside; and [B, 1, H, W] in {0, 1} what is deeper.
-    """
-    hues, deep = _hue(image), 1 - grown(outside, reach)
-    own, behind = _local(hues, deep), torch.cat([_hue(behind[:, :3]), behind[:, 3:]], dim=1)
-    return own, behind, *_way(hues, own, behind), deep
 
 
 def _hue(colours: Tensor) -> Tensor:
